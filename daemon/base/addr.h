@@ -1,0 +1,62 @@
+/* addr.h - IPv4 and IPv6 addresses and prefixes, in one shape.
+ * SPDX-License-Identifier: ISC */
+#ifndef CUL_BASE_ADDR_H
+#define CUL_BASE_ADDR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+struct sockaddr_storage;
+
+/* Network order; IPv4 as ::ffff:a.b.c.d. All zero means "not told". */
+struct addr {
+	uint8_t b[16];
+};
+
+struct prefix {
+	struct addr addr; /* host bits zero */
+	uint8_t bits;     /* 0..128, counted in the 128-bit form (IPv4 /24 is 120) */
+};
+
+enum { ADDR_TEXT = 46 }; /* octets for the longest text, with its NUL */
+
+static inline bool addr_eq(const struct addr *a, const struct addr *b)
+{
+	return !memcmp(a->b, b->b, sizeof(a->b));
+}
+
+static inline bool addr_is4(const struct addr *a)
+{
+	static const uint8_t map[12] = { [10] = 0xff, [11] = 0xff };
+	return !memcmp(a->b, map, sizeof(map));
+}
+
+static inline bool addr_is_none(const struct addr *a)
+{
+	static const struct addr none;
+	return addr_eq(a, &none);
+}
+
+/* From four octets in network order. */
+static inline struct addr addr_of4(const void *net)
+{
+	struct addr a = { .b = { [10] = 0xff, [11] = 0xff } };
+	memcpy(a.b + 12, net, 4);
+	return a;
+}
+
+/* RFC 5952 text, IPv4 dotted; returns buf. "-" for an address not told. */
+const char *addr_text(const struct addr *a, char buf[static ADDR_TEXT]);
+bool addr_parse(const char *text, struct addr *out);
+
+/* "10.0.0.0/8", "10.1" is refused, a bare address is its own /32 or /128. Host
+ * bits are cleared. */
+bool prefix_parse(const char *text, struct prefix *out);
+bool prefix_has(const struct prefix *p, const struct addr *a);
+const char *prefix_text(const struct prefix *p, char buf[static ADDR_TEXT + 4]);
+
+/* Address and port of a socket address; IPv4-mapped IPv6 and IPv4 give the same. */
+struct addr addr_of_sockaddr(const struct sockaddr_storage *ss, uint16_t *port);
+
+#endif
