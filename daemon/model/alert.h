@@ -1,0 +1,118 @@
+/* alert.h - what a person gets: a condition with a beginning, an end and evidence.
+ * SPDX-License-Identifier: ISC
+ *
+ * An alert is filled stage by stage (rules, archive position, evidence) by the one
+ * thread that holds it, and is immutable once handed to notify and history. Each
+ * change of state travels as an alert of its own with the same id.
+ */
+#ifndef CUL_MODEL_ALERT_H
+#define CUL_MODEL_ALERT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/base/addr.h"
+#include "daemon/base/err.h"
+#include "daemon/model/series.h"
+
+enum alert_state { ALERT_PENDING, ALERT_FIRING, ALERT_RESOLVED };
+enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
+
+enum { ALERT_ID = 27, ALERT_TOP = 20, ALERT_CHANGED = 10, ALERT_URLS = 20, ALERT_SPARK = 60,
+       ALERT_NOTIFY = 16 };
+
+struct alert_url {
+	char *url, *client;
+	uint64_t bytes;
+	int64_t from_ms, to_ms;
+};
+
+struct top_flow {
+	struct addr src, dst;
+	uint16_t src_port, dst_port;
+	uint8_t proto;
+	uint64_t bytes, packets, flows;
+	double share;              /* of the window's total under the rule's filter and key */
+	char *src_name, *dst_name; /* NULL: not known */
+	char *client;              /* behind the proxy, else NULL */
+	struct alert_url *urls;    /* n_urls of them */
+	unsigned n_urls;
+};
+
+struct changed {
+	char *key;      /* "host 10.20.0.66", "port https" */
+	double value, before, share_of_change;
+};
+
+/* Where the archive ended when the alert was raised (D4). */
+struct archive_position {
+	int64_t file_s;  /* start of the five-minute file, Unix time; 0: none */
+	uint64_t offset; /* octets of it that count */
+};
+
+struct alert {
+	char id[ALERT_ID];        /* time-ordered, unique: ULID */
+	char fingerprint[17];     /* rule and series */
+	enum alert_state state;
+	enum severity severity;
+	char *rule;
+	char *filter;             /* the rule's filter, "" for every flow */
+	enum by by;
+	struct key key;
+	char *series;             /* for a person: "edge WAN in" */
+	char *series_id;          /* stable: "interface=192.0.2.1/WAN/in" */
+	struct measure measure;
+	double value;             /* now (firing) or at the end (resolved) */
+	double error;             /* value may be this much too high (sketch); 0: exact */
+	double peak;              /* largest while it lasted */
+	double threshold, clear;
+	bool below;               /* fires under the threshold */
+	bool was;                 /* found when already over: firing and resolved in one */
+	bool warning_share;       /* a quota's early warning, not the quota itself */
+	char *detector;           /* NULL for a plain limit */
+	bool has_baseline;
+	double low, median, high; /* what is normal now */
+	int64_t window_start_ms, window_end_ms; /* of the value */
+	int64_t pending_ms, started_ms, ended_ms; /* event time; ended 0 while it lasts */
+	int64_t judged_ms;        /* wall time of the verdict */
+	int64_t crossed_ms;       /* receive time of the datagram that crossed; 0 unknown */
+	char *why;                /* one sentence, or NULL: evidence writes it */
+	uint64_t lost_flows, dropped_datagrams; /* in the window, for its exporters */
+	uint32_t sampling;        /* largest rate in the window; 1: none */
+	struct archive_position position;
+	uint64_t block_seq;       /* last block that had been judged */
+	bool evidence_short;      /* the flows kept do not cover the whole window */
+	int64_t evidence_from_ms; /* then they begin here */
+	uint64_t total_bytes, total_packets, total_flows; /* of the window, from the flows kept */
+	struct top_flow *top;     /* n_top, largest first by the rule's measure */
+	unsigned n_top;
+	struct changed *changed;
+	unsigned n_changed;
+	double spark[ALERT_SPARK]; /* the last values, oldest first; NAN is a gap */
+	unsigned n_spark;
+	int64_t spark_step_ms;
+	char *notify[ALERT_NOTIFY]; /* names of channels; NULL ends */
+	_Atomic uint32_t refs;
+};
+
+struct alert *alert_new(void); /* zeroed, one reference */
+struct alert *alert_ref(const struct alert *a);
+void alert_unref(struct alert **a);
+struct alert *alert_copy(const struct alert *a); /* deep, without top flows and changes */
+void alert_new_id(char id[static ALERT_ID], int64_t now_ms);
+
+extern const char *const alert_state_word[]; /* "pending" "firing" "resolved" */
+extern const char *const severity_word[];    /* "info" "warning" "critical" */
+int severity_find(const char *word);
+
+/* The body of contrib/alert.schema.json, "culprit.alert/1" (DESIGN section 4). base_url
+ * may be NULL: then links are left out. Gives a new reference. */
+json_t *alert_json(const struct alert *a, const char *base_url);
+/* Back from alert_json, as far as it tells; NULL + err. Used by history and outbox. */
+struct alert *alert_from_json(const json_t *j, struct err *err);
+
+/* "WAN in: 18.7 Mbit/s for 2 minutes, normally 2-4 at this hour": at most 78 characters. */
+void alert_headline(const struct alert *a, char out[static 160]);
+
+#endif
