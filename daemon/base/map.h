@@ -20,11 +20,15 @@ struct map {
 	uint32_t cap;           /* power of two, or 0 */
 	uint32_t n, max;        /* entries now, at most */
 	uint16_t key, value, stride;
+	uint8_t shift;          /* 64 - log2(cap) */
+	uint64_t mul;           /* odd, secret: this map's own order of entries */
 };
 
 void map_init(struct map *m, size_t key_size, size_t value_size, uint32_t max);
 void map_fini(struct map *m);  /* frees; ready for map_init */
-void map_clear(struct map *m); /* forgets the entries, gives big tables back */
+/* Forgets the entries. A big table less than an eighth full is given back; one
+ * that was used stays for the next round. */
+void map_clear(struct map *m);
 
 uint64_t map_hash(const void *key, size_t len); /* what all maps of this process use */
 
@@ -35,6 +39,19 @@ void *map_put(struct map *m, const void *key, bool *fresh);
 void *map_put_hashed(struct map *m, const void *key, uint64_t hash, bool *fresh);
 void *map_get_hashed(const struct map *m, const void *key, uint64_t hash);
 bool map_del(struct map *m, const void *key);
+
+/* Asks the cache for the place of a key soon to be put or got: worth it when the
+ * table is bigger than the cache and hashes are computed a few keys ahead. */
+static inline void map_prefetch(const struct map *m, uint64_t hash)
+{
+	size_t i;
+
+	if (!m->cap)
+		return;
+	i = (size_t)((hash * m->mul) >> m->shift);
+	__builtin_prefetch(m->used + i);
+	__builtin_prefetch(m->tab + i * m->stride);
+}
 
 /* Iteration in table order: start with *at = 0; false at the end. */
 bool map_next(const struct map *m, uint32_t *at, const void **key, void **value);

@@ -1,7 +1,6 @@
 /* rd.h - a bounded reader over received bytes.
  * SPDX-License-Identifier: ISC
  *
- *
  * Reads big-endian integers from a datagram without ever looking past its
  * end. The first short read marks the reader bad and every later read gives
  * zero, so a decoder reads a whole header and then asks once: rd_ok().
