@@ -54,6 +54,8 @@ struct block {
 #undef FIELD
 	char *text;    /* octets of TEXT columns; text[0] is NUL */
 	uint32_t text_len, text_cap;
+	uint32_t text_last; /* the text stored last, 0: none */
+	void *mem;          /* what the columns lie in */
 	_Atomic uint32_t refs;
 };
 
