@@ -1,0 +1,416 @@
+/* names.c - the registry of exporters, interfaces and networks.
+ * SPDX-License-Identifier: ISC
+ *
+ * Exporters sit in an array of pointers that only grows; a reader that holds
+ * an id indexes it without a lock (the count is published with release order
+ * after the pointer). Everything with a name in it is behind one rwlock.
+ * Networks keep one hash map for each prefix length in use, longest first, so
+ * a lookup costs as many probes as there are lengths, not prefixes.
+ */
+#include "daemon/model/names.h"
+
+#include "daemon/base/map.h"
+#include "daemon/base/mem.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { INTERFACES_MAX = 4096, NETWORKS_MAX = 4096, PREFIXES_MAX = 65536 };
+
+const char *const bad_reason_label[BAD_COUNT_OF_REASONS] = {
+#define REASON(e, label) label,
+#include "daemon/model/ledger.def"
+#undef REASON
+};
+const char *const set_outcome_label[SET_OUTCOMES] = {
+#define SET(e, label) label,
+#include "daemon/model/ledger.def"
+#undef SET
+};
+const char *const shed_reason_label[SHED_REASONS] = {
+#define SHED(e, label) label,
+#include "daemon/model/ledger.def"
+#undef SHED
+};
+const char *const via_label[VIA_COUNT] = {
+#define VIA(e, label, title) [e] = label,
+#include "daemon/model/via.def"
+#undef VIA
+};
+const char *const via_title[VIA_COUNT] = {
+#define VIA(e, label, title) [e] = title,
+#include "daemon/model/via.def"
+#undef VIA
+};
+const char *const lost_unit_label[LOST_UNITS] = { "flows", "records", "datagrams" };
+
+struct who { /* key of the exporter map; no padding */
+	struct addr addr;
+	uint32_t port; /* 0: any */
+};
+
+struct which { /* key of the interface map */
+	uint32_t exporter, index;
+};
+
+struct ifname {
+	char name[NAME_LEN];
+	uint64_t speed_bps;
+	bool name_configured, speed_configured;
+};
+
+struct length { /* all prefixes of one length */
+	uint8_t bits;
+	struct map nets; /* struct addr -> int number */
+};
+
+struct names {
+	pthread_rwlock_t lock;
+	struct exporter **exporters;
+	uint32_t n, max;
+	struct map by_addr; /* struct who -> uint32_t id */
+	bool ports;         /* some exporter is registered with a port */
+	struct map ifs;     /* struct which -> struct ifname */
+	uint64_t version;
+	char (*networks)[NAME_LEN];
+	int n_networks;
+	struct length *lengths; /* longest first */
+	int n_lengths;
+	uint32_t n_prefixes;
+};
+
+struct names *names_new(uint32_t max_exporters)
+{
+	struct names *n = xcalloc(1, sizeof(*n));
+
+	n->max = max_exporters < EXPORTERS_MAX ? max_exporters : EXPORTERS_MAX;
+	n->exporters = xcalloc(n->max ? n->max : 1, sizeof(*n->exporters));
+	map_init(&n->by_addr, sizeof(struct who), sizeof(uint32_t), n->max);
+	map_init(&n->ifs, sizeof(struct which), sizeof(struct ifname),
+		 64 * INTERFACES_MAX);
+	pthread_rwlock_init(&n->lock, NULL);
+	return n;
+}
+
+void names_free(struct names **np)
+{
+	struct names *n = *np;
+
+	*np = NULL;
+	if (!n)
+		return;
+	names_networks_clear(n);
+	for (uint32_t i = 0; i < n->n; i++)
+		free(n->exporters[i]);
+	free(n->exporters);
+	map_fini(&n->by_addr);
+	map_fini(&n->ifs);
+	pthread_rwlock_destroy(&n->lock);
+	free(n);
+}
+
+static void rdlock(const struct names *n)
+{
+	pthread_rwlock_rdlock((pthread_rwlock_t *)&n->lock);
+}
+
+static void unlock(const struct names *n)
+{
+	pthread_rwlock_unlock((pthread_rwlock_t *)&n->lock);
+}
+
+/* Both orders of looking: with its port when some exporter has one, then any port. */
+static struct exporter *find(const struct names *n, const struct addr *a, uint16_t port)
+{
+	struct who w = { *a, port };
+	const uint32_t *id = NULL;
+
+	if (n->ports && port)
+		id = map_get(&n->by_addr, &w);
+	if (!id) {
+		w.port = 0;
+		id = map_get(&n->by_addr, &w);
+	}
+	return id ? n->exporters[*id] : NULL;
+}
+
+static struct exporter *add(struct names *n, const struct addr *a, uint16_t port)
+{
+	struct who w = { *a, port };
+	struct exporter *e;
+	char text[ADDR_TEXT];
+	uint32_t *id;
+
+	if (n->n >= n->max || !(id = map_put(&n->by_addr, &w, NULL)))
+		return NULL;
+	e = xcalloc(1, sizeof(*e));
+	e->id = *id = n->n;
+	e->addr = *a;
+	e->port = port;
+	addr_text(a, text);
+	if (port)
+		snprintf(e->name, sizeof(e->name), "%s:%u", text, port);
+	else
+		snprintf(e->name, sizeof(e->name), "%s", text);
+	n->exporters[n->n] = e;
+	n->ports |= port != 0;
+	n->version++;
+	__atomic_store_n(&n->n, n->n + 1, __ATOMIC_RELEASE);
+	return e;
+}
+
+struct exporter *names_exporter_find(const struct names *n, const struct addr *a,
+				     uint16_t port)
+{
+	struct exporter *e;
+
+	rdlock(n);
+	e = find(n, a, port);
+	unlock(n);
+	return e;
+}
+
+struct exporter *names_exporter(struct names *n, const struct addr *a, uint16_t port)
+{
+	struct exporter *e = names_exporter_find(n, a, port);
+
+	if (e)
+		return e;
+	pthread_rwlock_wrlock(&n->lock);
+	e = find(n, a, port);
+	if (!e)
+		e = add(n, a, 0);
+	unlock(n);
+	return e;
+}
+
+struct exporter *names_exporter_known(struct names *n, const struct addr *a, uint16_t port,
+				      const char *name)
+{
+	struct who w = { *a, port };
+	struct exporter *e;
+	uint32_t *id;
+
+	pthread_rwlock_wrlock(&n->lock);
+	id = map_get(&n->by_addr, &w);
+	e = id ? n->exporters[*id] : add(n, a, port);
+	if (e) {
+		e->known = true;
+		if (name && *name)
+			snprintf(e->name, sizeof(e->name), "%s", name);
+		n->version++;
+	}
+	unlock(n);
+	return e;
+}
+
+struct exporter *names_exporter_at(const struct names *n, uint32_t id)
+{
+	return id < names_exporters(n) ? n->exporters[id] : NULL;
+}
+
+uint32_t names_exporters(const struct names *n)
+{
+	return __atomic_load_n(&n->n, __ATOMIC_ACQUIRE);
+}
+
+static uint32_t count_interfaces(const struct names *n, uint32_t exporter)
+{
+	const void *k;
+	void *v;
+	uint32_t at = 0, count = 0;
+
+	while (map_next(&n->ifs, &at, &k, &v))
+		count += ((const struct which *)k)->exporter == exporter;
+	return count;
+}
+
+/* Settles one property: configured text stands, learnt text may change. */
+void names_interface_set(struct names *n, uint32_t exporter, uint32_t index,
+			 const char *name, uint64_t speed_bps, bool configured)
+{
+	struct which w = { exporter, index };
+	struct ifname *i;
+
+	pthread_rwlock_wrlock(&n->lock);
+	i = map_get(&n->ifs, &w);
+	if (!i && count_interfaces(n, exporter) < INTERFACES_MAX)
+		i = map_put(&n->ifs, &w, NULL);
+	if (!i)
+		goto out;
+	if (name && *name && (configured || !i->name_configured)) {
+		if (strcmp(i->name, name))
+			n->version++;
+		snprintf(i->name, sizeof(i->name), "%s", name);
+		i->name_configured |= configured;
+	}
+	if (speed_bps && (configured || !i->speed_configured)) {
+		i->speed_bps = speed_bps;
+		i->speed_configured |= configured;
+	}
+out:
+	unlock(n);
+}
+
+void names_interface(const struct names *n, uint32_t exporter, uint32_t index,
+		     struct interface *out)
+{
+	struct which w = { exporter, index };
+	const struct ifname *i;
+
+	*out = (struct interface){ .exporter = exporter, .index = index };
+	rdlock(n);
+	i = map_get(&n->ifs, &w);
+	if (i) {
+		memcpy(out->name, i->name, sizeof(out->name));
+		out->speed_bps = i->speed_bps;
+	}
+	unlock(n);
+}
+
+int64_t names_interface_find(const struct names *n, uint32_t exporter, const char *name)
+{
+	const void *k;
+	void *v;
+	uint32_t at = 0;
+	int64_t found = -1;
+
+	rdlock(n);
+	while (found < 0 && map_next(&n->ifs, &at, &k, &v)) {
+		const struct which *w = k;
+		const struct ifname *i = v;
+
+		if (w->exporter == exporter && !strcmp(i->name, name))
+			found = w->index;
+	}
+	unlock(n);
+	return found;
+}
+
+uint64_t names_version(const struct names *n)
+{
+	return __atomic_load_n(&n->version, __ATOMIC_RELAXED);
+}
+
+static struct addr masked(const struct addr *a, unsigned bits)
+{
+	struct addr m = { 0 };
+
+	memcpy(m.b, a->b, bits / 8);
+	if (bits % 8)
+		m.b[bits / 8] = a->b[bits / 8] & (uint8_t)(0xff << (8 - bits % 8));
+	return m;
+}
+
+static int network_find(const struct names *n, const char *name)
+{
+	for (int i = 0; i < n->n_networks; i++)
+		if (!strcmp(n->networks[i], name))
+			return i;
+	return -1;
+}
+
+static struct length *length_of(struct names *n, uint8_t bits)
+{
+	int i = 0;
+
+	while (i < n->n_lengths && n->lengths[i].bits > bits)
+		i++;
+	if (i < n->n_lengths && n->lengths[i].bits == bits)
+		return &n->lengths[i];
+	n->lengths = xrealloc(n->lengths, (size_t)n->n_lengths + 1, sizeof(*n->lengths));
+	memmove(n->lengths + i + 1, n->lengths + i,
+		(size_t)(n->n_lengths - i) * sizeof(*n->lengths));
+	n->n_lengths++;
+	n->lengths[i].bits = bits;
+	map_init(&n->lengths[i].nets, sizeof(struct addr), sizeof(int), PREFIXES_MAX);
+	return &n->lengths[i];
+}
+
+bool names_network_add(struct names *n, const char *name, const struct prefix *p)
+{
+	struct addr a = masked(&p->addr, p->bits);
+	bool ok = false;
+	int num, *v;
+
+	pthread_rwlock_wrlock(&n->lock);
+	num = network_find(n, name);
+	if (num < 0 && n->n_networks < NETWORKS_MAX) {
+		num = n->n_networks++;
+		n->networks = xrealloc(n->networks, (size_t)n->n_networks, NAME_LEN);
+		snprintf(n->networks[num], NAME_LEN, "%s", name);
+	}
+	if (num >= 0 && n->n_prefixes < PREFIXES_MAX &&
+	    (v = map_put(&length_of(n, p->bits)->nets, &a, NULL))) {
+		*v = num;
+		n->n_prefixes++;
+		n->version++;
+		ok = true;
+	}
+	unlock(n);
+	return ok;
+}
+
+void names_networks_clear(struct names *n)
+{
+	pthread_rwlock_wrlock(&n->lock);
+	for (int i = 0; i < n->n_lengths; i++)
+		map_fini(&n->lengths[i].nets);
+	free(n->lengths);
+	free(n->networks);
+	n->lengths = NULL;
+	n->networks = NULL;
+	n->n_lengths = n->n_networks = 0;
+	n->n_prefixes = 0;
+	n->version++;
+	unlock(n);
+}
+
+static int network_of(const struct names *n, const struct addr *a)
+{
+	for (int i = 0; i < n->n_lengths; i++) {
+		struct addr m = masked(a, n->lengths[i].bits);
+		const int *v = map_get(&n->lengths[i].nets, &m);
+
+		if (v)
+			return *v;
+	}
+	return -1;
+}
+
+int names_network_of(const struct names *n, const struct addr *a)
+{
+	int v;
+
+	rdlock(n);
+	v = network_of(n, a);
+	unlock(n);
+	return v;
+}
+
+int names_network_find(const struct names *n, const char *name)
+{
+	int v;
+
+	rdlock(n);
+	v = network_find(n, name);
+	unlock(n);
+	return v;
+}
+
+/* Numbers keep their name until names_networks_clear, so the text may be lent. */
+const char *names_network_name(const struct names *n, int number)
+{
+	const char *s;
+
+	rdlock(n);
+	s = number >= 0 && number < n->n_networks ? n->networks[number] : "";
+	unlock(n);
+	return s;
+}
+
+bool names_network_has(const struct names *n, int number, const struct addr *a)
+{
+	return number >= 0 && names_network_of(n, a) == number;
+}
