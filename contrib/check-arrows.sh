@@ -1,0 +1,63 @@
+#!/bin/sh
+# check-arrows.sh - fails when a folder includes one that it may not.
+# SPDX-License-Identifier: ISC
+#
+# Each row: a folder, then the folders (or single headers) it may include beside
+# itself. daemon/*.c is where everything meets and may include all. A folder
+# that is not listed is an error too, so that a new one is thought about.
+set -eu
+cd "$(dirname "$0")/.."
+low='daemon/model daemon/base'
+stage="rules/filter $low"
+front="daemon/window/view.h storage storage/archive daemon/evidence $stage"
+may="
+daemon/base
+daemon/model daemon/base
+rules/filter $low
+daemon/collect $stage
+daemon/window $stage
+detectors $stage
+rules $stage
+storage $stage
+storage/archive $stage
+daemon/evidence storage/archive $stage
+daemon/notify $stage
+daemon/http $front
+daemon/cli daemon/collect detectors daemon/config.h $front
+"
+find daemon rules detectors storage -name '*.[ch]' -o -name '*.def' 2>/dev/null |
+	sort | xargs grep -n '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' /dev/null |
+	MAY="$may" awk '
+	BEGIN {
+		rows = split(ENVIRON["MAY"], row, "\n")
+		for (i = 1; i <= rows; i++) {
+			n = split(row[i], w, " ")
+			if (n)
+				known[w[1]] = ok[w[1], w[1]] = 1
+			for (j = 2; j <= n; j++)
+				ok[w[1], w[j]] = 1
+		}
+	}
+	function dir(path) {
+		return sub("/[^/]*$", "", path) ? path : ""
+	}
+	function bad(why) {
+		print where ": " why
+		failed = 1
+	}
+	{
+		split($0, part, ":")
+		where = part[1] ":" part[2]
+		from = dir(part[1])
+		split($0, quoted, "\"")
+		to = dir(quoted[2])
+		if (from == "daemon")
+			next
+		if (to == "")
+			bad("write the include from the root, as in \"daemon/base/addr.h\"")
+		else if (!(from in known))
+			bad(from " is not listed in contrib/check-arrows.sh")
+		else if (!((from, to) in ok) && !((from, quoted[2]) in ok))
+			bad(from " may not include " quoted[2])
+	}
+	END { exit failed }'
