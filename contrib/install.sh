@@ -1,0 +1,46 @@
+#!/bin/sh
+# install.sh PROGRAM... - puts what is there where it belongs; `make install` calls it.
+# SPDX-License-Identifier: ISC
+#
+# An existing configuration is never touched. Service files name /usr/sbin, the
+# place distributions use; another PREFIX is written into them.
+set -eu
+cd "$(dirname "$0")/.."
+dest=${DESTDIR-}
+prefix=$dest$PREFIX
+
+put() { # MODE FILE FOLDER [NAME]
+	[ -e "$2" ] || return 0
+	to=$3/${4:-${2##*/}}
+	install -D -m "$1" "$2" "$to"
+	echo "  INSTALL $to"
+}
+
+for program in "$@"; do
+	case $program in
+	*/culpritd) put 755 "$program" "$prefix/sbin" ;;
+	*) put 755 "$program" "$prefix/bin" ;;
+	esac
+done
+for page in contrib/man/*.[1-9]; do
+	put 644 "$page" "$prefix/share/man/man${page##*.}"
+done
+units=$prefix/lib/systemd/system
+for unit in contrib/systemd/*.service contrib/systemd/*.socket; do
+	[ -e "$unit" ] || continue
+	put 644 "$unit" "$units"
+	if [ "$PREFIX" != /usr ]; then
+		sed -i "s|/usr/sbin/|$PREFIX/sbin/|; s|/usr/bin/culprit|$PREFIX/bin/culprit|" \
+			"$units/${unit##*/}"
+	fi
+done
+put 644 contrib/systemd/sysusers.conf "$prefix/lib/sysusers.d" culprit.conf
+put 644 contrib/completions/culprit.bash "$prefix/share/bash-completion/completions" culprit
+put 644 contrib/completions/_culprit "$prefix/share/zsh/site-functions"
+put 644 contrib/completions/culprit.fish "$prefix/share/fish/vendor_completions.d"
+for example in rules/examples/*.conf; do
+	put 644 "$example" "$prefix/share/culprit/rules"
+done
+if [ ! -e "$dest/etc/culprit/culprit.conf" ]; then
+	put 640 contrib/culprit.conf "$dest/etc/culprit"
+fi

@@ -1,0 +1,80 @@
+#!/bin/bash
+# run.sh TEST... - runs tests one after another; ends with "N passed, N failed".
+# SPDX-License-Identifier: ISC
+#
+# A TEST is a cmocka program, whose closing lines are counted, or any other
+# program or script, which counts as one by its exit code. Every test has its
+# own time-out: 120 s (600 s under sanitizers), a script 300 s, or the number in
+# a line "# timeout: N" of the script's. What a failing test said is shown whole
+# (its last 200 lines), and kept for all in $BUILD/tests/log/. A skipped
+# test is a failed one: `make check` has installed what the tests need.
+#
+# BUILD (default build) tells scripts where the programs are: $BUILD/culpritd. A
+# script that is not executable is no test but a part of others.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export BUILD=${BUILD:-build}
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+logs=$BUILD/tests/log
+passed=0 failed=0
+mkdir -p "$logs"
+
+# The sum of the numbers in cmocka's "[  WORD  ] N test(s)" lines of a log.
+count() {
+	sed -n "s/^\[  $1 *\] \([0-9][0-9]*\) test(s).*/\1/p" "$2" |
+		awk '{ n += $1 } END { print n + 0 }'
+}
+
+limit_of() {
+	local seconds=120
+
+	case $1 in
+	*.sh)
+		seconds=$(sed -n 's/^# timeout: \([0-9]*\)$/\1/p' "$1")
+		seconds=${seconds:-300}
+		;;
+	esac
+	case $BUILD in */san) seconds=$((seconds * 5)) ;; esac
+	echo "$seconds"
+}
+
+run() {
+	local test=$1 name log limit rc good bad skipped began=$SECONDS note=
+
+	name=${test#"$BUILD"/}
+	log=$logs/$(echo "${name#tests/}" | tr / _).log
+	limit=$(limit_of "$test")
+	timeout -k 10 "$limit" "$test" >"$log" 2>&1 </dev/null
+	rc=$?
+	good=$(count PASSED "$log")
+	skipped=$(count SKIPPED "$log")
+	bad=$(($(count FAILED "$log") + skipped))
+	if ! grep -q '^\[==========\] .*test(s) run' "$log"; then # not cmocka, or it fell
+		[ "$rc" = 0 ] && good=1 || bad=$((bad + 1))
+	elif [ "$rc" != 0 ] && [ "$bad" = 0 ]; then
+		bad=1
+	elif [ "$rc" = 0 ] && [ $((good + bad)) = 0 ]; then
+		bad=1 note=", no test in it"
+	fi
+	[ "$rc" = 124 ] || [ "$rc" = 137 ] && note="$note, stopped after $limit s"
+	[ "$rc" -gt 128 ] && note="$note, signal $((rc - 128))"
+	[ "$skipped" = 0 ] || note="$note, $skipped of them skipped"
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	if [ "$bad" = 0 ]; then
+		printf '  ok   %-44s %4d  %3d s\n' "$name" "$good" $((SECONDS - began))
+	else
+		printf '  FAIL %-44s %4d failed (exit code %d%s)\n' "$name" "$bad" "$rc" "$note"
+		tail -n 200 "$log" | sed 's/^/       | /'
+	fi
+}
+
+for test in "$@"; do
+	case $test in
+	*.sh) [ -x "$test" ] || continue ;;
+	esac
+	run "$test"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
