@@ -1,0 +1,126 @@
+/* exporter.h - what must be remembered of an exporter to decode it.
+ * SPDX-License-Identifier: ISC
+ *
+ * exporter_state is one per exporter of names.h, domain one per exporter,
+ * protocol and observation domain (source id, engine, sub-agent). Sequence
+ * numbers, templates and boot time belong to a domain; clock skew and lateness
+ * to the exporter.
+ *
+ * Memory: exporters x sizeof(struct exporter_state) (< 1 KiB) and DOMAINS_MAX x
+ * sizeof(struct domain) (< 1 KiB) = at most 16 MiB a collector; templates and held
+ * sets: tmpl.h.
+ */
+#ifndef CUL_COLLECT_EXPORTER_H
+#define CUL_COLLECT_EXPORTER_H
+
+#include "daemon/collect/decoder.h"
+
+enum { DOMAINS_MAX = 16384, DOMAINS_PER_EXPORTER = 1024 };
+
+/* --- sequence numbers --- */
+enum { SEQ_GAPS = 4, SEQ_SETTLE_MS = 1000 };
+
+/* A gap is counted lost when it has been open for SEQ_SETTLE_MS: datagrams that were
+ * only overtaken fill it before. */
+struct seq {
+	uint32_t next;     /* the number the next datagram should carry */
+	uint32_t rival;    /* what follows the last datagram that did not fit */
+	bool known, rival_known;
+	uint8_t n_gaps;
+	struct seq_gap {
+		uint32_t from, to; /* [from, to) is missing */
+		int64_t at_ms;
+	} gap[SEQ_GAPS];
+};
+
+enum seq_verdict { SEQ_FIRST, SEQ_NEXT, SEQ_GAP, SEQ_LATE, SEQ_OTHER, SEQ_RESTART };
+
+/* Takes the sequence number `number` of a datagram that holds `units` of what is
+ * counted. max_gap: a longer jump is a reset, not a loss. Adds settled losses to
+ * ledger->lost[unit], resets to ledger->restarts. */
+enum seq_verdict seq_take(struct seq *s, uint32_t number, uint32_t units, uint32_t max_gap,
+			  int64_t now_ms, struct ledger *ledger, enum lost_unit unit);
+/* The exporter said it restarted (its uptime went back), or the last datagram could
+ * not be counted: the next number is right, whatever it is. */
+void seq_forget(struct seq *s);
+/* Counts the gaps older than SEQ_SETTLE_MS. */
+void seq_settle(struct seq *s, int64_t now_ms, struct ledger *ledger, enum lost_unit unit);
+
+/* --- domains --- */
+struct tmpl;
+struct samplers;
+
+struct domain {
+	uint32_t id;          /* observation domain, source id, engine, sub-agent */
+	uint32_t sub;         /* sFlow: hash of the agent address; else 0 */
+	enum via via;
+	uint16_t port;        /* the one it is for, once split; else the last one seen */
+	bool split;           /* several exporters: there is a domain for each port */
+	uint32_t serial;      /* in this collector, never used again */
+	struct exporter_state *x;
+	struct domain *next;  /* of the same exporter */
+	int64_t seen_ms;
+
+	struct seq seq;
+	enum lost_unit lost_unit;
+
+	bool uptime_known;
+	uint32_t uptime;      /* of the newest datagram, ms */
+	int64_t boot_ms;      /* smoothed: Unix time by its clock when uptime was 0; 0 unknown */
+	int64_t boot_low[2];  /* IPFIX: lowest candidate in this and the last bucket */
+	int64_t boot_bucket_ms;
+	uint32_t boot_seen;   /* datagrams in this bucket */
+	int64_t sysinit_ms;   /* IE 160, 0 not told */
+
+	struct rival {        /* other source ports seen, for telling exporters apart */
+		uint16_t port;
+		uint32_t next;
+		uint16_t hits;
+	} rival[3];
+	uint16_t conflicts;   /* templates changed from another port */
+
+	struct samplers *samplers; /* sampling.h; NULL until options data came */
+	struct tmpl *recent[4];    /* by template id & 3 */
+	struct tmpl *newest;       /* all of this domain, last used first */
+	struct tmpl *oldest;
+	uint32_t n_templates;
+};
+
+/* --- exporters --- */
+enum { LATENESS_BUCKETS = 96 };
+struct held;
+
+struct exporter_state {
+	struct exporter *exporter; /* names.h: id, name, ledger */
+	struct domain *domains;    /* newest first */
+	struct domain *last;       /* of the last datagram */
+	uint32_t n_domains;
+	uint64_t overrides;        /* which settings override_* come from */
+	uint32_t override_rate;    /* for all interfaces, 0 none */
+	bool override_interfaces;  /* some interfaces have one of their own */
+
+	bool skew_known;
+	int64_t skew_ms;           /* smoothed */
+	uint8_t skew_odd;          /* datagrams in a row that disagree */
+	int64_t skew_odd_ms;
+
+	uint32_t lateness[LATENESS_BUCKETS];
+	uint32_t lateness_n;
+
+	struct held *held, **held_end; /* sets that wait for their template, oldest first */
+	uint32_t held_sets, held_octets;
+};
+
+/* The state of who sent from `from`; NULL when it is refused (then *why says so). */
+struct exporter_state *exporter_get(struct collector *c, const struct sockaddr_storage *from,
+				    uint16_t *port, enum shed_reason *why);
+
+/* The domain of d's exporter and protocol with that id (and sub), made when new; NULL
+ * when there are too many. Told apart by d->port once it is split. */
+struct domain *domain_get(struct dgram *d, uint32_t id, uint32_t sub);
+/* A datagram of dom whose sequence number made `v`: finds out whether two exporters
+ * share the domain, splits it and says so. Returns the domain to go on with. */
+struct domain *domain_rivals(struct dgram *d, struct domain *dom, enum seq_verdict v,
+			     uint32_t number, uint32_t units);
+
+#endif
