@@ -36,6 +36,11 @@ enum field_kind { KIND_U8, KIND_U16, KIND_U32, KIND_U64, KIND_TIME, KIND_ADDR, K
 enum via { VIA_NONE, VIA_NETFLOW1, VIA_NETFLOW5, VIA_NETFLOW6, VIA_NETFLOW7, VIA_NETFLOW8,
 	   VIA_NETFLOW9, VIA_IPFIX, VIA_SFLOW2, VIA_SFLOW4, VIA_SFLOW5, VIA_IMPORT, VIA_COUNT };
 enum direction { DIR_UNTOLD, DIR_INGRESS, DIR_EGRESS }; /* flowDirection (IE 61) + 1 */
+enum counts { /* D13: every packet counts once */
+	COUNT_IN = 1,    /* in of its input interface */
+	COUNT_OUT = 2,   /* out of its output interface */
+	COUNT_TOTAL = 4, /* in everything that is not about one interface */
+};
 enum note {
 	NOTE_TIME_CLAMPED = 1, /* start or end was impossible and was clamped */
 	NOTE_TIME_RECEIVED = 2, /* no usable time: receive time taken */

@@ -73,7 +73,7 @@ struct names {
 	bool ports;         /* some exporter is registered with a port */
 	struct map ifs;     /* struct which -> struct ifname */
 	uint64_t version;
-	char (*networks)[NAME_LEN];
+	char **networks;    /* names stay for good, prefixes change at a reload */
 	int n_networks;
 	struct length *lengths; /* longest first */
 	int n_lengths;
@@ -101,6 +101,9 @@ void names_free(struct names **np)
 	if (!n)
 		return;
 	names_networks_clear(n);
+	for (int i = 0; i < n->n_networks; i++)
+		free(n->networks[i]);
+	free(n->networks);
 	for (uint32_t i = 0; i < n->n; i++)
 		free(n->exporters[i]);
 	free(n->exporters);
@@ -197,7 +200,7 @@ struct exporter *names_exporter_known(struct names *n, const struct addr *a, uin
 	e = id ? n->exporters[*id] : add(n, a, port);
 	if (e) {
 		e->known = true;
-		if (name && *name)
+		if (name && *name && strcmp(e->name, name))
 			snprintf(e->name, sizeof(e->name), "%s", name);
 		n->version++;
 	}
@@ -338,8 +341,9 @@ bool names_network_add(struct names *n, const char *name, const struct prefix *p
 	num = network_find(n, name);
 	if (num < 0 && n->n_networks < NETWORKS_MAX) {
 		num = n->n_networks++;
-		n->networks = xrealloc(n->networks, (size_t)n->n_networks, NAME_LEN);
-		snprintf(n->networks[num], NAME_LEN, "%s", name);
+		n->networks = xrealloc(n->networks, (size_t)n->n_networks,
+				       sizeof(*n->networks));
+		n->networks[num] = xstrdup(name);
 	}
 	if (num >= 0 && n->n_prefixes < PREFIXES_MAX &&
 	    (v = map_put(&length_of(n, p->bits)->nets, &a, NULL))) {
@@ -358,10 +362,8 @@ void names_networks_clear(struct names *n)
 	for (int i = 0; i < n->n_lengths; i++)
 		map_fini(&n->lengths[i].nets);
 	free(n->lengths);
-	free(n->networks);
 	n->lengths = NULL;
-	n->networks = NULL;
-	n->n_lengths = n->n_networks = 0;
+	n->n_lengths = 0;
 	n->n_prefixes = 0;
 	n->version++;
 	unlock(n);
@@ -399,7 +401,7 @@ int names_network_find(const struct names *n, const char *name)
 	return v;
 }
 
-/* Numbers keep their name until names_networks_clear, so the text may be lent. */
+/* Numbers keep their name for good, so the text may be lent. */
 const char *names_network_name(const struct names *n, int number)
 {
 	const char *s;

@@ -119,7 +119,8 @@ int64_t names_interface_find(const struct names *n, uint32_t exporter, const cha
 /* Counts up whenever a name changed, so that compiled filters can look again. */
 uint64_t names_version(const struct names *n);
 
-/* Networks: a name and its prefixes. The longest prefix wins. */
+/* Networks: a name and its prefixes. The longest prefix wins. Clearing takes the
+ * prefixes away; a name keeps its number for good. */
 bool names_network_add(struct names *n, const char *name, const struct prefix *p);
 void names_networks_clear(struct names *n);
 int names_network_of(const struct names *n, const struct addr *a); /* number, or -1 */
