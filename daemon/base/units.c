@@ -339,6 +339,6 @@ const char *text_rfc3339(int64_t unix_ms, char buf[static UNIT_TEXT])
 		strcpy(buf, "unknown");
 	else
 		snprintf(buf, UNIT_TEXT, "%.40s.%03dZ", head,
-			 (int)(unix_ms - (int64_t)t * 1000));
+			 (int)((unix_ms % 1000 + 1000) % 1000));
 	return buf;
 }
