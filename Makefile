@@ -120,7 +120,7 @@ arrows:
 headers: $(heads:%=$B/%.alone)
 $B/%.h.alone: %.h $B/flags
 	@mkdir -p $(@D)
-	$Q$(compile) -fsyntax-only -MT $@ -MF $@.d -x c $<
+	$Qecho '#include "$<"' | $(compile) -fsyntax-only -MT $@ -MF $@.d -x c -
 	@touch $@
 
 bench: deps
