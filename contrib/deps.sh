@@ -91,7 +91,11 @@ fi
 need=$(missing "$wanted")
 [ -n "$need" ] || exit 0
 case $system in
-debian) install="apt-get install -y --no-install-recommends $need" ;;
+debian)
+	lean=--no-install-recommends
+	case $need in *clang*) lean= ;; esac # newer ones only recommend the sanitizers
+	install="apt-get install -y $lean $need"
+	;;
 fedora) install="dnf install -y $need" ;;
 alpine) install="apk add $need" ;;
 esac

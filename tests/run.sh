@@ -59,6 +59,7 @@ run() {
 	fi
 	[ "$rc" = 124 ] || [ "$rc" = 137 ] && note="$note, stopped after $limit s"
 	[ "$rc" -gt 128 ] && note="$note, signal $((rc - 128))"
+	[ "$rc" != 77 ] || note="$note, skipped"
 	[ "$skipped" = 0 ] || note="$note, $skipped of them skipped"
 	passed=$((passed + good))
 	failed=$((failed + bad))
