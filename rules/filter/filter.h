@@ -39,10 +39,16 @@ const char *filter_text(const struct filter *f); /* normalised: equal text, equa
 void filter_each_name(const struct filter *f,
 		      void (*fn)(void *arg, const char *kind, const char *name), void *arg);
 
-/* Range knowledge for skipping (archive): can any flow of a block with these column
- * minima and maxima pass? `range` is asked for a column: false when not known. */
+/* What a store knows of a block that it has not read yet (archive, for skipping).
+ * range: for every column but ADDR and TEXT kinds: *min <= cell <= *max for all rows, the
+ *   cells as block_u64 gives them; a column that is not stored is 0..0. False: not known.
+ * addr: for ADDR columns: may a cell lie inside p? True when not known; false only when no
+ *   row has one (so also for a column that is not stored). NULL: never known. */
 typedef bool filter_range_f(void *arg, enum field f, uint64_t *min, uint64_t *max);
-bool filter_may_match(const struct filter *f, filter_range_f *range, void *arg);
+typedef bool filter_addr_f(void *arg, enum field f, const struct prefix *p);
+/* Can any row of such a block pass? Never false when a row could; f NULL: true. */
+bool filter_may_match(const struct filter *f, filter_range_f *range, filter_addr_f *addr,
+		      void *arg);
 
 /* Country of an address as two letters packed ((c0 << 8) | c1), 0 unknown. */
 typedef uint16_t filter_country_f(void *arg, const struct addr *a);
