@@ -1,0 +1,242 @@
+/* bins.c - thirty slices make a bin of history.
+ * SPDX-License-Identifier: ISC
+ *
+ * A bin is written again and again while it grows, each time as the whole truth,
+ * so a crash loses ten seconds and a repeated write is harmless. It is settled
+ * when `late` has passed since its end. What history already held of it when
+ * the daemon started is carried: added to what the slices say.
+ *
+ * Small views (none, exporter, interface, network) write all their keys, also
+ * those without traffic: zero is not missing. Of the others a closed bin keeps
+ * its LARGEST keys.
+ */
+#include "daemon/window/view.h"
+
+#include "daemon/base/mem.h"
+#include "daemon/window/gauge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LARGEST = 200, REST_SLICES = 6, FORGET_SLICES = 8640 };
+
+static bool touched(const struct window *w, const struct view *v, int64_t bin)
+{
+	for (int64_t s = bin; s < bin + BIN_SLICES; s++) {
+		uint64_t at = (uint64_t)s % w->n_ring;
+
+		if (v->touched[at / 64] >> (at % 64) & 1)
+			return true;
+	}
+	return false;
+}
+
+static void add(struct sums *to, const struct sums *s)
+{
+	to->bytes += s->bytes;
+	to->packets += s->packets;
+	to->flows += s->flows;
+}
+
+/* The largest value of a window of thirty slices that ends in the bin. */
+static double peak(const struct view *v, const struct sums *slice)
+{
+	uint64_t run = 0, most = 0;
+
+	for (int i = 0; i < 2 * BIN_SLICES - 1; i++) {
+		run += view_weight(v, &slice[i]);
+		if (i >= BIN_SLICES)
+			run -= view_weight(v, &slice[i - BIN_SLICES]);
+		if (i >= BIN_SLICES - 1 && run > most)
+			most = run;
+	}
+	return (double)most;
+}
+
+static struct bin make_bin(struct window *w, unsigned view, const struct key *k, int64_t at)
+{
+	struct view *v = &w->views[view];
+	struct sums slice[2 * BIN_SLICES - 1], sum = { 0 };
+	struct bin bin = { .start_s = at * SLICE_MS / 1000, .step = STEP_BIN };
+	struct binkey bk = { *k, at };
+	const struct carried *c = map_get(&v->carried, &bk);
+
+	view_sums(v, k, at - BIN_SLICES + 1, 2 * BIN_SLICES - 1, slice);
+	for (int i = 0; i < BIN_SLICES; i++) {
+		add(&sum, &slice[BIN_SLICES - 1 + i]);
+		if (window_covered(w, v->spec.by, k, at + i))
+			bin.covered |= UINT32_C(1) << i;
+	}
+	if (c) {
+		add(&sum, &c->sums);
+		bin.covered |= c->covered;
+	}
+	bin.bytes = sum.bytes;
+	bin.packets = sum.packets;
+	bin.flows = sum.flows;
+	bin.peak = peak(v, slice);
+	if (v->table.gauge)
+		bin.gauge = w->slices.gauge(w, view, k, at, BIN_SLICES);
+	return bin;
+}
+
+static void small_bin(struct window *w, unsigned view, int64_t at, bool settled,
+		      window_bin_f *fn, void *arg)
+{
+	struct view *v = &w->views[view];
+	struct key key = { 0 };
+	const void *k;
+	void *newest;
+	uint32_t i = 0;
+
+	while (map_next(&v->known, &i, &k, &newest)) {
+		struct bin bin;
+
+		if (*(int64_t *)newest < at - FORGET_SLICES)
+			continue;
+		memcpy(key.b, k, v->known.key);
+		bin = make_bin(w, view, &key, at);
+		if (bin.covered || bin.flows)
+			fn(arg, view, &key, &bin, false, settled);
+	}
+}
+
+struct ranked {
+	uint64_t weight;
+	const void *key;
+};
+
+static int by_weight(const void *a, const void *b)
+{
+	uint64_t x = ((const struct ranked *)a)->weight, y = ((const struct ranked *)b)->weight;
+
+	return (x < y) - (x > y);
+}
+
+static void merge(const struct view *v, int64_t at, struct map *to)
+{
+	for (int64_t s = at; s < at + BIN_SLICES; s++) {
+		const struct slice_table *st = table_slice(&v->table, s);
+		const void *k;
+		void *c;
+		uint32_t i = 0;
+
+		while (st && map_next(&st->map, &i, &k, &c)) {
+			struct sums *sum = map_put(to, k, NULL);
+
+			if (sum && v->table.gauge)
+				sum->bytes += gauge_count(&((struct cell *)c)->gauge);
+			else if (sum)
+				add(sum, &((struct cell *)c)->sums);
+		}
+	}
+}
+
+static void large_bin(struct window *w, unsigned view, int64_t at, bool settled,
+		      window_bin_f *fn, void *arg)
+{
+	struct view *v = &w->views[view];
+	struct ranked *r;
+	struct map all;
+	struct key key = { 0 };
+	const void *k;
+	void *s;
+	uint32_t i = 0, n = 0;
+
+	map_init(&all, v->table.key, sizeof(struct sums), 1u << 28);
+	merge(v, at, &all);
+	r = xcalloc(all.n ? all.n : 1, sizeof(*r));
+	while (map_next(&all, &i, &k, &s))
+		r[n++] = (struct ranked){ view_weight(v, s), k };
+	qsort(r, n, sizeof(*r), by_weight);
+	for (i = 0; i < n && i < LARGEST; i++) {
+		struct bin bin;
+
+		memcpy(key.b, r[i].key, v->table.key);
+		bin = make_bin(w, view, &key, at);
+		fn(arg, view, &key, &bin, false, settled);
+	}
+	free(r);
+	map_fini(&all);
+}
+
+static void amendments(struct window *w, unsigned view, window_bin_f *fn, void *arg)
+{
+	struct view *v = &w->views[view];
+	const void *k;
+	void *s;
+	uint32_t i = 0;
+
+	while (map_next(&v->amended, &i, &k, &s)) {
+		const struct binkey *bk = k;
+		const struct sums *sum = s;
+		struct bin bin = { .start_s = bk->slice * SLICE_MS / 1000, .step = STEP_BIN,
+				   .bytes = sum->bytes, .packets = sum->packets,
+				   .flows = sum->flows };
+
+		fn(arg, view, &bk->key, &bin, true, true);
+	}
+	map_clear(&v->amended);
+}
+
+static void forget_carried(struct view *v, int64_t before)
+{
+	const void *k;
+	void *c;
+	uint32_t i = 0;
+	struct map still;
+
+	if (!v->carried.n)
+		return;
+	map_init(&still, sizeof(struct binkey), sizeof(struct carried), v->carried.max);
+	while (map_next(&v->carried, &i, &k, &c))
+		if (((const struct binkey *)k)->slice >= before)
+			*(struct carried *)map_put(&still, k, NULL) = *(struct carried *)c;
+	map_fini(&v->carried);
+	v->carried = still;
+}
+
+void window_bins(struct window *w, int64_t now_ms, window_bin_f *fn, void *arg)
+{
+	int64_t late = w->opts.late_ms / SLICE_MS, now = slice_of(now_ms);
+
+	for (unsigned i = 0; i < w->n_views; i++) {
+		struct view *v = &w->views[i];
+		bool small = by_is_small(v->spec.by);
+
+		if (!v->spec.history)
+			continue;
+		amendments(w, i, fn, arg);
+		for (int64_t at = v->bins_settled; at <= now; at += BIN_SLICES) {
+			bool settled = at + BIN_SLICES + late <= now;
+			bool closed = at + BIN_SLICES + REST_SLICES <= now;
+
+			if (small && (settled || touched(w, v, at) || !closed))
+				small_bin(w, i, at, settled, fn, arg);
+			else if (!small && (settled || (closed && at >= v->bins_from)))
+				large_bin(w, i, at, settled, fn, arg);
+			if (closed && at >= v->bins_from)
+				v->bins_from = at + BIN_SLICES;
+			if (settled)
+				v->bins_settled = at + BIN_SLICES;
+		}
+		memset(v->touched, 0, (w->n_ring + 63) / 64 * sizeof(*v->touched));
+		forget_carried(v, v->bins_settled);
+	}
+}
+
+void window_carry(struct window *w, unsigned view, const struct key *k,
+		  const struct bin *bin)
+{
+	struct view *v = &w->views[view];
+	struct binkey bk = { *k, bin->start_s * 1000 / SLICE_MS };
+	struct carried *c = map_put(&v->carried, &bk, NULL);
+	int64_t *newest = map_put(&v->known, k, NULL);
+
+	if (c)
+		*c = (struct carried){ { bin->bytes, bin->packets, bin->flows }, bin->covered };
+	if (newest && bk.slice > *newest)
+		*newest = bk.slice;
+	if (bk.slice < v->bins_settled && bk.slice >= window_oldest(w))
+		v->bins_settled = bk.slice;
+}

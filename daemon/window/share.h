@@ -1,0 +1,30 @@
+/* share.h - a block's flows, spread over the slices they lasted (D1).
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef CUL_WINDOW_SHARE_H
+#define CUL_WINDOW_SHARE_H
+
+#include "daemon/model/slice.h"
+
+struct share {
+	uint64_t bytes, packets;
+	int64_t slice;  /* its number; old shares: number of the bin's first slice */
+	uint32_t flows; /* of a record, in the slice of its last packet; else 0 */
+	uint32_t old;   /* 1: before `first`, one for each five-minute bin */
+};
+
+struct shares {
+	struct share *at; /* row by row */
+	uint32_t *from;   /* row r has at[from[r]] .. at[from[r + 1] - 1] */
+	size_t cap;
+	uint64_t cut; /* shares of absurdly long pasts that were left out (see share.c) */
+};
+
+void shares_init(struct shares *s);
+void shares_fini(struct shares *s);
+
+/* Fills s from b. Slices before `first` are no longer open: what falls there comes as
+ * old shares. Nothing is later than slice `last` (times after it are put into it). */
+void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t last);
+
+#endif

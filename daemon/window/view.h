@@ -1,0 +1,68 @@
+/* view.h - one view inside the windows: what window.c, bins.c and totals.c share.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef CUL_WINDOW_VIEW_H
+#define CUL_WINDOW_VIEW_H
+
+#include "daemon/window/table.h"
+#include "daemon/window/window.h"
+
+struct binkey { /* a key in one bin */
+	struct key key;
+	int64_t slice; /* the bin's first */
+};
+
+struct carried { /* what a bin had before the daemon was restarted, or gets afterwards */
+	struct sums sums;
+	uint32_t covered;
+};
+
+struct totals { /* since the start of a local day, week or month */
+	enum calendar calendar;
+	int64_t start_ms, end_ms;
+	struct map map;   /* struct key -> struct sums */
+	struct map dirty; /* struct key -> nothing */
+};
+
+struct view {
+	struct view_spec spec;
+	char *filter_text; /* to know the view again */
+	struct table table;
+	struct map hot;     /* struct key -> int64_t newest hot slice; unused when all are */
+	struct map changed; /* struct key -> int64_t oldest changed slice */
+	struct map known;   /* small views: struct key -> int64_t newest slice */
+	struct map carried; /* struct binkey -> struct carried */
+	struct map amended; /* struct binkey -> struct sums: for bins no longer open */
+	struct totals totals;
+	uint64_t *touched;  /* a bit for each ring place: slice changed since last bins */
+	int64_t bins_from;  /* large views: next bin (first slice) to write */
+	int64_t bins_settled;
+};
+
+struct window {
+	struct window_opts opts;
+	unsigned n_ring;
+	int64_t now_slice;
+	struct view *views;
+	unsigned n_views;
+	struct count_once *count;
+	struct presence *presence;
+	struct shares *shares;
+	struct gauge_union *gauges;
+	uint32_t round; /* of window_changed */
+	struct slices slices;
+	struct window_stats stats;
+};
+
+/* Sums of k over n slices from `first`; returns the error. */
+struct sums view_sums(const struct view *v, const struct key *k, int64_t first, unsigned n,
+		      struct sums *out);
+uint64_t view_weight(const struct view *v, const struct sums *s);
+bool window_covered(const struct window *w, enum by by, const struct key *k, int64_t s);
+
+void totals_init(struct totals *t, enum calendar c, size_t key_octets, int64_t now_ms);
+void totals_fini(struct totals *t);
+void totals_tick(struct totals *t, int64_t now_ms);
+void totals_add(struct totals *t, const struct key *k, const struct sums *s);
+
+#endif

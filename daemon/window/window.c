@@ -1,0 +1,529 @@
+/* window.c - blocks in, sums of slices out.
+ * SPDX-License-Identifier: ISC
+ *
+ * For each block the shares of its flows are worked out once (share.c); then
+ * each view runs its filter over the columns, takes the key of each row that
+ * is left and adds the row's shares to the cells of that key.
+ *
+ * Who is looked at again: partial sums only grow, so a limit can be crossed only
+ * where something changed, and only by a key that reached `quota` (limit *
+ * slice / window) in some slice: were every slice below it, so would be every
+ * window. Such keys are hot; changes of hot keys are noted, all others cost
+ * nothing. A view with quota 0 (lower limits, baselines) notes every change.
+ */
+#include "daemon/window/window.h"
+
+#include "daemon/base/mem.h"
+#include "daemon/model/rows.h"
+#include "daemon/window/count.h"
+#include "daemon/window/gauge.h"
+#include "daemon/window/presence.h"
+#include "daemon/window/share.h"
+#include "daemon/window/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FUTURE = 6, SPARE = 2, KEYS_MAX = 1 << 20, LATENESS_UNKNOWN_MS = 60000 };
+
+static struct sums sums_of(void *arg, unsigned view, const struct key *k, int64_t first,
+			   unsigned n, struct sums *out);
+static double gauge_of(void *arg, unsigned view, const struct key *k, int64_t first,
+		       unsigned n);
+static bool covered_of(void *arg, enum by by, const struct key *k, int64_t s);
+static int64_t lateness_of(void *arg, enum by by, const struct key *k);
+
+struct window *window_new(const struct window_opts *o, int64_t now_ms)
+{
+	struct window *w = xcalloc(1, sizeof(*w));
+	unsigned longest = o->longest > BIN_SLICES ? o->longest : BIN_SLICES;
+
+	w->opts = *o;
+	w->n_ring = longest + (unsigned)(o->late_ms / SLICE_MS) + FUTURE + SPARE;
+	w->now_slice = slice_of(now_ms);
+	w->count = count_once_new();
+	w->presence = presence_new(o->names);
+	w->shares = xcalloc(1, sizeof(*w->shares));
+	shares_init(w->shares);
+	w->gauges = gauge_union_new();
+	w->round = 1;
+	w->slices = (struct slices){ w, sums_of, gauge_of, covered_of, lateness_of };
+	return w;
+}
+
+static void view_fini(struct view *v)
+{
+	table_fini(&v->table);
+	map_fini(&v->hot);
+	map_fini(&v->changed);
+	map_fini(&v->known);
+	map_fini(&v->carried);
+	map_fini(&v->amended);
+	totals_fini(&v->totals);
+	free(v->touched);
+	free(v->filter_text);
+}
+
+void window_free(struct window **wp)
+{
+	struct window *w = *wp;
+
+	*wp = NULL;
+	if (!w)
+		return;
+	for (unsigned i = 0; i < w->n_views; i++)
+		view_fini(&w->views[i]);
+	free(w->views);
+	count_once_free(&w->count);
+	presence_free(&w->presence);
+	shares_fini(w->shares);
+	free(w->shares);
+	gauge_union_free(&w->gauges);
+	free(w);
+}
+
+int64_t window_newest(const struct window *w) { return w->now_slice; }
+
+int64_t window_oldest(const struct window *w)
+{
+	return w->now_slice + FUTURE - (int64_t)w->n_ring + 1 + SPARE;
+}
+
+const struct slices *window_slices(struct window *w) { return &w->slices; }
+struct presence *window_presence(struct window *w) { return w->presence; }
+
+static void view_init(struct window *w, struct view *v, const struct view_spec *spec,
+		      int64_t now_ms)
+{
+	size_t key = by_octets(spec->by);
+
+	*v = (struct view){ .spec = *spec };
+	v->filter_text = xstrdup(spec->filter ? filter_text(spec->filter) : "");
+	table_init(&v->table, key, w->n_ring, &spec->measure, w->opts.memory);
+	map_init(&v->hot, key, sizeof(int64_t), KEYS_MAX);
+	map_init(&v->changed, key, sizeof(int64_t), KEYS_MAX);
+	map_init(&v->known, key, sizeof(int64_t), KEYS_MAX);
+	map_init(&v->carried, sizeof(struct binkey), sizeof(struct carried), KEYS_MAX);
+	map_init(&v->amended, sizeof(struct binkey), sizeof(struct sums), KEYS_MAX);
+	totals_init(&v->totals, spec->calendar, key, now_ms);
+	v->touched = xcalloc((w->n_ring + 63) / 64, sizeof(*v->touched));
+	v->bins_from = w->now_slice / BIN_SLICES * BIN_SLICES;
+	v->bins_settled = v->bins_from;
+	for (int64_t s = window_oldest(w); s <= w->now_slice + FUTURE; s++)
+		table_open(&v->table, s);
+}
+
+static bool same_view(const struct view *v, const struct view_spec *s)
+{
+	return v->spec.by == s->by && v->spec.calendar == s->calendar &&
+	       v->spec.measure.kind == s->measure.kind && v->spec.measure.of == s->measure.of &&
+	       !strcmp(v->filter_text, s->filter ? filter_text(s->filter) : "");
+}
+
+void window_views(struct window *w, const struct view_spec *specs, unsigned n)
+{
+	struct view *views = xcalloc(n ? n : 1, sizeof(*views));
+	unsigned large = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned j = 0;
+
+		while (j < w->n_views && (!w->views[j].filter_text ||
+					  !same_view(&w->views[j], &specs[i])))
+			j++;
+		if (j < w->n_views) {
+			views[i] = w->views[j];
+			views[i].spec = specs[i];
+			w->views[j].filter_text = NULL; /* moved */
+		} else {
+			view_init(w, &views[i], &specs[i], w->now_slice * SLICE_MS);
+		}
+		large += !by_is_small(specs[i].by);
+	}
+	for (unsigned j = 0; j < w->n_views; j++)
+		if (w->views[j].filter_text)
+			view_fini(&w->views[j]);
+	free(w->views);
+	w->views = views;
+	w->n_views = n;
+	/* Small views need little: what there is belongs to the large ones. */
+	for (unsigned i = 0; i < n; i++)
+		views[i].table.octets_max = w->opts.memory / (large ? large : 1);
+}
+
+uint64_t view_weight(const struct view *v, const struct sums *s)
+{
+	switch (v->spec.measure.kind) {
+	case MEASURE_PACKETS_S:
+	case MEASURE_PACKETS: return s->packets;
+	case MEASURE_FLOWS_S:
+	case MEASURE_FLOWS: return s->flows;
+	default: return s->bytes;
+	}
+}
+
+/* A key has reached the quota for the first time: its other cells are hot as well. */
+static void heat(struct window *w, struct view *v, const struct key *k, uint64_t hash,
+		 int64_t s)
+{
+	int64_t *newest = map_put_hashed(&v->hot, k, hash, NULL);
+
+	if (newest && s > *newest)
+		*newest = s;
+	for (int64_t i = window_oldest(w); i <= w->now_slice + FUTURE; i++) {
+		struct cell *c = table_find(&v->table, i, k, hash);
+
+		if (c)
+			c->hot = 1;
+	}
+}
+
+static void note(struct window *w, struct view *v, struct cell *c, bool fresh,
+		 const struct key *k, uint64_t hash, int64_t s)
+{
+	int64_t *oldest;
+	bool is_new;
+
+	if (!c->hot) {
+		if (v->spec.quota <= 0 ||
+		    (fresh && v->hot.n && map_get_hashed(&v->hot, k, hash)))
+			c->hot = 1;
+		else if (!v->table.gauge &&
+			 (double)view_weight(v, &c->sums) >= v->spec.quota)
+			heat(w, v, k, hash, s);
+		else
+			return;
+	}
+	if (c->dirty == w->round)
+		return;
+	c->dirty = w->round;
+	oldest = map_put_hashed(&v->changed, k, hash, &is_new);
+	if (oldest && (is_new || s < *oldest))
+		*oldest = s;
+}
+
+/* The thing that is counted once: the other end, or the port that was reached. */
+static uint64_t gauge_hash(const struct view *v, const struct block *b, uint32_t r,
+			   unsigned which)
+{
+	const struct measure *m = &v->spec.measure;
+
+	if (m->kind == MEASURE_ENTROPY)
+		return map_hash(block_cell(b, m->of, r), field_info[m->of].width);
+	if (m->kind == MEASURE_PORTS)
+		return map_hash(&b->dst_port[r], sizeof(b->dst_port[r]));
+	if (v->spec.by == BY_SRC || (v->spec.by == BY_HOST && !which))
+		return map_hash(&b->dst[r], sizeof(b->dst[r]));
+	return map_hash(&b->src[r], sizeof(b->src[r]));
+}
+
+static void add_old(struct view *v, const struct key *k, const struct share *s)
+{
+	struct binkey bk = { *k, s->slice };
+	struct sums *sum;
+
+	if (!v->spec.history || !by_is_small(v->spec.by) || v->table.gauge)
+		return;
+	sum = map_put(&v->amended, &bk, NULL);
+	if (!sum)
+		return;
+	sum->bytes += s->bytes;
+	sum->packets += s->packets;
+	sum->flows += s->flows;
+}
+
+static void add_total(struct view *v, const struct key *k, const struct share *s, uint32_t n)
+{
+	struct sums sum = { 0 };
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (s[i].slice * SLICE_MS < v->totals.start_ms)
+			continue;
+		sum.bytes += s[i].bytes;
+		sum.packets += s[i].packets;
+		sum.flows += s[i].flows;
+	}
+	totals_add(&v->totals, k, &sum);
+}
+
+static void add_row(struct window *w, struct view *v, const struct block *b, uint32_t r,
+		    const struct key *k, unsigned which)
+{
+	const struct share *s = w->shares->at + w->shares->from[r];
+	uint32_t n = w->shares->from[r + 1] - w->shares->from[r];
+	uint64_t hash = map_hash(k, v->table.key), gauged = 0;
+
+	if (v->table.gauge)
+		gauged = gauge_hash(v, b, r, which);
+	for (uint32_t i = 0; i < n; i++) {
+		struct cell *c;
+		bool fresh;
+
+		if (s[i].old) {
+			add_old(v, k, &s[i]);
+			continue;
+		}
+		c = table_cell(&v->table, s[i].slice, k, hash, &fresh);
+		if (v->table.gauge) {
+			v->table.octets += gauge_add(&c->gauge, &v->spec.measure, gauged,
+						     s[i].packets);
+		} else {
+			c->sums.bytes += s[i].bytes;
+			c->sums.packets += s[i].packets;
+			c->sums.flows += s[i].flows;
+		}
+		note(w, v, c, fresh, k, hash, s[i].slice);
+		if (v->spec.history) {
+			uint64_t at = (uint64_t)s[i].slice % w->n_ring;
+			v->touched[at / 64] |= UINT64_C(1) << (at % 64);
+		}
+	}
+	if (v->totals.calendar != CALENDAR_NONE)
+		add_total(v, k, s, n);
+}
+
+static void add_known(struct view *v, const struct key *k, int64_t s)
+{
+	int64_t *newest;
+
+	if (!by_is_small(v->spec.by))
+		return;
+	newest = map_put(&v->known, k, NULL);
+	if (newest && s > *newest)
+		*newest = s;
+}
+
+static void add_block(struct window *w, struct view *v, const struct block *b)
+{
+	uint64_t bits[FILTER_WORDS];
+	struct key keys[ROW_KEYS], last = { .b = { 0xff } };
+
+	if (!filter_run(v->spec.filter, b, bits))
+		return;
+	rows_counted(v->spec.by, v->spec.filter ? filter_columns(v->spec.filter) : 0, b, bits);
+	for (uint32_t i = 0; i * 64 < b->n; i++) {
+		for (uint64_t left = bits[i]; left; left &= left - 1) {
+			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
+			unsigned n = row_keys(v->spec.by, b, r, keys);
+
+			for (unsigned k = 0; k < n; k++) {
+				add_row(w, v, b, r, &keys[k], k);
+				if (memcmp(&last, &keys[k], sizeof(last))) {
+					last = keys[k];
+					add_known(v, &last, w->now_slice);
+				}
+			}
+		}
+	}
+}
+
+static void hear(struct window *w, const struct block *b)
+{
+	uint32_t last = UINT32_MAX;
+	int64_t at = 0;
+
+	for (uint32_t r = 0; r < b->n; r++) {
+		if (b->exporter[r] == last && b->received_ms[r] == at)
+			continue;
+		last = b->exporter[r];
+		at = b->received_ms[r];
+		presence_heard(w->presence, last, at);
+	}
+}
+
+void window_block(struct window *w, struct block *b, int64_t now_ms)
+{
+	int64_t first;
+
+	window_tick(w, now_ms);
+	first = window_oldest(w);
+	count_once(w->count, b);
+	hear(w, b);
+	shares_of(w->shares, b, first, w->now_slice + FUTURE);
+	for (uint32_t r = 0; r < b->n; r++)
+		w->stats.late_flows += slice_of(b->start_ms[r]) < first;
+	w->stats.flows += b->n;
+	for (unsigned i = 0; i < w->n_views; i++)
+		add_block(w, &w->views[i], b);
+}
+
+/* Hot keys whose slices have all gone are cold again. */
+static void cool(struct window *w, struct view *v)
+{
+	const void *k;
+	void *s;
+	uint32_t at = 0;
+	struct map still;
+
+	if (!v->hot.n)
+		return;
+	map_init(&still, v->hot.key, sizeof(int64_t), KEYS_MAX);
+	while (map_next(&v->hot, &at, &k, &s))
+		if (*(int64_t *)s >= window_oldest(w))
+			*(int64_t *)map_put(&still, k, NULL) = *(int64_t *)s;
+	map_fini(&v->hot);
+	v->hot = still;
+}
+
+bool window_tick(struct window *w, int64_t now_ms)
+{
+	int64_t s = slice_of(now_ms), had = w->now_slice;
+
+	for (unsigned i = 0; i < w->n_views; i++)
+		totals_tick(&w->views[i].totals, now_ms);
+	/* A clock stepped back: the slices of the future stay open, time catches up. */
+	if (s <= had)
+		return false;
+	w->now_slice = s;
+	if (s - had > (int64_t)w->n_ring)
+		had = s - (int64_t)w->n_ring;
+	for (unsigned i = 0; i < w->n_views; i++) {
+		for (int64_t o = had + FUTURE + 1; o <= s + FUTURE; o++)
+			table_open(&w->views[i].table, o);
+		if (s / BIN_SLICES != had / BIN_SLICES)
+			cool(w, &w->views[i]);
+	}
+	return true;
+}
+
+void window_changed(struct window *w, window_key_f *fn, void *arg)
+{
+	w->round++;
+	for (unsigned i = 0; i < w->n_views; i++) {
+		struct map changed = w->views[i].changed;
+		struct key key = { 0 };
+		const void *k;
+		void *oldest;
+		uint32_t at = 0;
+
+		/* fn may ask for anything, so the map that is walked is ours alone. */
+		map_init(&w->views[i].changed, changed.key, sizeof(int64_t), KEYS_MAX);
+		while (map_next(&changed, &at, &k, &oldest)) {
+			memcpy(key.b, k, changed.key);
+			fn(arg, i, &key, *(int64_t *)oldest);
+		}
+		map_fini(&changed);
+	}
+}
+
+void window_known(struct window *w, unsigned view, window_key_f *fn, void *arg)
+{
+	const struct map *known = &w->views[view].known;
+	struct key key = { 0 };
+	const void *k;
+	void *newest;
+	uint32_t at = 0;
+
+	while (map_next(known, &at, &k, &newest)) {
+		memcpy(key.b, k, known->key);
+		fn(arg, view, &key, *(int64_t *)newest);
+	}
+}
+
+struct sums view_sums(const struct view *v, const struct key *k, int64_t first, unsigned n,
+		      struct sums *out)
+{
+	uint64_t hash = map_hash(k, v->table.key);
+	struct sums error = { 0 };
+
+	memset(out, 0, n * sizeof(*out));
+	for (unsigned i = 0; i < n; i++) {
+		const struct slice_table *st = table_slice(&v->table, first + i);
+		const struct cell *c = st ? map_get_hashed(&st->map, k, hash) : NULL;
+
+		if (c && !v->table.gauge)
+			out[i] = c->sums;
+		if (st) {
+			error.bytes += st->error.bytes;
+			error.packets += st->error.packets;
+			error.flows += st->error.flows;
+		}
+	}
+	return error;
+}
+
+static struct sums sums_of(void *arg, unsigned view, const struct key *k, int64_t first,
+			   unsigned n, struct sums *out)
+{
+	struct window *w = arg;
+
+	return view_sums(&w->views[view], k, first, n, out);
+}
+
+static double gauge_of(void *arg, unsigned view, const struct key *k, int64_t first,
+		       unsigned n)
+{
+	struct window *w = arg;
+	struct view *v = &w->views[view];
+	uint64_t hash = map_hash(k, v->table.key);
+
+	if (!v->table.gauge)
+		return 0;
+	gauge_union_clear(w->gauges);
+	for (unsigned i = 0; i < n; i++) {
+		const struct cell *c = table_find(&v->table, first + i, k, hash);
+
+		if (c)
+			gauge_union_add(w->gauges, &c->gauge);
+	}
+	return gauge_union_value(w->gauges, &v->spec.measure);
+}
+
+static uint32_t exporter_of(const struct key *k)
+{
+	uint32_t id;
+
+	memcpy(&id, k->b, sizeof(id));
+	return id;
+}
+
+bool window_covered(const struct window *w, enum by by, const struct key *k, int64_t s)
+{
+	if (by == BY_EXPORTER || by == BY_INTERFACE)
+		return presence_covered(w->presence, exporter_of(k), s);
+	return presence_covered_all(w->presence, s);
+}
+
+static bool covered_of(void *arg, enum by by, const struct key *k, int64_t s)
+{
+	return window_covered(arg, by, k, s);
+}
+
+static int64_t exporter_lateness(const struct window *w, uint32_t id)
+{
+	const struct exporter *e = names_exporter_at(w->opts.names, id);
+	int64_t ms = e ? __atomic_load_n(&e->ledger.lateness_ms, __ATOMIC_RELAXED) : 0;
+
+	if (ms <= 0)
+		ms = LATENESS_UNKNOWN_MS;
+	return ms < w->opts.late_ms ? ms : w->opts.late_ms;
+}
+
+static int64_t lateness_of(void *arg, enum by by, const struct key *k)
+{
+	const struct window *w = arg;
+	int64_t most = 0;
+
+	if (by == BY_EXPORTER || by == BY_INTERFACE)
+		return exporter_lateness(w, exporter_of(k));
+	for (uint32_t i = 0; i < names_exporters(w->opts.names); i++) {
+		int64_t ms = exporter_lateness(w, i);
+
+		if (presence_last_ms(w->presence, i) && ms > most)
+			most = ms;
+	}
+	return most ? most : LATENESS_UNKNOWN_MS;
+}
+
+void window_stats(const struct window *w, struct window_stats *out)
+{
+	*out = w->stats;
+	out->cut_shares = w->shares->cut;
+	for (unsigned i = 0; i < w->n_views; i++) {
+		const struct table *t = &w->views[i].table;
+
+		out->octets += t->octets;
+		for (unsigned s = 0; s < t->n_ring; s++)
+			out->thinned_keys += t->ring[s].thinned;
+	}
+}
