@@ -369,6 +369,31 @@ void names_networks_clear(struct names *n)
 	unlock(n);
 }
 
+void names_networks_copy(struct names *dst, const struct names *src)
+{
+	const void *k;
+	void *v;
+
+	rdlock(src);
+	dst->networks = xcalloc((size_t)src->n_networks + 1, sizeof(*dst->networks));
+	for (int i = 0; i < src->n_networks; i++)
+		dst->networks[i] = xstrdup(src->networks[i]);
+	dst->n_networks = src->n_networks;
+	for (int i = 0; i < src->n_lengths; i++) {
+		struct length *l = length_of(dst, src->lengths[i].bits);
+		uint32_t at = 0;
+
+		while (map_next(&src->lengths[i].nets, &at, &k, &v)) {
+			int *to = map_put(&l->nets, k, NULL);
+
+			if (to)
+				*to = *(const int *)v;
+		}
+	}
+	dst->n_prefixes = src->n_prefixes;
+	unlock(src);
+}
+
 static int network_of(const struct names *n, const struct addr *a)
 {
 	for (int i = 0; i < n->n_lengths; i++) {
