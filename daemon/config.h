@@ -1,0 +1,192 @@
+/* config.h - the configuration file as one plain struct.
+ * SPDX-License-Identifier: ISC
+ *
+ * config_load reads a file, what it includes and conf.d beside it, and gives either
+ * the whole configuration, checked and with every default filled in, or every error
+ * at once. Nothing here opens a socket, looks up a name or changes a file. The result
+ * is never changed afterwards, so any thread may read it; a reload loads a second one.
+ */
+#ifndef CUL_CONFIG_H
+#define CUL_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "daemon/base/addr.h"
+#include "daemon/model/alert.h"
+#include "daemon/model/series.h"
+#include "daemon/notify/notify.h"
+#include "detectors/detector.h"
+
+#define CONFIG_FILE "/etc/culprit/culprit.conf"
+#define CONFIG_STATE_DIR "/var/lib/culprit"
+
+/* What a listener is meant for. The version is recognised from the datagram on every
+ * port; the kind names sockets in messages, metrics and systemd's socket unit. */
+enum listen_kind { LISTEN_NETFLOW, LISTEN_IPFIX, LISTEN_SFLOW, LISTEN_KINDS };
+extern const char *const listen_word[LISTEN_KINDS]; /* "netflow" … */
+
+struct listener_conf {
+	enum listen_kind kind;
+	char *address; /* numeric; "::" is every address, IPv4 and IPv6, and falls back to
+			  0.0.0.0 where the machine has no IPv6 */
+	uint16_t port;
+};
+
+struct http_conf {
+	bool enabled;
+	char *address; /* numeric */
+	uint16_t port;
+	char *token_file; /* "": no token asked; its mode has been checked */
+	char *url;        /* how people reach the page, for links in messages; "": none */
+};
+
+struct history_conf {
+	char *url;             /* for store_open, its default filled in from the state directory */
+	char *password_file;   /* "" */
+	int64_t keep_ms;       /* five-minute bins */
+	int64_t rollups_ms;    /* hours, days, alerts */
+	uint64_t spool;        /* octets on disk while the store is away */
+};
+
+struct archive_conf {
+	bool enabled;
+	char *directory;
+	int64_t keep_ms;
+	uint64_t size; /* octets; 0: no bound */
+	uint64_t free; /* octets to leave on the file system */
+};
+
+/* Where the datagrams are passed on to. */
+struct forward_conf {
+	struct addr addr;
+	uint16_t port;
+};
+
+struct interface_conf {
+	int64_t index;      /* ifIndex; -1: known by name only, when its exporter tells it */
+	char *name;         /* "" when only the index is given */
+	uint64_t speed_bps; /* 0: not told */
+	uint32_t sampling;  /* 1 in N; 0: as the exporter's */
+};
+
+struct exporter_conf {
+	char *name;
+	struct addr addr;
+	uint16_t port;     /* source port; 0: any */
+	uint32_t sampling; /* 1 in N, overrides what the exporter says; 0: believe it */
+	struct interface_conf *interfaces;
+	size_t n_interfaces;
+};
+
+struct network_conf {
+	char *name;
+	struct prefix *prefixes;
+	size_t n_prefixes;
+};
+
+struct squid_conf {
+	char *log;               /* access log to follow; "" */
+	struct addr *addresses;  /* of the proxy, as flows show them; all its legs */
+	size_t n_addresses;
+	char *manager;           /* http://host:port of the cache manager; "" */
+};
+
+enum window_kind { WINDOW_SLICES, WINDOW_DAY, WINDOW_WEEK, WINDOW_MONTH };
+
+struct rule_conf {
+	char *name;
+	bool enabled;
+	char *filter;            /* has been compiled once: it is right; "" is every flow */
+	struct measure measure;
+	enum by by;
+	enum window_kind window; /* the last `slices` slices, or a local calendar day … */
+	uint32_t slices;         /* 1 .. 360; 0 for calendar windows */
+	double above, below;     /* in the measure's unit, utilisation as a share of 1; NAN */
+	double clear;            /* in the measure's unit; NAN: the limit itself */
+	int64_t for_ms;
+	double warn;             /* calendar windows with `above`: share of the limit at which a
+				    warning goes out; 0: none */
+	const struct detector *detector; /* NULL: only above and below */
+	void *detector_conf;     /* detector->conf_size octets; NULL without detector */
+	double budget_total;     /* alarms a week over all series of the rule; NAN: no cap */
+	enum severity severity;
+	char **notify;           /* names of channels */
+	size_t n_notify;
+	/* Where it is written, for messages; NULL and 0 for a rule made in code. */
+	char *file;
+	int line;
+};
+
+struct config {
+	char *file;      /* what was read; NULL: defaults only */
+	char *state_dir;
+	struct listener_conf *listeners; /* all three kinds when no section names any */
+	size_t n_listeners;
+	struct http_conf http;
+	struct history_conf history;
+	struct archive_conf archive;
+	struct squid_conf *squids;
+	size_t n_squids;
+	struct forward_conf *forwards;
+	size_t n_forwards;
+	struct exporter_conf *exporters;
+	size_t n_exporters;
+	struct network_conf *networks; /* in the order of the file */
+	size_t n_networks;
+	struct rule_conf *rules;
+	size_t n_rules;
+	struct channel_conf *channels; /* all their text is owned by the config */
+	size_t n_channels;
+	uint64_t memory;         /* octets, all tables together (D5) */
+	unsigned workers;        /* 0: as many as suit the machine */
+	char *timezone;          /* for calendar_new */
+	char *holidays;          /* file for calendar_load_holidays; "": none */
+	int64_t late_ms;
+	bool only_known;         /* refuse exporters without a section */
+	uint32_t max_exporters;
+	uint64_t receive_buffer; /* octets asked of the kernel for each socket */
+	char *user, *group;      /* whom to become when started as root; "" : "culprit" when
+				    there is such an account, its own group */
+};
+
+struct config_error {
+	char *file; /* NULL: no place to point at */
+	int line;   /* 0: the whole file */
+	char *msg;  /* one sentence: what is wrong, what to do */
+	bool warning;
+};
+
+struct config_errors {
+	struct config_error *list; /* sorted by place */
+	size_t n;
+	size_t n_errors; /* without the warnings */
+};
+
+/* file NULL: CONFIG_FILE when it is there, else defaults. state_dir NULL:
+ * CONFIG_STATE_DIR. Fills errs, which the caller frees in any case; NULL when it holds
+ * an error, otherwise gives the configuration. Any thread, one at a time. */
+struct config *config_load(const char *file, const char *state_dir,
+			   struct config_errors *errs);
+void config_free(struct config **c);
+
+/* Every setting with its value, in the language of the file, so that what is printed
+ * can be loaded again; URLs that are secrets are cut to their host, files of secrets
+ * appear by name only. */
+void config_print(const struct config *c, FILE *to);
+
+/* "file:line: message" lines. */
+void config_errors_print(const struct config_errors *errs, FILE *to);
+void config_errors_free(struct config_errors *errs);
+/* For what is found later, by parts that check their own settings. file may be NULL. */
+void config_errors_add(struct config_errors *errs, bool warning, const char *file, int line,
+		       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/* Names of the fields above that only take effect at a restart and differ between the
+ * two, comma separated in buf; "" when a reload brings everything. */
+const char *config_needs_restart(const struct config *was, const struct config *now,
+				 char *buf, size_t size);
+
+#endif
