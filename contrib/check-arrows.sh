@@ -17,7 +17,7 @@ rules/filter $low
 daemon/collect $stage
 daemon/window $stage
 detectors $stage
-rules $stage
+rules daemon/model daemon/base rules/filter detectors
 storage $stage
 storage/archive $stage
 daemon/evidence storage/archive $stage

@@ -64,13 +64,14 @@ struct alert {
 	char *series_id;          /* stable: "interface=192.0.2.1/WAN/in" */
 	struct measure measure;
 	double value;             /* now (firing) or at the end (resolved) */
-	double error;             /* value may be this much too high (sketch); 0: exact */
+	double error;             /* the truth may be this much more (sketch); 0: exact */
 	double peak;              /* largest while it lasted */
 	double threshold, clear;
 	bool below;               /* fires under the threshold */
 	bool was;                 /* found when already over: firing and resolved in one */
 	bool warning_share;       /* a quota's early warning, not the quota itself */
 	char *detector;           /* NULL for a plain limit */
+	char *view;               /* what the detector noticed, for a sentence; or NULL */
 	bool has_baseline;
 	double low, median, high; /* what is normal now */
 	int64_t window_start_ms, window_end_ms; /* of the value */

@@ -60,6 +60,9 @@ const char *measure_unit(const struct measure *m); /* "bit/s", "B", "packets/s",
 const char *measure_text(const struct measure *m, double value, char *buf);
 bool measure_is_rate(const struct measure *m);
 
+/* Calendar windows: since the start of the local day, week (Monday) or month. */
+enum period { PERIOD_NONE, PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH };
+
 /* The sums that every other figure is made of. */
 struct sums {
 	uint64_t bytes, packets, flows;

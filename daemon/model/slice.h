@@ -37,6 +37,9 @@ struct slices {
 	/* Peers, ports or entropy over those slices taken together. */
 	double (*gauge)(void *arg, unsigned view, const struct key *k, int64_t first,
 			unsigned n);
+	/* Sums of k since the start of the view's local day, week or month. */
+	struct sums (*total)(void *arg, unsigned view, const struct key *k,
+			     int64_t *start_ms, int64_t *end_ms);
 	/* Were we, and its exporter, there to see slice s? (D3) */
 	bool (*covered)(void *arg, enum by by, const struct key *k, int64_t s);
 	/* Milliseconds after its end until a slice of this key has all its flows. */

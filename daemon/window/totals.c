@@ -11,37 +11,36 @@
 #include "daemon/window/view.h"
 
 #include "daemon/base/mem.h"
+#include "daemon/model/calendar.h"
 
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
 enum { TOTALS_MAX = 1 << 18 };
 
-static int64_t midnight_ms(int64_t now_ms, enum calendar c, int step)
+/* Start of the period that now_ms lies in, `step` periods on. */
+static int64_t boundary_ms(const struct totals *t, int64_t now_ms, int step)
 {
-	time_t t = (time_t)(now_ms / 1000);
-	struct tm tm;
+	struct local_time l;
+	int day;
 
-	localtime_r(&t, &tm);
-	tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
-	tm.tm_isdst = -1;
-	if (c == CALENDAR_WEEK)
-		tm.tm_mday -= (tm.tm_wday + 6) % 7;
-	if (c == CALENDAR_MONTH)
-		tm.tm_mday = 1;
-	if (c == CALENDAR_DAY)
-		tm.tm_mday += step;
-	else if (c == CALENDAR_WEEK)
-		tm.tm_mday += 7 * step;
-	else
-		tm.tm_mon += step;
-	return (int64_t)mktime(&tm) * 1000;
+	calendar_at(t->calendar, now_ms / 1000, &l);
+	if (t->period == PERIOD_MONTH) {
+		int month = l.month - 1 + step;
+
+		return calendar_unix(t->calendar, l.year + month / 12, month % 12 + 1, 1, 0, 0,
+				     0) * 1000;
+	}
+	day = l.day - (t->period == PERIOD_WEEK ? l.weekday : 0);
+	day += step * (t->period == PERIOD_WEEK ? 7 : 1);
+	return calendar_unix(t->calendar, l.year, l.month, day, 0, 0, 0) * 1000;
 }
 
-void totals_init(struct totals *t, enum calendar c, size_t key_octets, int64_t now_ms)
+void totals_init(struct totals *t, const struct calendar *c, enum period p,
+		 size_t key_octets, int64_t now_ms)
 {
-	*t = (struct totals){ .calendar = c };
-	if (c == CALENDAR_NONE)
+	*t = (struct totals){ .calendar = c, .period = p };
+	if (p == PERIOD_NONE)
 		return;
 	map_init(&t->map, key_octets, sizeof(struct sums), TOTALS_MAX);
 	map_init(&t->dirty, key_octets, 1, TOTALS_MAX);
@@ -50,7 +49,7 @@ void totals_init(struct totals *t, enum calendar c, size_t key_octets, int64_t n
 
 void totals_fini(struct totals *t)
 {
-	if (t->calendar != CALENDAR_NONE) {
+	if (t->period != PERIOD_NONE) {
 		map_fini(&t->map);
 		map_fini(&t->dirty);
 	}
@@ -59,12 +58,12 @@ void totals_fini(struct totals *t)
 
 void totals_tick(struct totals *t, int64_t now_ms)
 {
-	if (t->calendar == CALENDAR_NONE || (now_ms >= t->start_ms && now_ms < t->end_ms))
+	if (t->period == PERIOD_NONE || (now_ms >= t->start_ms && now_ms < t->end_ms))
 		return;
 	map_clear(&t->map);
 	map_clear(&t->dirty);
-	t->start_ms = midnight_ms(now_ms, t->calendar, 0);
-	t->end_ms = midnight_ms(now_ms, t->calendar, 1);
+	t->start_ms = boundary_ms(t, now_ms, 0);
+	t->end_ms = boundary_ms(t, now_ms, 1);
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -121,7 +120,7 @@ void window_totals(struct window *w, window_total_f *fn, void *arg)
 		void *v;
 		uint32_t at = 0;
 
-		if (t->calendar == CALENDAR_NONE)
+		if (t->period == PERIOD_NONE)
 			continue;
 		while (map_next(&t->dirty, &at, &k, &v)) {
 			const struct sums *s = map_get(&t->map, k);
@@ -134,14 +133,13 @@ void window_totals(struct window *w, window_total_f *fn, void *arg)
 	}
 }
 
-struct sums window_total(struct window *w, unsigned view, const struct key *k,
-			 int64_t *start_s, int64_t *end_s)
+struct sums totals_of(const struct totals *t, const struct key *k, int64_t *start_ms,
+		      int64_t *end_ms)
 {
-	struct totals *t = &w->views[view].totals;
-	const struct sums *s = t->calendar == CALENDAR_NONE ? NULL : map_get(&t->map, k);
+	const struct sums *s = t->period == PERIOD_NONE ? NULL : map_get(&t->map, k);
 
-	*start_s = t->start_ms / 1000;
-	*end_s = t->end_ms / 1000;
+	*start_ms = t->start_ms;
+	*end_ms = t->end_ms;
 	return s ? *s : (struct sums){ 0 };
 }
 
@@ -151,7 +149,7 @@ void window_total_set(struct window *w, unsigned view, const struct key *k,
 	struct totals *t = &w->views[view].totals;
 	struct sums *s;
 
-	if (t->calendar == CALENDAR_NONE || start_s != t->start_ms / 1000)
+	if (t->period == PERIOD_NONE || start_s != t->start_ms / 1000)
 		return;
 	s = map_put(&t->map, k, NULL);
 	if (s)

@@ -18,7 +18,8 @@ struct carried { /* what a bin had before the daemon was restarted, or gets afte
 };
 
 struct totals { /* since the start of a local day, week or month */
-	enum calendar calendar;
+	const struct calendar *calendar;
+	enum period period;
 	int64_t start_ms, end_ms;
 	struct map map;   /* struct key -> struct sums */
 	struct map dirty; /* struct key -> nothing */
@@ -60,9 +61,12 @@ struct sums view_sums(const struct view *v, const struct key *k, int64_t first, 
 uint64_t view_weight(const struct view *v, const struct sums *s);
 bool window_covered(const struct window *w, enum by by, const struct key *k, int64_t s);
 
-void totals_init(struct totals *t, enum calendar c, size_t key_octets, int64_t now_ms);
+void totals_init(struct totals *t, const struct calendar *c, enum period p,
+		 size_t key_octets, int64_t now_ms);
 void totals_fini(struct totals *t);
 void totals_tick(struct totals *t, int64_t now_ms);
+struct sums totals_of(const struct totals *t, const struct key *k, int64_t *start_ms,
+		      int64_t *end_ms);
 void totals_add(struct totals *t, const struct key *k, const struct sums *s);
 
 #endif

@@ -30,6 +30,8 @@ static struct sums sums_of(void *arg, unsigned view, const struct key *k, int64_
 			   unsigned n, struct sums *out);
 static double gauge_of(void *arg, unsigned view, const struct key *k, int64_t first,
 		       unsigned n);
+static struct sums total_of(void *arg, unsigned view, const struct key *k,
+			    int64_t *start_ms, int64_t *end_ms);
 static bool covered_of(void *arg, enum by by, const struct key *k, int64_t s);
 static int64_t lateness_of(void *arg, enum by by, const struct key *k);
 
@@ -47,7 +49,8 @@ struct window *window_new(const struct window_opts *o, int64_t now_ms)
 	shares_init(w->shares);
 	w->gauges = gauge_union_new();
 	w->round = 1;
-	w->slices = (struct slices){ w, sums_of, gauge_of, covered_of, lateness_of };
+	w->slices = (struct slices){ w, sums_of, gauge_of, total_of, covered_of,
+				    lateness_of };
 	return w;
 }
 
@@ -105,7 +108,7 @@ static void view_init(struct window *w, struct view *v, const struct view_spec *
 	map_init(&v->known, key, sizeof(int64_t), KEYS_MAX);
 	map_init(&v->carried, sizeof(struct binkey), sizeof(struct carried), KEYS_MAX);
 	map_init(&v->amended, sizeof(struct binkey), sizeof(struct sums), KEYS_MAX);
-	totals_init(&v->totals, spec->calendar, key, now_ms);
+	totals_init(&v->totals, w->opts.calendar, spec->period, key, now_ms);
 	v->touched = xcalloc((w->n_ring + 63) / 64, sizeof(*v->touched));
 	v->bins_from = w->now_slice / BIN_SLICES * BIN_SLICES;
 	v->bins_settled = v->bins_from;
@@ -115,7 +118,7 @@ static void view_init(struct window *w, struct view *v, const struct view_spec *
 
 static bool same_view(const struct view *v, const struct view_spec *s)
 {
-	return v->spec.by == s->by && v->spec.calendar == s->calendar &&
+	return v->spec.by == s->by && v->spec.period == s->period &&
 	       v->spec.measure.kind == s->measure.kind && v->spec.measure.of == s->measure.of &&
 	       !strcmp(v->filter_text, s->filter ? filter_text(s->filter) : "");
 }
@@ -278,7 +281,7 @@ static void add_row(struct window *w, struct view *v, const struct block *b, uin
 			v->touched[at / 64] |= UINT64_C(1) << (at % 64);
 		}
 	}
-	if (v->totals.calendar != CALENDAR_NONE)
+	if (v->totals.period != PERIOD_NONE)
 		add_total(v, k, s, n);
 }
 
@@ -467,6 +470,14 @@ static double gauge_of(void *arg, unsigned view, const struct key *k, int64_t fi
 			gauge_union_add(w->gauges, &c->gauge);
 	}
 	return gauge_union_value(w->gauges, &v->spec.measure);
+}
+
+static struct sums total_of(void *arg, unsigned view, const struct key *k,
+			    int64_t *start_ms, int64_t *end_ms)
+{
+	struct window *w = arg;
+
+	return totals_of(&w->views[view].totals, k, start_ms, end_ms);
 }
 
 static uint32_t exporter_of(const struct key *k)

@@ -16,21 +16,19 @@
 
 struct window;
 
-enum calendar { CALENDAR_NONE, CALENDAR_DAY, CALENDAR_WEEK, CALENDAR_MONTH };
-
 struct view_spec {
-	const char *name;            /* of the series in history: the first rule's */
 	const struct filter *filter; /* borrowed until the next window_views() */
 	enum by by;
 	struct measure measure;      /* what it orders by, or the gauge it keeps */
 	double quota;                /* a slice's sum of the ordering measure under which no
 					key need be looked at; 0: every change counts */
-	enum calendar calendar;      /* totals since the start of … are kept too */
+	enum period period;          /* totals since its start are kept too */
 	bool history;                /* its bins are kept */
 };
 
 struct window_opts {
 	const struct names *names;
+	const struct calendar *calendar; /* of the time zone that people live in */
 	unsigned longest; /* slices of the longest window */
 	int64_t late_ms;  /* how long slices stay open */
 	size_t memory;    /* octets for all tables together */
@@ -74,8 +72,6 @@ void window_carry(struct window *w, unsigned view, const struct key *k,
 typedef void window_total_f(void *arg, unsigned view, const struct key *k,
 			    int64_t start_s, const struct sums *total);
 void window_totals(struct window *w, window_total_f *fn, void *arg);
-struct sums window_total(struct window *w, unsigned view, const struct key *k,
-			 int64_t *start_s, int64_t *end_s);
 void window_total_set(struct window *w, unsigned view, const struct key *k,
 		      int64_t start_s, const struct sums *total);
 

@@ -1,0 +1,232 @@
+/* baseline.c - rules with a detector: settled bins are learnt, sliding windows judged.
+ * SPDX-License-Identifier: ISC
+ *
+ * A detector sees each bin once, when all its flows are in (D6), and between two
+ * bins is asked about the window of a bin's length that ends now, so a rise is
+ * told within seconds and a fall when it is sure. A bin with fewer than
+ * COVERED_MIN of its slices seen is a gap. A bin inside an open alert of this
+ * series does not train. What a detector remembers is plain bytes; they are
+ * kept in history under "rule|series" and brought back at start.
+ */
+#include "daemon/base/mem.h"
+#include "rules/state.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COVERED_MIN = 24, LARGE_MAX = 2048, BIN_S = BIN_MS / 1000 };
+
+struct blob { /* what precedes the detector's bytes in history */
+	uint32_t version, size;
+	int64_t bin;
+	char detector[16];
+};
+
+static bool equip(struct state *s, const struct rule *r, const struct eval *e)
+{
+	if (s->detector)
+		return true;
+	/* Baselines of hosts are kept for the first that come; small groups for all. */
+	if (!by_is_small(r->by) && e->of[r - e->rules->at].map.n > LARGE_MAX)
+		return false;
+	s->detector = xcalloc(1, r->detector->state_size);
+	if (s->bin == INT64_MIN)
+		s->bin = (e->open.newest / BIN_SLICES + 1) * BIN_SLICES;
+	return true;
+}
+
+static struct point point_at(const struct eval *e, int64_t at_s)
+{
+	struct local_time l;
+
+	calendar_at(e->opts.calendar, at_s, &l);
+	return (struct point){ .at_s = at_s, .step_s = BIN_S, .slot = (uint16_t)l.slot,
+			       .rest = l.rest, .holiday = l.holiday };
+}
+
+static void take(struct state *s, const struct verdict *v)
+{
+	s->low = v->low;
+	s->median = v->median;
+	s->high = v->high;
+	s->threshold = v->high;
+	s->armed_in_s = v->armed_in_s;
+}
+
+static void fire(struct eval *e, const struct rule *r, struct state *s,
+		 const struct verdict *v, double value, int64_t from, int64_t to)
+{
+	struct alert *a = eval_alert(e, r, s);
+
+	a->value = a->peak = value;
+	a->below = v->side == SIDE_DOWN;
+	a->threshold = a->clear = a->below ? v->low : v->high;
+	a->has_baseline = !isnan(v->median);
+	a->low = v->low;
+	a->median = v->median;
+	a->high = v->high;
+	a->view = xstrdup(v->view);
+	a->pending_ms = a->started_ms = (to + 1) * SLICE_MS;
+	a->window_start_ms = from * SLICE_MS;
+	a->window_end_ms = (to + 1) * SLICE_MS;
+	s->from = from;
+	s->fired = s->last = to;
+	s->peak = value;
+	eval_fire(e, s, a);
+}
+
+/* Value of the bin from slice `at` on; false: a gap. */
+static bool bin_value(struct eval *e, const struct rule *r, const struct state *s,
+		      int64_t at, struct point *p)
+{
+	const struct slices *w = e->opts.slices;
+	int64_t last = at + BIN_SLICES - 1, first = at;
+	unsigned covered = 0;
+
+	for (int64_t i = at; i <= last; i++)
+		covered += w->covered(w->arg, r->by, &s->key, i);
+	if (at < e->open.oldest || covered < COVERED_MIN)
+		return false;
+	if (first - BIN_SLICES + 1 < e->open.oldest)
+		first = last; /* no room to slide: the bin itself */
+	eval_windows(e, r, &s->key, BIN_SLICES, first, last);
+	p->value = e->v[last - first];
+	for (int64_t i = 0; i <= last - first; i++)
+		p->peak = fmax(p->peak, e->v[i]);
+	return true;
+}
+
+static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t at)
+{
+	struct point p = point_at(e, at * SLICE_MS / 1000);
+	struct verdict v;
+
+	p.gap = !bin_value(e, r, s, at, &p);
+	p.train = s->state != ALERT_FIRING;
+	r->detector->step(r->conf, s->detector, &p, &v);
+	s->unsaved = true;
+	take(s, &v);
+	if (p.gap)
+		return;
+	s->value = p.value;
+	if (v.side == SIDE_NONE && s->state == ALERT_FIRING) {
+		s->handled = e->open.newest;
+		eval_resolve(e, s, (at + BIN_SLICES) * SLICE_MS);
+	} else if (v.side != SIDE_NONE && v.fresh && s->state != ALERT_FIRING) {
+		fire(e, r, s, &v, p.value, at, at + BIN_SLICES - 1);
+	}
+}
+
+void baseline_tick(struct eval *e, const struct rule *r, struct state *s)
+{
+	int64_t settled = eval_settled(e, r, &s->key);
+
+	if (!equip(s, r, e))
+		return;
+	if (s->bin < e->open.oldest - BIN_SLICES)
+		s->bin = (e->open.oldest / BIN_SLICES) * BIN_SLICES;
+	while (s->bin + BIN_SLICES - 1 <= settled) {
+		learn(e, r, s, s->bin);
+		s->bin += BIN_SLICES;
+	}
+	baseline_judge(e, r, s);
+}
+
+void baseline_judge(struct eval *e, const struct rule *r, struct state *s)
+{
+	int64_t last = e->open.newest;
+	struct verdict v;
+	struct point p;
+
+	if (!r->detector->judge || !equip(s, r, e) || s->state == ALERT_FIRING ||
+	    last - BIN_SLICES < s->handled)
+		return;
+	eval_windows(e, r, &s->key, BIN_SLICES, last, last);
+	if (!e->known[0] && !(e->v[0] > 0))
+		return;
+	p = point_at(e, last / BIN_SLICES * BIN_S);
+	p.value = e->v[0];
+	s->value = p.value;
+	r->detector->judge(r->conf, s->detector, &p, &v);
+	take(s, &v);
+	if (v.side == SIDE_UP && v.fresh)
+		fire(e, r, s, &v, p.value, last - BIN_SLICES + 1, last);
+}
+
+static void blob_key(const struct eval *e, const struct rule *r, const struct state *s,
+		     char *out, size_t len)
+{
+	char id[SERIES_TEXT];
+
+	snprintf(out, len, "%s|%s", r->name, key_id(r->by, &s->key, e->opts.names, id));
+}
+
+static void save_one(const struct eval *e, const struct rule *r, struct state *s,
+		     eval_blob_f *fn, void *arg)
+{
+	size_t size = r->detector->state_size;
+	char key[SERIES_TEXT + 128];
+	struct blob *b = xcalloc(1, sizeof(*b) + size);
+
+	b->version = r->detector->version;
+	b->size = (uint32_t)size;
+	b->bin = s->bin;
+	snprintf(b->detector, sizeof(b->detector), "%s", r->detector->name);
+	memcpy(b + 1, s->detector, size);
+	blob_key(e, r, s, key, sizeof(key));
+	fn(arg, key, b, sizeof(*b) + size);
+	s->unsaved = false;
+	free(b);
+}
+
+void eval_save(struct eval *e, bool all, eval_blob_f *fn, void *arg)
+{
+	for (unsigned i = 0; i < e->n; i++) {
+		const struct rule *r = e->of[i].rule;
+		const void *k;
+		void *v;
+		uint32_t at = 0;
+
+		if (!r->detector)
+			continue;
+		while (map_next(&e->of[i].map, &at, &k, &v)) {
+			struct state *s = *(struct state **)v;
+
+			if (s->detector && (all || s->unsaved))
+				save_one(e, r, s, fn, arg);
+		}
+	}
+}
+
+bool eval_load(struct eval *e, const char *key, const void *data, size_t len)
+{
+	const char *bar = strchr(key, '|');
+	struct blob b;
+
+	if (!bar || len < sizeof(b))
+		return false;
+	memcpy(&b, data, sizeof(b));
+	for (unsigned i = 0; i < e->n; i++) {
+		const struct rule *r = e->of[i].rule;
+		struct state *s;
+		struct key k;
+		enum by by;
+
+		if (strlen(r->name) != (size_t)(bar - key) ||
+		    strncmp(r->name, key, (size_t)(bar - key)) || !r->detector ||
+		    strncmp(r->detector->name, b.detector, sizeof(b.detector)) ||
+		    b.version != r->detector->version || b.size != r->detector->state_size ||
+		    len != sizeof(b) + b.size || !key_parse(bar + 1, e->opts.names, &by, &k) ||
+		    by != r->by)
+			continue;
+		s = state_get(&e->of[i], &k);
+		if (!s || s->detector)
+			return false;
+		s->detector = xmemdup((const char *)data + sizeof(b), b.size);
+		s->bin = b.bin;
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,71 @@
+/* eval.h - from what the windows say to alerts.
+ * SPDX-License-Identifier: ISC
+ *
+ * One thread (analysis). eval_key() is told which keys changed, eval_tick() that
+ * time went on; both look at the windows through struct slices and hand every
+ * change of an alert's state to `emit`. Same flows and times in, same alerts
+ * out: there is no other input, so replay and backtest use this very code.
+ */
+#ifndef CUL_RULES_EVAL_H
+#define CUL_RULES_EVAL_H
+
+#include "daemon/model/calendar.h"
+#include "daemon/model/slice.h"
+#include "rules/rule.h"
+
+struct eval;
+
+struct eval_opts {
+	const struct names *names;
+	const struct calendar *calendar;
+	const struct slices *slices;
+	/* Takes the alert: a firing, a resolved, or (was) both in one. */
+	void (*emit)(void *arg, struct alert *a);
+	/* Every series of a small view that the windows know, and the keys that were hot. */
+	void (*known)(void *arg, unsigned view,
+		      void (*fn)(void *arg, unsigned view, const struct key *k, int64_t newest),
+		      void *fn_arg);
+	/* May this key alert now? (The engine says no under a silent exporter.) */
+	bool (*held)(void *arg, enum by by, const struct key *k);
+	void *arg;
+};
+
+struct eval *eval_new(const struct eval_opts *o);
+void eval_free(struct eval **e);
+
+/* Judges by these rules from now on; borrowed until the next call or eval_free. Series of
+ * rules that stay the same keep their state; alerts of rules that went are resolved. */
+void eval_rules(struct eval *e, const struct rules *r, int64_t now_ms);
+
+struct span { /* slices that are open, as numbers */
+	int64_t oldest, newest;
+};
+
+/* Key k of a view changed in `changed` or later. */
+void eval_key(struct eval *e, unsigned view, const struct key *k, int64_t changed,
+	      struct span open, int64_t now_ms);
+/* Time went on; fresh: a slice has begun since the last tick. */
+void eval_tick(struct eval *e, struct span open, int64_t now_ms, bool fresh);
+
+/* An alert that was firing when the daemon stopped; takes it. */
+void eval_restore(struct eval *e, struct alert *a);
+
+struct series_value { /* what a series shows now */
+	const struct rule *rule;
+	const struct key *key;
+	double value, threshold;   /* threshold NAN: none known */
+	double low, median, high;  /* NAN: no baseline */
+	enum alert_state state;    /* ALERT_RESOLVED: nothing is wrong */
+	int64_t since_ms;          /* of the state, event time */
+	uint32_t armed_in_s;       /* detector: not armed for so long */
+};
+typedef void eval_value_f(void *arg, const struct series_value *v);
+/* All series that rules keep a state for. */
+void eval_values(struct eval *e, eval_value_f *fn, void *arg);
+
+/* Baselines: state of the detector of one series, to keep in history and bring back. */
+typedef void eval_blob_f(void *arg, const char *key, const void *data, size_t len);
+void eval_save(struct eval *e, bool all, eval_blob_f *fn, void *arg);
+bool eval_load(struct eval *e, const char *key, const void *data, size_t len);
+
+#endif

@@ -1,0 +1,66 @@
+/* state.h - what is remembered of one series of one rule; eval.c and baseline.c share it.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef CUL_RULES_STATE_H
+#define CUL_RULES_STATE_H
+
+#include "daemon/base/map.h"
+#include "rules/eval.h"
+
+enum { SERIES_MAX = 1 << 16, RING_MAX = 512 };
+
+struct state {
+	struct key key;
+	enum alert_state state;    /* ALERT_RESOLVED: idle */
+	int64_t from, fired, last; /* slices of the run that is pending or open */
+	double peak;
+	int64_t handled;           /* runs up to this slice have been told */
+	struct alert *alert;       /* the firing one, or NULL */
+	double value, threshold;
+	/* detector */
+	void *detector;            /* its state, or NULL */
+	int64_t bin;               /* first slice of the next bin to learn */
+	double low, median, high;
+	uint32_t armed_in_s;
+	bool unsaved;
+};
+
+struct rule_state { /* all series of one rule */
+	const struct rule *rule;
+	struct map map; /* struct key -> struct state * */
+};
+
+struct eval {
+	struct eval_opts opts;
+	const struct rules *rules;
+	struct rule_state *of; /* by rule */
+	unsigned n;
+	struct span open;
+	int64_t now_ms;
+	/* scratch of one judgement */
+	struct sums sums[RING_MAX];
+	double v[RING_MAX];
+	bool known[RING_MAX];
+};
+
+/* The series' state, made when new; NULL when the rule has SERIES_MAX. */
+struct state *state_get(struct rule_state *rs, const struct key *k);
+
+/* Values of the windows of n slices that end in slices first .. last, into e->v and
+ * e->known; returns the error of one window (sketches), in the measure's unit. */
+double eval_windows(struct eval *e, const struct rule *r, const struct key *k, unsigned n,
+		    int64_t first, int64_t last);
+/* The newest slice of this key that has all its flows. */
+int64_t eval_settled(const struct eval *e, const struct rule *r, const struct key *k);
+
+/* Tells the world; fill adds what the caller knows. */
+struct alert *eval_alert(struct eval *e, const struct rule *r, struct state *s);
+void eval_fire(struct eval *e, struct state *s, struct alert *a);
+void eval_resolve(struct eval *e, struct state *s, int64_t ended_ms);
+
+/* A rule with a detector: bins that have settled are learnt, the sliding window that
+ * ends now is judged. */
+void baseline_tick(struct eval *e, const struct rule *r, struct state *s);
+void baseline_judge(struct eval *e, const struct rule *r, struct state *s);
+
+#endif
