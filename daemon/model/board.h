@@ -1,0 +1,74 @@
+/* board.h - what the daemon shows now: to the page, the API, /metrics.
+ * SPDX-License-Identifier: ISC
+ *
+ * The analysis thread hangs up a new immutable sheet about once a second;
+ * readers take the newest one and give it back. Alerts are pinned one by one as
+ * they change. Nobody ever waits for a reader.
+ */
+#ifndef CUL_MODEL_BOARD_H
+#define CUL_MODEL_BOARD_H
+
+#include "daemon/model/alert.h"
+
+enum { BOARD_ALERTS = 1000 };
+
+struct board_series {
+	const char *rule, *filter; /* in the sheet's own memory, like all texts here */
+	char *series, *series_id;
+	enum by by;
+	struct measure measure;
+	double value, threshold, low, median, high; /* NAN: not known */
+	enum alert_state state;    /* ALERT_RESOLVED: nothing is wrong */
+	int64_t since_ms;
+	uint32_t armed_in_s;
+};
+
+struct board_table { /* memory, for culprit_memory_bytes */
+	const char *name;
+	uint64_t octets;
+};
+
+struct sheet {
+	int64_t at_ms;
+	struct board_series *series;
+	size_t n_series;
+	struct board_table tables[8];
+	size_t n_tables;
+	uint64_t flows, late_flows, cut_shares, thinned_keys; /* of the windows */
+	uint64_t archive_octets, archive_files, archive_dropped, archive_flows;
+	bool archive_on, archive_paused;
+	char archive_why[256];
+	uint64_t spool_bins, spool_dropped;
+	bool history_up;
+	char history_why[256];
+	int64_t started_ms;
+	char *names;       /* texts of rules, one memory block */
+	uint32_t refs;
+};
+
+struct board;
+
+struct board *board_new(void);
+void board_free(struct board **b);
+
+void board_hang(struct board *b, struct sheet *s);       /* takes; refs are set here */
+const struct sheet *board_take(struct board *b);         /* NULL: none yet */
+void board_give(struct board *b, const struct sheet **s);
+struct sheet *sheet_new(size_t n_series);
+
+/* Pins the newest state of an alert (takes a reference of its own). The oldest resolved
+ * one goes when there are BOARD_ALERTS. */
+void board_pin(struct board *b, const struct alert *a);
+/* Alerts, newest first; fn returns false to stop. The alert is lent for the call. */
+void board_alerts(struct board *b, bool (*fn)(void *arg, const struct alert *a), void *arg);
+/* The alert with that id (or whose id begins so, if it is the only one); gives, or NULL. */
+struct alert *board_alert(struct board *b, const char *id);
+/* How often each rule fired since start. */
+void board_fired(struct board *b, void (*fn)(void *arg, const char *rule, enum severity s,
+					     uint64_t total, uint64_t firing), void *arg);
+/* Seconds from the datagram that crossed to the verdict: counts under each bound. */
+enum { DELAY_BUCKETS = 8 };
+extern const double board_delay_bounds[DELAY_BUCKETS]; /* the last is +Inf */
+void board_delays(struct board *b, uint64_t counts[DELAY_BUCKETS], double *sum);
+
+#endif
