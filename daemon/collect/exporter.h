@@ -15,7 +15,7 @@
 
 #include "daemon/collect/decoder.h"
 
-enum { DOMAINS_MAX = 16384, DOMAINS_PER_EXPORTER = 1024 };
+enum { DOMAINS_MAX = 16384, DOMAINS_PER_EXPORTER = 1024, SAMPLED_IN_BITS = 1024 };
 
 /* --- sequence numbers --- */
 enum { SEQ_GAPS = 4, SEQ_SETTLE_MS = 1000 };
@@ -78,6 +78,8 @@ struct domain {
 		uint16_t hits;
 	} rival[3];
 	uint16_t conflicts;   /* templates changed from another port */
+
+	uint64_t sampled_in[SAMPLED_IN_BITS / 64]; /* sFlow: interfaces sampled on input */
 
 	struct samplers *samplers; /* sampling.h; NULL until options data came */
 	struct tmpl *recent[4];    /* by template id & 3 */
