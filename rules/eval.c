@@ -271,12 +271,21 @@ static void search(struct eval *e, const struct rule *r, struct state *s,
 	s->from = run.from;
 }
 
+/* The oldest window that can still change, or that a run which fires now began with. */
+static int64_t first_window(const struct eval *e, const struct rule *r, unsigned hold)
+{
+	int64_t whole = e->open.oldest + (int64_t)r->window - 1;
+	int64_t first = e->open.newest - e->opts.late - hold - 1;
+
+	return first > whole ? first : whole;
+}
+
 static void judge_limit(struct eval *e, const struct rule *r, struct state *s, double at,
 			bool below)
 {
-	int64_t first = e->open.oldest + (int64_t)r->window - 1;
 	struct limit l = { .below = below, .at = at, .clear = isnan(r->clear) ? at : r->clear,
 			   .hold = (unsigned)((r->for_ms + SLICE_MS - 1) / SLICE_MS) };
+	int64_t first = first_window(e, r, l.hold);
 	struct values v = { e->v, e->known, first, (unsigned)(e->open.newest - first + 1),
 			    eval_settled(e, r, &s->key) };
 	double error = eval_windows(e, r, &s->key, r->window, first, e->open.newest);
@@ -333,7 +342,7 @@ static void judge_period(struct eval *e, const struct rule *r, struct state *s)
  * holds the change, or a flood of sources would fill the table. */
 static bool worth(struct eval *e, const struct rule *r, const struct key *k, int64_t changed)
 {
-	int64_t first = e->open.oldest + (int64_t)r->window - 1, start, end;
+	int64_t first = first_window(e, r, 0), start, end;
 
 	if (r->detector || by_is_small(r->by) || isnan(r->above))
 		return true;

@@ -27,6 +27,7 @@ struct eval_opts {
 		      void *fn_arg);
 	/* May this key alert now? (The engine says no under a silent exporter.) */
 	bool (*held)(void *arg, enum by by, const struct key *k);
+	unsigned late; /* slices that can still change, back from now */
 	void *arg;
 };
 

@@ -115,7 +115,7 @@ double rule_value(const struct measure *m, const struct sums *s, double seconds,
 	case MEASURE_FLOWS_S: return (double)s->flows / seconds;
 	case MEASURE_FLOWS: return (double)s->flows;
 	case MEASURE_UTILISATION:
-		return speed_bps > 0 ? (double)s->bytes * 800 / seconds / speed_bps : 0;
+		return speed_bps > 0 ? (double)s->bytes * 8 / seconds / speed_bps : 0;
 	default: return 0;
 	}
 }

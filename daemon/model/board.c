@@ -48,7 +48,6 @@ static void sheet_unref(struct sheet *s)
 		free(s->series[i].series_id);
 	}
 	free(s->series);
-	free(s->names);
 	free(s);
 }
 

@@ -13,7 +13,7 @@
 enum { BOARD_ALERTS = 1000 };
 
 struct board_series {
-	const char *rule, *filter; /* in the sheet's own memory, like all texts here */
+	char rule[NAME_LEN];
 	char *series, *series_id;
 	enum by by;
 	struct measure measure;
@@ -42,7 +42,6 @@ struct sheet {
 	bool history_up;
 	char history_why[256];
 	int64_t started_ms;
-	char *names;       /* texts of rules, one memory block */
 	uint32_t refs;
 };
 

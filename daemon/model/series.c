@@ -370,7 +370,7 @@ static const struct {
 	[MEASURE_PEERS] = { "peers", "peers", false },
 	[MEASURE_PORTS] = { "ports", "ports", false },
 	[MEASURE_ENTROPY] = { "entropy", "bits", false },
-	[MEASURE_UTILISATION] = { "utilisation", "%", true },
+	[MEASURE_UTILISATION] = { "utilisation", "ratio", true },
 };
 
 bool measure_parse(const char *word, struct measure *out)
@@ -413,7 +413,7 @@ const char *measure_text(const struct measure *m, double value, char *buf)
 	switch (m->kind) {
 	case MEASURE_BITS_S: return text_rate(value, buf);
 	case MEASURE_BYTES: return text_bytes(value, buf);
-	case MEASURE_UTILISATION: snprintf(buf, UNIT_TEXT, "%.3g %%", value); break;
+	case MEASURE_UTILISATION: snprintf(buf, UNIT_TEXT, "%.3g %%", value * 100); break;
 	case MEASURE_ENTROPY: snprintf(buf, UNIT_TEXT, "%.2f bits", value); break;
 	default:
 		snprintf(buf, UNIT_TEXT, "%.24s %s", text_count(value, n), measure_unit(m));

@@ -23,6 +23,12 @@
 
 enum { SAMPLE = 1023, THIN_AT_LEAST = 64 };
 
+static void empty_place(struct table *t, struct slice_table *st)
+{
+	map_init(&st->map, t->key, sizeof(struct cell), 1u << 28);
+	st->slice = INT64_MIN;
+}
+
 void table_init(struct table *t, size_t key_octets, unsigned n_ring,
 		const struct measure *order, size_t octets_max)
 {
@@ -31,10 +37,24 @@ void table_init(struct table *t, size_t key_octets, unsigned n_ring,
 	t->gauge = gauge_is(order);
 	t->ring = xcalloc(n_ring, sizeof(*t->ring));
 	t->recent = xcalloc(RECENT, sizeof(*t->recent));
-	for (unsigned i = 0; i < n_ring; i++) {
-		map_init(&t->ring[i].map, key_octets, sizeof(struct cell), 1u << 28);
-		t->ring[i].slice = INT64_MIN;
-	}
+	for (unsigned i = 0; i < n_ring; i++)
+		empty_place(t, &t->ring[i]);
+}
+
+void table_resize(struct table *t, unsigned n_ring)
+{
+	struct slice_table *old = t->ring;
+	unsigned n_old = t->n_ring;
+
+	t->n_ring = n_ring;
+	t->ring = xcalloc(n_ring, sizeof(*t->ring));
+	for (unsigned i = 0; i < n_ring; i++)
+		empty_place(t, &t->ring[i]);
+	for (unsigned i = 0; i < n_old; i++)
+		if (old[i].slice != INT64_MIN)
+			t->ring[(uint64_t)old[i].slice % n_ring] = old[i];
+	free(old);
+	t->epoch++;
 }
 
 /* Gauges own memory of their own. */

@@ -51,6 +51,9 @@ void table_init(struct table *t, size_t key_octets, unsigned n_ring,
 		const struct measure *order, size_t octets_max);
 void table_fini(struct table *t);
 
+/* A ring of n_ring (more than now) slices; what is open stays open. */
+void table_resize(struct table *t, unsigned n_ring);
+
 /* Makes room for slice s where the oldest one was. */
 void table_open(struct table *t, int64_t s);
 struct slice_table *table_slice(const struct table *t, int64_t s); /* NULL: not open */

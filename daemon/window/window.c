@@ -35,13 +35,17 @@ static struct sums total_of(void *arg, unsigned view, const struct key *k,
 static bool covered_of(void *arg, enum by by, const struct key *k, int64_t s);
 static int64_t lateness_of(void *arg, enum by by, const struct key *k);
 
+static unsigned ring_of(const struct window_opts *o, unsigned longest)
+{
+	return longest + (unsigned)(o->late_ms / SLICE_MS) + FUTURE + SPARE;
+}
+
 struct window *window_new(const struct window_opts *o, int64_t now_ms)
 {
 	struct window *w = xcalloc(1, sizeof(*w));
-	unsigned longest = o->longest > BIN_SLICES ? o->longest : BIN_SLICES;
 
 	w->opts = *o;
-	w->n_ring = longest + (unsigned)(o->late_ms / SLICE_MS) + FUTURE + SPARE;
+	w->n_ring = ring_of(o, BIN_SLICES);
 	w->now_slice = slice_of(now_ms);
 	w->count = count_once_new();
 	w->presence = presence_new(o->names);
@@ -123,11 +127,33 @@ static bool same_view(const struct view *v, const struct view_spec *s)
 	       !strcmp(v->filter_text, s->filter ? filter_text(s->filter) : "");
 }
 
-void window_views(struct window *w, const struct view_spec *specs, unsigned n)
+/* The ring only grows: slices that are open stay open. */
+static void lengthen(struct window *w, unsigned longest)
+{
+	unsigned n = ring_of(&w->opts, longest);
+
+	if (n <= w->n_ring)
+		return;
+	w->n_ring = n;
+	for (unsigned i = 0; i < w->n_views; i++) {
+		struct view *v = &w->views[i];
+
+		table_resize(&v->table, n);
+		for (int64_t s = window_oldest(w); s <= w->now_slice + FUTURE; s++)
+			table_open(&v->table, s);
+		free(v->touched);
+		v->touched = xcalloc((n + 63) / 64, sizeof(*v->touched));
+		memset(v->touched, 0xff, (n + 63) / 64 * sizeof(*v->touched));
+	}
+}
+
+void window_views(struct window *w, const struct view_spec *specs, unsigned n,
+		  unsigned longest)
 {
 	struct view *views = xcalloc(n ? n : 1, sizeof(*views));
 	unsigned large = 0;
 
+	lengthen(w, longest);
 	for (unsigned i = 0; i < n; i++) {
 		unsigned j = 0;
 

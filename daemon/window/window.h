@@ -29,7 +29,6 @@ struct view_spec {
 struct window_opts {
 	const struct names *names;
 	const struct calendar *calendar; /* of the time zone that people live in */
-	unsigned longest; /* slices of the longest window */
 	int64_t late_ms;  /* how long slices stay open */
 	size_t memory;    /* octets for all tables together */
 };
@@ -38,8 +37,9 @@ struct window *window_new(const struct window_opts *o, int64_t now_ms);
 void window_free(struct window **w);
 
 /* From now on these views, numbered as given. One that was there before (same filter,
- * group and measure) keeps what it has. */
-void window_views(struct window *w, const struct view_spec *specs, unsigned n);
+ * group and measure) keeps what it has. longest: slices of the longest window. */
+void window_views(struct window *w, const struct view_spec *specs, unsigned n,
+		  unsigned longest);
 
 /* Counts b (and fills its counts column). now_ms: wall clock. */
 void window_block(struct window *w, struct block *b, int64_t now_ms);

@@ -1,0 +1,298 @@
+/* analysis.c - blocks in, alerts out.
+ * SPDX-License-Identifier: ISC
+ *
+ * The order in this file is the order of the truth: a block is counted, then
+ * passed to the archive, then judged; so an alert stands in the archive's queue
+ * right behind the last block that it was judged on (D4).
+ */
+#include "daemon/analysis.h"
+
+#include "daemon/analysis_impl.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/window/presence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { QUEUE_BLOCKS = 64, JUDGE_MS = 200, POST_MS = 1000, WAIT_MS = 100, BATCH = 16 };
+
+/* --- evidence of loss --- */
+
+static uint64_t lost_flows(const struct ledger *l)
+{
+	uint64_t datagrams = 0, flows = 0, lost;
+
+	for (int v = 0; v < VIA_COUNT; v++) {
+		datagrams += ledger_get(&l->datagrams[v]);
+		flows += ledger_get(&l->flows[v]);
+	}
+	lost = ledger_get(&l->lost[LOST_FLOWS]) + ledger_get(&l->lost[LOST_RECORDS]);
+	/* Lost datagrams (v9, sFlow) held as many flows as others do. */
+	return lost + (datagrams ? ledger_get(&l->lost[LOST_DATAGRAMS]) * flows / datagrams : 0);
+}
+
+static void note_loss(struct analysis *a, int64_t slice)
+{
+	uint32_t n = names_exporters(a->opts.names);
+
+	if (n > a->n_loss) {
+		a->loss = xrealloc(a->loss, n, sizeof(*a->loss));
+		memset(a->loss + a->n_loss, 0, (n - a->n_loss) * sizeof(*a->loss));
+		a->n_loss = n;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		a->loss[i].at[(uint64_t)slice % LOSS_SLICES] =
+			lost_flows(&names_exporter_at(a->opts.names, i)->ledger);
+	a->dropped[(uint64_t)slice % LOSS_SLICES] =
+		a->opts.dropped ? a->opts.dropped(a->opts.arg) : 0;
+}
+
+static void add_loss(const struct analysis *a, uint32_t id, int64_t slice, struct alert *al)
+{
+	const struct ledger *l = &names_exporter_at(a->opts.names, id)->ledger;
+	uint64_t before = id < a->n_loss ? a->loss[id].at[(uint64_t)slice % LOSS_SLICES] : 0;
+	uint32_t rate = __atomic_load_n(&l->sampling, __ATOMIC_RELAXED);
+
+	al->lost_flows += lost_flows(l) - before;
+	if (rate > al->sampling)
+		al->sampling = rate;
+}
+
+static void quality(const struct analysis *a, struct alert *al)
+{
+	int64_t from = slice_of(al->window_start_ms), newest = window_newest(a->window);
+	uint32_t id;
+
+	if (newest - from >= LOSS_SLICES)
+		from = newest - LOSS_SLICES + 1;
+	if (from < slice_of(a->started_ms))
+		from = slice_of(a->started_ms);
+	if (al->by == BY_EXPORTER || al->by == BY_INTERFACE) {
+		memcpy(&id, al->key.b, sizeof(id));
+		add_loss(a, id, from, al);
+	} else {
+		for (id = 0; id < names_exporters(a->opts.names); id++)
+			add_loss(a, id, from, al);
+	}
+	if (a->opts.dropped)
+		al->dropped_datagrams = a->opts.dropped(a->opts.arg) -
+					a->dropped[(uint64_t)from % LOSS_SLICES];
+}
+
+void analysis_emit(struct analysis *a, struct alert *alert)
+{
+	alert->block_seq = a->seq;
+	alert->crossed_ms = a->block_ms;
+	if (alert->window_start_ms)
+		quality(a, alert);
+	if (a->opts.archive)
+		archive_mark(a->opts.archive, alert);
+	else
+		a->opts.alert(a->opts.arg, alert);
+}
+
+static void emit(void *arg, struct alert *alert)
+{
+	analysis_emit(arg, alert);
+}
+
+/* --- the rules --- */
+
+static void known(void *arg, unsigned view, window_key_f *fn, void *fn_arg)
+{
+	struct analysis *a = arg;
+
+	window_known(a->window, view, fn, fn_arg);
+}
+
+static bool held(void *arg, enum by by, const struct key *k)
+{
+	return silence_of(arg, by, k);
+}
+
+static void set_rules(struct analysis *a, struct rules *rules)
+{
+	unsigned n;
+	struct rule_view *views = rules_views(rules, &n);
+	struct view_spec *specs = xcalloc(n ? n : 1, sizeof(*specs));
+
+	for (unsigned i = 0; i < n; i++)
+		specs[i] = (struct view_spec){
+			.filter = views[i].filter, .by = views[i].by,
+			.measure = views[i].measure, .quota = views[i].quota,
+			.period = views[i].period, .history = views[i].history,
+		};
+	window_views(a->window, specs, n, rules_longest(rules));
+	eval_rules(a->eval, rules, a->now_ms);
+	if (a->rules) {
+		rules_fini(a->rules);
+		free(a->rules);
+	}
+	a->rules = rules;
+	free(specs);
+	free(views);
+	history_names(a);
+}
+
+struct analysis *analysis_new(const struct analysis_opts *o, struct rules *rules,
+			      int64_t now_ms)
+{
+	struct analysis *a = xcalloc(1, sizeof(*a));
+	struct eval_opts eo = { .names = o->names, .calendar = o->calendar, .emit = emit,
+				.known = known, .held = held, .arg = a,
+				.late = (unsigned)(o->late_ms / SLICE_MS) };
+	struct window_opts wo = { o->names, o->calendar, o->late_ms, o->memory };
+
+	a->opts = *o;
+	a->now_ms = a->started_ms = now_ms;
+	a->window = window_new(&wo, now_ms);
+	eo.slices = window_slices(a->window);
+	a->eval = eval_new(&eo);
+	a->queue = queue_new(QUEUE_BLOCKS);
+	set_rules(a, rules);
+	note_loss(a, slice_of(now_ms));
+	return a;
+}
+
+void analysis_free(struct analysis **ap)
+{
+	struct analysis *a = *ap;
+
+	*ap = NULL;
+	if (!a)
+		return;
+	history_stop(a);
+	eval_free(&a->eval);
+	window_free(&a->window);
+	queue_free(&a->queue);
+	silence_free(a);
+	rules_fini(a->rules);
+	free(a->rules);
+	free(a->loss);
+	free(a);
+}
+
+/* --- time and flows --- */
+
+void analysis_block(struct analysis *a, struct block *b, int64_t now_ms)
+{
+	if (!b->n)
+		return;
+	b->seq = ++a->seq;
+	a->block_ms = b->received_ms[b->n - 1];
+	window_block(a->window, b, now_ms);
+	if (a->opts.archive)
+		archive_block(a->opts.archive, block_ref(b), now_ms);
+}
+
+static void changed(void *arg, unsigned view, const struct key *k, int64_t oldest)
+{
+	struct analysis *a = arg;
+	struct span open = { window_oldest(a->window), window_newest(a->window) };
+
+	eval_key(a->eval, view, k, oldest, open, a->now_ms);
+}
+
+void analysis_tick(struct analysis *a, int64_t now_ms, bool judge)
+{
+	int64_t before = window_newest(a->window);
+	bool fresh;
+	struct span open;
+
+	a->now_ms = now_ms;
+	window_tick(a->window, now_ms);
+	fresh = slice_of(now_ms) > slice_of(a->judged_ms);
+	if (fresh)
+		for (int64_t s = before + 1; s <= window_newest(a->window); s++)
+			note_loss(a, s);
+	if (!judge && !fresh)
+		return;
+	window_changed(a->window, changed, a);
+	open = (struct span){ window_oldest(a->window), window_newest(a->window) };
+	eval_tick(a->eval, open, now_ms, fresh);
+	a->judged_ms = now_ms;
+	if (!fresh)
+		return;
+	silence_tick(a, now_ms);
+	history_slice(a, now_ms);
+}
+
+/* --- the thread --- */
+
+static void turn(struct analysis *a)
+{
+	int64_t now = clock_wall_ms();
+	bool judge = now - a->judged_ms >= JUDGE_MS || now < a->judged_ms;
+	struct rules *next = atomic_exchange(&a->next_rules, NULL);
+
+	if (next)
+		set_rules(a, next);
+	analysis_tick(a, now, judge);
+	if (a->opts.archive)
+		archive_tick(a->opts.archive, now);
+	if (a->opts.board && (now - a->posted_ms >= POST_MS || now < a->posted_ms)) {
+		post_sheet(a, now);
+		a->posted_ms = now;
+	}
+}
+
+static void *run(void *arg)
+{
+	struct analysis *a = arg;
+	bool open = true;
+
+	while (open) {
+		struct block *b = queue_get(a->queue, WAIT_MS);
+
+		for (int i = 0; b; i++) {
+			analysis_block(a, b, clock_wall_ms());
+			block_unref(&b);
+			if (i == BATCH)
+				break;
+			b = queue_get(a->queue, 0);
+		}
+		open = !queue_closed(a->queue) || queue_len(a->queue);
+		turn(a);
+	}
+	analysis_tick(a, clock_wall_ms(), true);
+	history_slice(a, clock_wall_ms());
+	history_baselines(a, true);
+	return NULL;
+}
+
+void analysis_start(struct analysis *a)
+{
+	a->running = !pthread_create(&a->thread, NULL, run, a);
+	if (a->running)
+		pthread_setname_np(a->thread, "analysis");
+}
+
+bool analysis_sink(void *arg, struct block *b)
+{
+	struct analysis *a = arg;
+
+	if (queue_put(a->queue, b))
+		return true;
+	block_unref(&b);
+	return false;
+}
+
+void analysis_rules(struct analysis *a, struct rules *rules)
+{
+	struct rules *unseen = atomic_exchange(&a->next_rules, rules);
+
+	if (unseen) {
+		rules_fini(unseen);
+		free(unseen);
+	}
+}
+
+void analysis_stop(struct analysis *a)
+{
+	queue_close(a->queue);
+	if (a->running)
+		pthread_join(a->thread, NULL);
+	a->running = false;
+}

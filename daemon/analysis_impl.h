@@ -1,0 +1,61 @@
+/* analysis_impl.h - shared by analysis.c, history.c and silence.c.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef CUL_ANALYSIS_IMPL_H
+#define CUL_ANALYSIS_IMPL_H
+
+#include "daemon/analysis.h"
+#include "daemon/base/queue.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { LOSS_SLICES = 512 };
+
+struct loss { /* of one exporter, as totals at the begin of each slice */
+	uint64_t at[LOSS_SLICES];
+};
+
+struct silence { /* the built-in rule "exporter-silent", one for each exporter */
+	struct alert *alert;
+	int64_t since_ms;
+};
+
+struct analysis {
+	struct analysis_opts opts;
+	struct rules *rules;
+	struct window *window;
+	struct eval *eval;
+	struct queue *queue;
+	pthread_t thread;
+	bool running;
+	_Atomic(struct rules *) next_rules;
+	uint64_t seq;
+	int64_t now_ms, started_ms;
+	int64_t judged_ms, posted_ms, baselines_ms;
+	int64_t block_ms; /* receive time of the newest block */
+	struct loss *loss; /* by exporter id */
+	uint64_t dropped[LOSS_SLICES];
+	struct silence *silent;
+	uint32_t n_loss, n_silent;
+	char **series; /* history name of each view: "filter|" */
+};
+
+/* history.c: bins, totals and baselines on their way to the store. */
+void history_names(struct analysis *a);
+void history_slice(struct analysis *a, int64_t now_ms);
+void history_baselines(struct analysis *a, bool all);
+void history_stop(struct analysis *a);
+
+/* silence.c: exporters that stopped sending. */
+void silence_tick(struct analysis *a, int64_t now_ms);
+bool silence_of(const struct analysis *a, enum by by, const struct key *k);
+void silence_free(struct analysis *a);
+
+/* post.c: the sheet for the board. */
+void post_sheet(struct analysis *a, int64_t now_ms);
+
+/* Sends an alert on its way; takes it. */
+void analysis_emit(struct analysis *a, struct alert *alert);
+
+#endif

@@ -1,0 +1,86 @@
+/* post.c - writes the sheet for the board.
+ * SPDX-License-Identifier: ISC
+ */
+#include "daemon/analysis_impl.h"
+#include "daemon/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SERIES_SHOWN = 10000 };
+
+struct posting {
+	const struct analysis *a;
+	struct sheet *s;
+	size_t n;
+};
+
+static void count(void *arg, const struct series_value *v)
+{
+	struct posting *p = arg;
+
+	(void)v;
+	p->n++;
+}
+
+static void write_one(void *arg, const struct series_value *v)
+{
+	struct posting *p = arg;
+	struct board_series *b;
+	char text[SERIES_TEXT];
+
+	if (p->s->n_series == p->n)
+		return;
+	b = &p->s->series[p->s->n_series++];
+	*b = (struct board_series){
+		.by = v->rule->by, .measure = v->rule->measure, .value = v->value,
+		.threshold = v->threshold, .low = v->low, .median = v->median, .high = v->high,
+		.state = v->state, .since_ms = v->since_ms, .armed_in_s = v->armed_in_s,
+	};
+	snprintf(b->rule, sizeof(b->rule), "%s", v->rule->name);
+	b->series = xstrdup(key_text(v->rule->by, v->key, p->a->opts.names, text));
+	b->series_id = xstrdup(key_id(v->rule->by, v->key, p->a->opts.names, text));
+}
+
+void post_sheet(struct analysis *a, int64_t now_ms)
+{
+	struct posting p = { .a = a };
+	struct window_stats ws;
+	struct sheet *s;
+
+	eval_values(a->eval, count, &p);
+	if (p.n > SERIES_SHOWN)
+		p.n = SERIES_SHOWN;
+	p.s = s = sheet_new(p.n);
+	eval_values(a->eval, write_one, &p);
+	window_stats(a->window, &ws);
+	s->at_ms = now_ms;
+	s->started_ms = a->started_ms;
+	s->flows = ws.flows;
+	s->late_flows = ws.late_flows;
+	s->cut_shares = ws.cut_shares;
+	s->thinned_keys = ws.thinned_keys;
+	s->tables[s->n_tables++] = (struct board_table){ "windows", ws.octets };
+	if (a->opts.archive) {
+		struct archive_stats as;
+
+		archive_stats(a->opts.archive, &as);
+		s->archive_on = true;
+		s->archive_paused = as.paused;
+		s->archive_octets = as.octets;
+		s->archive_files = as.files;
+		s->archive_dropped = as.flows_dropped;
+		s->archive_flows = as.flows_written;
+		snprintf(s->archive_why, sizeof(s->archive_why), "%s", as.why);
+	}
+	if (a->opts.writer) {
+		struct writer_stats st;
+
+		writer_stats(a->opts.writer, &st);
+		s->history_up = st.up;
+		s->spool_bins = st.spooled_bins;
+		s->spool_dropped = st.dropped_bins;
+		snprintf(s->history_why, sizeof(s->history_why), "%s", st.why);
+	}
+	board_hang(a->opts.board, s);
+}
