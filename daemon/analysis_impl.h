@@ -37,7 +37,7 @@ struct analysis {
 	struct loss *loss; /* by exporter id */
 	uint64_t dropped[LOSS_SLICES];
 	struct silence *silent;
-	uint32_t n_loss, n_silent;
+	uint32_t n_loss, n_silent, n_kept; /* exporters that history knows */
 	char **series; /* history name of each view: "filter|" */
 };
 

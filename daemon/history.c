@@ -17,7 +17,7 @@
 
 enum { SERIES_NAME = 1024, BASELINES_EVERY_MS = 900000, RECALL_ALERTS = 10000 };
 
-static const char baselines[] = "baseline", totals[] = "total";
+static const char baselines[] = "baseline", totals[] = "total", exporters[] = "exporter";
 
 void history_names(struct analysis *a)
 {
@@ -101,10 +101,25 @@ static void put_baseline(void *arg, const char *key, const void *data, size_t le
 	writer_put(a->opts.writer, &p);
 }
 
+/* Series are found again by the exporters they belong to. */
+static void put_exporters(struct analysis *a)
+{
+	for (; a->n_kept < names_exporters(a->opts.names); a->n_kept++) {
+		const struct exporter *e = names_exporter_at(a->opts.names, a->n_kept);
+		char text[ADDR_TEXT], key[ADDR_TEXT + 8];
+		struct put p = { .kind = PUT_BLOB, .space = exporters, .key = key, .data = "",
+				 .len = 1 };
+
+		snprintf(key, sizeof(key), "%s %u", addr_text(&e->addr, text), e->port);
+		writer_put(a->opts.writer, &p);
+	}
+}
+
 void history_slice(struct analysis *a, int64_t now_ms)
 {
 	if (!a->opts.writer)
 		return;
+	put_exporters(a);
 	window_bins(a->window, now_ms, put_bin, a);
 	window_totals(a->window, put_total, a);
 	if (now_ms - a->baselines_ms >= BASELINES_EVERY_MS || now_ms < a->baselines_ms) {
@@ -171,6 +186,20 @@ static bool recall_total(void *arg, const char *key, const void *data, size_t le
 	return true;
 }
 
+static bool recall_exporter(void *arg, const char *key, const void *data, size_t len)
+{
+	struct recall *r = arg;
+	char text[ADDR_TEXT];
+	struct addr addr;
+	unsigned port;
+
+	(void)data;
+	(void)len;
+	if (sscanf(key, "%45s %u", text, &port) == 2 && !port && addr_parse(text, &addr))
+		names_exporter(r->a->opts.names, &addr, 0);
+	return true;
+}
+
 static bool recall_baseline(void *arg, const char *key, const void *data, size_t len)
 {
 	struct recall *r = arg;
@@ -205,6 +234,8 @@ bool analysis_recall(struct analysis *a, struct store *s, int64_t now_ms, struct
 
 	r.from_s = window_oldest(a->window) / BIN_SLICES * BIN_SLICES * SLICE_MS / 1000;
 	r.to_s = now_ms / 1000 + 1;
+	if (!store_each_blob(s, exporters, "", recall_exporter, &r, err))
+		return false;
 	for (r.view = 0; a->series[r.view]; r.view++)
 		if (by_is_small(by_of(a, r.view)) &&
 		    !store_each_series(s, a->series[r.view], recall_series, &r, err))
