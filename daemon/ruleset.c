@@ -1,0 +1,109 @@
+/* ruleset.c - rules as they are run.
+ * SPDX-License-Identifier: ISC
+ *
+ * Built-in rules make an empty configuration useful (D7): every interface and
+ * every exporter is learnt and watched for its hour of the week. They tell all
+ * channels there are; a rule section with the same name replaces one, and
+ * `enabled = false` in it switches it off.
+ */
+#include "daemon/ruleset.h"
+
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct builtin {
+	const char *name;
+	enum by by;
+	enum measure_kind measure;
+	const char *detector;
+	enum severity severity;
+} builtins[] = {
+	{ "interface-traffic", BY_INTERFACE, MEASURE_BITS_S, "seasonal", SEVERITY_WARNING },
+	{ "exporter-flows", BY_EXPORTER, MEASURE_FLOWS_S, "seasonal", SEVERITY_INFO },
+};
+
+static void copy_rule(struct rule *r, const struct rule_conf *c)
+{
+	static const enum period period[] = {
+		[WINDOW_SLICES] = PERIOD_NONE, [WINDOW_DAY] = PERIOD_DAY,
+		[WINDOW_WEEK] = PERIOD_WEEK, [WINDOW_MONTH] = PERIOD_MONTH,
+	};
+
+	*r = (struct rule){
+		.name = xstrdup(c->name), .filter = filter_compile(c->filter, NULL),
+		.measure = c->measure, .by = c->by, .window = c->slices,
+		.period = period[c->window], .above = c->above, .below = c->below,
+		.clear = c->clear, .warn = c->warn > 0 ? c->warn : NAN, .for_ms = c->for_ms,
+		.detector = c->detector, .severity = c->severity,
+	};
+	if (c->detector)
+		r->conf = xmemdup(c->detector_conf, c->detector->conf_size);
+	for (size_t i = 0; i < c->n_notify && i < ALERT_NOTIFY - 1; i++)
+		r->notify[i] = xstrdup(c->notify[i]);
+}
+
+static void add_builtin(struct rule *r, const struct builtin *b, const struct config *c)
+{
+	*r = (struct rule){
+		.name = xstrdup(b->name), .filter = filter_compile("", NULL), .by = b->by,
+		.measure = { .kind = b->measure }, .window = BIN_SLICES, .above = NAN,
+		.below = NAN, .clear = NAN, .warn = NAN, .severity = b->severity,
+		.detector = detector_find(b->detector),
+	};
+	r->conf = xcalloc(1, r->detector->conf_size);
+	opt_defaults(r->detector->opts, r->conf);
+	for (size_t i = 0; i < c->n_channels && i < ALERT_NOTIFY - 1; i++)
+		r->notify[i] = xstrdup(c->channels[i].name);
+}
+
+static bool named(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_rules; i++)
+		if (!strcmp(c->rules[i].name, name))
+			return true;
+	return false;
+}
+
+struct rules *ruleset_new(const struct config *c)
+{
+	struct rules *rs = xcalloc(1, sizeof(*rs));
+
+	rs->at = xcalloc(c->n_rules + ARRAY_LEN(builtins), sizeof(*rs->at));
+	for (size_t i = 0; i < c->n_rules; i++)
+		if (c->rules[i].enabled)
+			copy_rule(&rs->at[rs->n++], &c->rules[i]);
+	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
+		if (!named(c, builtins[i].name))
+			add_builtin(&rs->at[rs->n++], &builtins[i], c);
+	return rs;
+}
+
+static void name_exporter(const struct exporter_conf *ec, struct names *n)
+{
+	struct exporter *e = names_exporter_known(n, &ec->addr, ec->port, ec->name);
+
+	if (!e) {
+		log_warn("exporter %s: the table of exporters is full; raise max_exporters",
+			 ec->name);
+		return;
+	}
+	for (size_t i = 0; i < ec->n_interfaces; i++)
+		if (ec->interfaces[i].index >= 0)
+			names_interface_set(n, e->id, (uint32_t)ec->interfaces[i].index,
+					    ec->interfaces[i].name,
+					    ec->interfaces[i].speed_bps, true);
+}
+
+void ruleset_names(const struct config *c, struct names *n)
+{
+	for (size_t i = 0; i < c->n_exporters; i++)
+		name_exporter(&c->exporters[i], n);
+	names_networks_clear(n);
+	for (size_t i = 0; i < c->n_networks; i++)
+		for (size_t j = 0; j < c->networks[i].n_prefixes; j++)
+			names_network_add(n, c->networks[i].name, &c->networks[i].prefixes[j]);
+}
