@@ -114,7 +114,9 @@ bool priv_drop(const char *user, const char *group, struct err *err)
 	const struct passwd *pw;
 	gid_t gid;
 
+#ifndef __SANITIZE_ADDRESS__ /* its leak check attaches to the process */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 	if (getuid())
 		return drop_capabilities(err);
 	pw = account(user);

@@ -1,0 +1,64 @@
+/* http.h - the page, the API and /metrics.
+ * SPDX-License-Identifier: ISC
+ *
+ * Everything that is shown comes from `sources`: the board (what is now), the
+ * names with their ledgers, the archive and the history (what was), and a few
+ * counters that only the engine can reach. Handlers never touch the datagram
+ * path and never wait for it.
+ */
+#ifndef CUL_HTTP_HTTP_H
+#define CUL_HTTP_HTTP_H
+
+#include "daemon/base/err.h"
+#include "daemon/base/strb.h"
+#include "daemon/model/board.h"
+#include "daemon/model/names.h"
+#include "storage/store.h"
+
+struct http_channel { /* one notify section */
+	const char *name;
+	uint64_t sent, failed, dead; /* since start */
+	uint64_t queued, dead_now;
+	const char *last_error;      /* "" */
+};
+
+struct http_socket { /* one listening socket */
+	char name[64];               /* "netflow 0.0.0.0:2055 worker 0" */
+	uint64_t datagrams, dropped;
+	uint32_t rcvbuf;
+};
+
+struct http_sources {
+	struct board *board;
+	const struct names *names;
+	const char *archive_dir;     /* "": no archive */
+	const char *history_url;     /* store_open of their own, read only */
+	const struct store_opts *history;
+	const char *version;
+	/* Each calls fn for every one there is. */
+	void (*channels)(void *arg, void (*fn)(void *fn_arg, const struct http_channel *c),
+			 void *fn_arg);
+	void (*sockets)(void *arg, void (*fn)(void *fn_arg, const struct http_socket *s),
+			void *fn_arg);
+	/* Is the daemon able to do its work? Else one sentence in why. (/readyz) */
+	bool (*ready)(void *arg, struct err *why);
+	/* Sends a test message; adds the conversation to out. (POST, token) */
+	bool (*test_notify)(void *arg, const char *channel, struct strb *out, struct err *err);
+	void *arg;
+};
+
+struct http_opts {
+	const char *address;
+	uint16_t port;          /* 0: any free one, see http_port */
+	const char *token_file; /* "": reading is free for who can connect, writing refused */
+};
+
+struct http;
+
+/* Binds and serves; NULL + one sentence that says what to do. Sources are borrowed. */
+struct http *http_start(const struct http_opts *o, const struct http_sources *s,
+			struct err *err);
+uint16_t http_port(const struct http *h);
+void http_stop(struct http **h);
+
+#endif
