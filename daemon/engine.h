@@ -8,9 +8,16 @@
 
 struct engine;
 
-/* Binds sockets, locks the state directory, drops privileges, starts every thread. Takes
- * the configuration (also on failure). NULL + one sentence that says what to do. */
-struct engine *engine_start(struct config *c, struct err *err);
+struct engine_opts {
+	struct config *config; /* taken, also on failure */
+	/* Sees every alert that is told, on the evidence thread; NULL: nobody does. */
+	void (*on_alert)(void *arg, const struct alert *a);
+	void *arg;
+};
+
+/* Binds sockets, locks the state directory, drops privileges, starts every thread. NULL +
+ * one sentence that says what to do. */
+struct engine *engine_start(const struct engine_opts *o, struct err *err);
 /* Puts a new configuration into force, all or nothing; takes it. False + err: the old one
  * goes on as if nothing had happened. No flow is lost. */
 bool engine_reload(struct engine *e, struct config *c, struct err *err);
@@ -23,8 +30,5 @@ void engine_stop(struct engine **e);
 void engine_greeting(const struct engine *e, struct strb *out);
 /* "3 exporters, 412 flows/s, 1 alert firing" for systemctl status. */
 void engine_status(struct engine *e, char *buf, size_t size);
-/* Calls fn for every alert that is told, on the evidence thread; before engine_start's
- * threads: NULL switches it off. */
-void engine_on_alert(void (*fn)(void *arg, const struct alert *a), void *arg);
 
 #endif

@@ -1,0 +1,21 @@
+/* demo.h - traffic of our own, with a culprit in it.
+ * SPDX-License-Identifier: ISC
+ *
+ * `culpritd --demo` sends NetFlow v5, v9, IPFIX and sFlow from a made-up site to
+ * its own port on loopback, stages a culprit after half a minute and prints the
+ * alert to the terminal. Nothing leaves the machine.
+ */
+#ifndef CUL_DEMO_H
+#define CUL_DEMO_H
+
+#include "daemon/engine.h"
+
+struct demo;
+
+/* Adds the demo's rule, exporter and network to the configuration, and itself as the one
+ * who sees alerts. NULL + err. */
+struct demo *demo_prepare(struct engine_opts *o, struct err *err);
+void demo_start(struct demo *d); /* begins to send */
+void demo_stop(struct demo **d);
+
+#endif

@@ -1,0 +1,368 @@
+/* engine.c - the daemon put together.
+ * SPDX-License-Identifier: ISC
+ *
+ *  workers ──blocks──▶ analysis ──blocks, alerts──▶ archive ──alerts──▶ evidence
+ *                         │                                                │
+ *                         └──bins──▶ history writer ◀──alerts──────────────┤
+ *                         └──sheet──▶ board ◀──────────alerts──────────────┤
+ *                                        └──▶ http          notify ◀───────┘
+ *
+ * This is the only file that knows what comes after what. Parts are started
+ * from the right to the left, so that whoever sends finds somebody who takes,
+ * and stopped from the left to the right, so that what was received is counted,
+ * kept and told.
+ */
+#include "daemon/engine.h"
+
+#include "daemon/analysis.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/collect/worker.h"
+#include "daemon/engine_impl.h"
+#include "daemon/evidence/evidence.h"
+#include "daemon/http/http.h"
+#include "daemon/priv.h"
+#include "daemon/ruleset.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STOP_MS = 5000, SAVE_EVERY_MS = 60000, STUCK_MS = 20000, PAGE_URL = 256 };
+
+#ifndef CUL_VERSION
+#define CUL_VERSION "0"
+#endif
+
+/* --- where alerts go when their evidence is there --- */
+
+static void keep_alert(struct engine *e, const struct alert *a)
+{
+	json_t *j = alert_json(a, e->base_url);
+	char *text = json_dumps(j, JSON_COMPACT);
+	struct put p = { .kind = PUT_ALERT, .key = a->id, .data = text, .len = strlen(text),
+			 .at_ms = a->started_ms, .state = alert_state_word[a->state] };
+
+	writer_put(e->writer, &p);
+	writer_flush(e->writer);
+	free(text);
+	json_decref(j);
+}
+
+static void alert_done(void *arg, struct alert *a)
+{
+	struct engine *e = arg;
+	char line[160];
+
+	alert_headline(a, line);
+	log_warn("%s %s", a->was ? "was" : alert_state_word[a->state], line);
+	board_pin(e->board, a);
+	keep_alert(e, a);
+	if (e->opts.on_alert)
+		e->opts.on_alert(e->opts.arg, a);
+	notify_alert(e->notify, a);
+}
+
+static void to_evidence(void *arg, struct alert *a)
+{
+	struct engine *e = arg;
+
+	evidence_alert(e->evidence, a);
+}
+
+static uint64_t kernel_dropped(void *arg)
+{
+	struct engine *e = arg;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < udp_sockets(e->udp); i++)
+		n += udp_get(&udp_socket(e->udp, i)->drops);
+	return n;
+}
+
+/* --- starting, right to left --- */
+
+static bool open_calendar(struct engine *e, struct err *err)
+{
+	const struct config *c = e->config;
+
+	e->calendar = calendar_new(c->timezone, err);
+	return e->calendar &&
+	       (!*c->holidays || calendar_load_holidays(e->calendar, c->holidays, err));
+}
+
+static unsigned workers_for(const struct config *c)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (c->workers)
+		return c->workers < WORKERS_MAX ? c->workers : WORKERS_MAX;
+	/* Half of the processors; the rest is for analysis, archive and the machine. */
+	return n < 4 ? 1 : n / 2 < 8 ? (unsigned)(n / 2) : 8;
+}
+
+static bool open_sockets(struct engine *e, struct err *err)
+{
+	const struct config *c = e->config;
+	struct udp_listen *l = xcalloc(c->n_listeners ? c->n_listeners : 1, sizeof(*l));
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < c->n_listeners; i++) {
+		if (!addr_parse(c->listeners[i].address, &l[i].addr))
+			ok = err_set(err, "listen address \"%s\" is not an address",
+				     c->listeners[i].address);
+		l[i].port = c->listeners[i].port;
+		snprintf(l[i].purpose, sizeof(l[i].purpose), "%s",
+			 listen_word[c->listeners[i].kind]);
+	}
+	if (ok)
+		e->udp = udp_open(l, c->n_listeners, workers_for(c),
+				  (uint32_t)c->receive_buffer, err);
+	free(l);
+	return e->udp != NULL;
+}
+
+/* Raw sockets need a privilege that goes in a moment; one set for each worker. */
+static bool open_forwards(struct engine *e, struct err *err)
+{
+	const struct config *c = e->config;
+	struct forward_target *t;
+
+	if (!c->n_forwards)
+		return true;
+	t = xcalloc(c->n_forwards, sizeof(*t));
+	for (size_t i = 0; i < c->n_forwards; i++)
+		t[i] = (struct forward_target){ c->forwards[i].addr, c->forwards[i].port };
+	for (unsigned i = 0; i < udp_workers(e->udp); i++)
+		if (!(e->forward[i] = forward_new(t, c->n_forwards, err)))
+			break;
+	free(t);
+	return e->forward[udp_workers(e->udp) - 1] != NULL;
+}
+
+static struct store_opts store_opts(const struct config *c)
+{
+	return (struct store_opts){
+		.password_file = c->history.password_file,
+		.keep_bins_s = c->history.keep_ms / 1000,
+		.keep_rollups_s = c->history.rollups_ms / 1000,
+	};
+}
+
+static bool start_keepers(struct engine *e, struct err *err)
+{
+	const struct config *c = e->config;
+	struct writer_opts wo = { .url = c->history.url, .store = store_opts(c),
+				  .state_dir = c->state_dir, .spool_max = c->history.spool };
+	struct notify_opts no = { c->state_dir, c->channels, c->n_channels, e->base_url };
+	struct evidence_opts eo = { c->archive.enabled ? c->archive.directory : "", e->names,
+				    c->memory / 2, alert_done, e };
+	struct archive_opts ao = { .directory = c->archive.directory,
+				   .keep_ms = c->archive.keep_ms,
+				   .max_octets = c->archive.size,
+				   .min_free = c->archive.free, .names = e->names,
+				   .mark_done = to_evidence, .arg = e };
+
+	e->writer = writer_start(&wo, err);
+	e->notify = e->writer ? notify_start(&no, err) : NULL;
+	if (!e->notify)
+		return false;
+	e->evidence = evidence_start(&eo);
+	if (c->archive.enabled && !(e->archive = archive_start(&ao, err)))
+		return false;
+	return true;
+}
+
+/* History that cannot be read now is no reason not to watch. */
+static void recall(struct engine *e, int64_t now_ms)
+{
+	struct store_opts so = store_opts(e->config);
+	struct err err = { "" };
+	struct store *s = store_open(e->config->history.url, &so, &err);
+
+	if (!s || !analysis_recall(e->analysis, s, now_ms, &err))
+		log_warn("history: %s; starting without what was learnt until it answers",
+			 err.msg);
+	if (s)
+		store_close(&s);
+}
+
+static void start_analysis(struct engine *e)
+{
+	int64_t now_ms = clock_wall_ms();
+	struct analysis_opts o = { .names = e->names, .calendar = e->calendar,
+				   .archive = e->archive, .writer = e->writer,
+				   .board = e->board, .alert = to_evidence,
+				   .dropped = kernel_dropped, .arg = e,
+				   .late_ms = e->config->late_ms,
+				   .memory = e->config->memory / 2 };
+
+	e->analysis = analysis_new(&o, ruleset_new(e->config), now_ms);
+	recall(e, now_ms);
+	analysis_start(e->analysis);
+}
+
+static bool start_workers(struct engine *e, struct err *err)
+{
+	engine_collect_conf(e);
+	for (unsigned i = 0; i < udp_workers(e->udp); i++)
+		e->collector[i] = collector_new(e->names, &e->collect);
+	templates_load(e);
+	for (unsigned i = 0; i < udp_workers(e->udp); i++) {
+		struct worker_conf wc = { .number = i, .udp = e->udp,
+					  .collector = e->collector[i], .names = e->names,
+					  .forward = e->forward[i], .sink = analysis_sink,
+					  .arg = e->analysis };
+
+		e->worker[i] = worker_start(&wc, err);
+		if (!e->worker[i])
+			return false;
+	}
+	return true;
+}
+
+static bool start_http(struct engine *e, struct err *err)
+{
+	const struct config *c = e->config;
+	struct http_opts o = { c->http.address, c->http.port, c->http.token_file };
+
+	if (!c->http.enabled)
+		return true;
+	e->history = store_opts(c);
+	e->history.read_only = true;
+	e->sources = (struct http_sources){
+		.board = e->board, .names = e->names, .archive_dir = e->archive_dir,
+		.history_url = e->history_url, .history = &e->history,
+		.version = CUL_VERSION, .channels = sources_channels,
+		.sockets = sources_sockets, .ready = sources_ready,
+		.test_notify = sources_test, .arg = e,
+	};
+	e->http = http_start(&o, &e->sources, err);
+	return e->http != NULL;
+}
+
+/* Links in messages need an address that works for who reads them. */
+static char *page_url(const struct config *c)
+{
+	bool v6 = strchr(c->http.address, ':') != NULL;
+
+	if (*c->http.url)
+		return xstrdup(c->http.url);
+	if (!c->http.enabled)
+		return NULL;
+	return xasprintf(v6 ? "http://[%s]:%u" : "http://%s:%u", c->http.address,
+			 c->http.port);
+}
+
+struct engine *engine_start(const struct engine_opts *o, struct err *err)
+{
+	struct engine *e = xcalloc(1, sizeof(*e));
+	struct config *c = o->config;
+
+	e->opts = *o;
+	e->config = c;
+	e->base_url = page_url(c);
+	e->archive_dir = xstrdup(c->archive.enabled ? c->archive.directory : "");
+	e->history_url = xstrdup(c->history.url);
+	e->board = board_new();
+	e->names = names_new(c->max_exporters);
+	e->lock = -1;
+	ruleset_names(c, e->names);
+	if (!open_calendar(e, err))
+		goto fail;
+	e->lock = priv_state(c->state_dir, c->user, c->group, err);
+	if (e->lock < 0 || !open_sockets(e, err) || !open_forwards(e, err) ||
+	    !priv_drop(c->user, c->group, err) || !start_keepers(e, err))
+		goto fail;
+	start_analysis(e);
+	if (!start_workers(e, err) || !start_http(e, err))
+		goto fail;
+	e->saved_ms = clock_mono_ms();
+	return e;
+fail:
+	engine_stop(&e);
+	return NULL;
+}
+
+/* --- stopping, left to right --- */
+
+void engine_stop(struct engine **ep)
+{
+	struct engine *e = *ep;
+
+	*ep = NULL;
+	if (!e)
+		return;
+	http_stop(&e->http);
+	templates_save(e);
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		worker_stop(&e->worker[i]);
+	if (e->analysis)
+		analysis_stop(e->analysis);
+	archive_stop(&e->archive);
+	evidence_stop(&e->evidence);
+	analysis_free(&e->analysis);
+	notify_stop(&e->notify, STOP_MS);
+	writer_stop(&e->writer, STOP_MS);
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
+		collector_free(&e->collector[i]);
+		forward_free(&e->forward[i]);
+	}
+	udp_close(&e->udp);
+	board_free(&e->board);
+	names_free(&e->names);
+	calendar_free(&e->calendar);
+	config_free(&e->config);
+	free(e->overrides);
+	free(e->base_url);
+	free(e->archive_dir);
+	free(e->history_url);
+	if (e->lock >= 0)
+		close(e->lock);
+	free(e);
+}
+
+/* --- going on --- */
+
+static void configure(void *arg, struct collector *c)
+{
+	collector_configure(c, arg);
+}
+
+bool engine_reload(struct engine *e, struct config *c, struct err *err)
+{
+	struct notify_opts no = { e->config->state_dir, c->channels, c->n_channels,
+				  e->base_url };
+	char names[512];
+
+	if (!notify_reload(e->notify, &no, err)) {
+		config_free(&c);
+		return false;
+	}
+	if (*config_needs_restart(e->config, c, names, sizeof(names)))
+		log_warn("reload: these settings wait for a restart: %s", names);
+	ruleset_names(c, e->names);
+	analysis_rules(e->analysis, ruleset_new(c));
+	config_free(&e->config);
+	e->config = c;
+	engine_collect_conf(e);
+	for (unsigned i = 0; i < udp_workers(e->udp); i++)
+		worker_call(e->worker[i], configure, &e->collect);
+	return true;
+}
+
+bool engine_tick(struct engine *e)
+{
+	const struct sheet *s = board_take(e->board);
+	int64_t age = s ? clock_wall_ms() - s->at_ms : 0;
+
+	board_give(e->board, &s);
+	if (clock_mono_ms() - e->saved_ms >= SAVE_EVERY_MS) {
+		templates_save(e);
+		e->saved_ms = clock_mono_ms();
+	}
+	return age < STUCK_MS;
+}

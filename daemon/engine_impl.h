@@ -1,0 +1,54 @@
+/* engine_impl.h - shared by engine.c, sources.c and templates.c.
+ * SPDX-License-Identifier: ISC
+ */
+#ifndef CUL_ENGINE_IMPL_H
+#define CUL_ENGINE_IMPL_H
+
+#include "daemon/analysis.h"
+#include "daemon/collect/worker.h"
+#include "daemon/engine.h"
+#include "daemon/evidence/evidence.h"
+#include "daemon/http/http.h"
+
+enum { WORKERS_MAX = 32 };
+
+struct engine {
+	struct engine_opts opts;
+	struct config *config;
+	char *base_url, *archive_dir, *history_url;
+	int lock; /* descriptor that holds the state directory; -1: none */
+	struct names *names;
+	struct calendar *calendar;
+	struct board *board;
+	struct udp *udp;
+	struct forward *forward[WORKERS_MAX];
+	struct collector *collector[WORKERS_MAX];
+	struct worker *worker[WORKERS_MAX];
+	struct collect_conf collect;
+	struct sampling_override *overrides;
+	struct analysis *analysis;
+	struct archive *archive;
+	struct evidence *evidence;
+	struct notify *notify;
+	struct writer *writer;
+	struct store_opts history;
+	struct http_sources sources;
+	struct http *http;
+	int64_t saved_ms;
+};
+
+/* templates.c: what collectors know, kept in the state directory over a restart. */
+void templates_save(struct engine *e);
+void templates_load(struct engine *e);
+/* Settings of the collectors, from the configuration in force. */
+void engine_collect_conf(struct engine *e);
+
+/* sources.c: what http asks of the engine. */
+void sources_channels(void *arg, void (*fn)(void *fn_arg, const struct http_channel *c),
+		      void *fn_arg);
+void sources_sockets(void *arg, void (*fn)(void *fn_arg, const struct http_socket *s),
+		     void *fn_arg);
+bool sources_ready(void *arg, struct err *why);
+bool sources_test(void *arg, const char *channel, struct strb *out, struct err *err);
+
+#endif

@@ -1,0 +1,117 @@
+/* sources.c - what the page, the API and /metrics may ask of the engine.
+ * SPDX-License-Identifier: ISC
+ */
+#include "daemon/engine_impl.h"
+
+#include "daemon/base/clock.h"
+#include "daemon/base/units.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { STALE_MS = 10000 };
+
+struct channels {
+	void (*fn)(void *fn_arg, const struct http_channel *c);
+	void *fn_arg;
+};
+
+static void channel(const struct notify_stat *s, void *arg)
+{
+	struct channels *c = arg;
+	struct http_channel h = { s->channel, s->sent, s->failed, s->dead, s->queued,
+				  s->dead_now, s->last_error };
+
+	c->fn(c->fn_arg, &h);
+}
+
+void sources_channels(void *arg, void (*fn)(void *fn_arg, const struct http_channel *c),
+		      void *fn_arg)
+{
+	struct engine *e = arg;
+	struct channels c = { fn, fn_arg };
+
+	notify_stats(e->notify, channel, &c);
+}
+
+void sources_sockets(void *arg, void (*fn)(void *fn_arg, const struct http_socket *s),
+		     void *fn_arg)
+{
+	struct engine *e = arg;
+
+	for (size_t i = 0; i < udp_sockets(e->udp); i++) {
+		const struct udp_socket *u = udp_socket(e->udp, i);
+		char text[ADDR_TEXT];
+		struct http_socket h = { .datagrams = udp_get(&u->datagrams),
+					 .dropped = udp_get(&u->drops), .rcvbuf = u->rcvbuf };
+
+		snprintf(h.name, sizeof(h.name), "%s %.24s:%u worker %u", u->listen.purpose,
+			 addr_is_none(&u->listen.addr) ? "[::]"
+						       : addr_text(&u->listen.addr, text),
+			 u->listen.port, u->worker);
+		fn(fn_arg, &h);
+	}
+}
+
+bool sources_ready(void *arg, struct err *why)
+{
+	struct engine *e = arg;
+	const struct sheet *s = board_take(e->board);
+	int64_t age = s ? clock_wall_ms() - s->at_ms : INT64_MAX;
+	char t[UNIT_TEXT];
+
+	board_give(e->board, &s);
+	if (age == INT64_MAX)
+		return err_set(why, "starting: nothing has been analysed yet");
+	if (age > STALE_MS)
+		return err_set(why, "the analysis has not turned for %s", text_duration(age, t));
+	return true;
+}
+
+bool sources_test(void *arg, const char *channel, struct strb *out, struct err *err)
+{
+	struct engine *e = arg;
+
+	return notify_test(e->notify, channel, out, err);
+}
+
+static bool firing(void *arg, const struct alert *a)
+{
+	*(unsigned *)arg += a->state == ALERT_FIRING;
+	return true;
+}
+
+void engine_status(struct engine *e, char *buf, size_t size)
+{
+	const struct sheet *s = board_take(e->board);
+	unsigned n = 0;
+	char flows[UNIT_TEXT];
+
+	board_alerts(e->board, firing, &n);
+	snprintf(buf, size, "%u exporters, %s flows so far, %u alerts firing",
+		 names_exporters(e->names), text_count(s ? (double)s->flows : 0, flows), n);
+	board_give(e->board, &s);
+}
+
+void engine_greeting(const struct engine *e, struct strb *out)
+{
+	size_t shown = 0;
+
+	strb_add(out, "culpritd is watching.\n");
+	for (size_t i = 0; i < udp_sockets(e->udp); i++) {
+		const struct udp_socket *u = udp_socket(e->udp, i);
+
+		if (u->worker)
+			continue;
+		strb_fmt(out, "%s UDP port %u (%s)\n",
+			 shown++ ? "                             " : "  point your exporters at    ",
+			 u->listen.port, u->listen.purpose);
+	}
+	if (e->http)
+		strb_fmt(out, "  page, API and metrics at    http://%s:%u/\n",
+			 e->config->http.address, http_port(e->http));
+	strb_fmt(out, "  history and flows are in    %s\n", e->config->state_dir);
+	strb_add(out, "  try it                      softflowd -i eth0 -v 10 -n 127.0.0.1:2055 "
+		      "-t maxlife=60\n");
+}
