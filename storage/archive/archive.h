@@ -24,7 +24,9 @@ struct archive_opts {
 	const char *directory;
 	int64_t keep_ms;       /* 0: for ever */
 	uint64_t max_octets;   /* 0: no bound */
-	uint64_t min_free;     /* octets to leave on the file system; default 256 MB */
+	uint64_t min_free;     /* octets to leave on the file system; 0: 256 MB, and never
+				  more than a twentieth of it */
+	unsigned queue_blocks; /* blocks that may wait; 0: 96 */
 	const struct names *names;
 	/* Takes the alert, whose position is filled; called on the writer's thread. */
 	void (*mark_done)(void *arg, struct alert *a);
@@ -41,7 +43,8 @@ struct archive_stats {
 
 /* Opens or continues the directory and starts the thread; NULL + err. */
 struct archive *archive_start(const struct archive_opts *o, struct err *err);
-void archive_block(struct archive *a, struct block *b, int64_t now_ms); /* takes a reference */
+/* Takes one reference to b. Any thread, in order of analysis. */
+void archive_block(struct archive *a, struct block *b, int64_t now_ms);
 void archive_mark(struct archive *a, struct alert *alert);              /* takes */
 /* Time goes on: closes the file when its five minutes are over; writes out what is older
  * than 10 s, so that a crash loses no more. Cheap; called about once a second. */
@@ -55,6 +58,8 @@ struct archive_query {
 	int64_t from_ms, to_ms;            /* event time [from, to) */
 	const struct filter *filter;       /* NULL: every flow */
 	uint64_t columns;                  /* bits (1 << F_x) that the callback reads */
+	const struct names *names;         /* of the one who asks, may be NULL: its ids and
+					      networks hold in the blocks as well */
 	struct archive_position as_of;     /* file_s != 0: nothing after this counts */
 	int64_t slack_ms;                  /* how much later than its end a flow may have been
 					      received: files up to to_ms + slack are read;
@@ -73,5 +78,12 @@ struct archive_result {
 /* false + err: nothing could be read at all. A damaged block is skipped and counted. */
 bool archive_read(const struct archive_query *q, archive_rows_f *fn, void *arg,
 		  struct archive_result *out, struct err *err);
+
+/* Walks every block of every file. `tell` (may be NULL) is called for each: what is
+ * NULL when it is whole, else one sentence. False: something is damaged (or err). */
+typedef void archive_verify_f(void *arg, const char *path, uint64_t offset, uint64_t flows,
+			      const char *what);
+bool archive_verify(const char *directory, archive_verify_f *tell, void *arg,
+		    struct archive_result *out, struct err *err);
 
 #endif

@@ -1,0 +1,206 @@
+/* dir.c - the tree of five-minute files.
+ * SPDX-License-Identifier: ISC
+ *
+ * One folder a day, named in UTC, so that a change of the time zone or of
+ * summer time moves nothing. What is not named like ours is left alone.
+ */
+#include "storage/archive/dir.h"
+
+#include "daemon/base/mem.h"
+#include "storage/archive/format.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DAY_S = 86400 };
+
+int64_t file_s_of(int64_t ms)
+{
+	int64_t s = ms / 1000;
+
+	return s > 0 ? s / BIN_S * BIN_S : 0;
+}
+
+const char *dir_path(const char *directory, int64_t file_s, char buf[static DIR_PATH])
+{
+	time_t t = (time_t)file_s;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	snprintf(buf, DIR_PATH, "%s/%04d/%02d/%02d/%02d%02d.cul", directory,
+		 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min);
+	return buf;
+}
+
+/* Every folder of the path that a slash ends. */
+static bool make_folders(char *path)
+{
+	for (char *p = path + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0750) && errno != EEXIST)
+			return false;
+		*p = '/';
+	}
+	return true;
+}
+
+bool dir_make_root(const char *directory)
+{
+	char path[DIR_PATH];
+
+	snprintf(path, sizeof(path), "%s/", directory);
+	return make_folders(path);
+}
+
+bool dir_make(const char *directory, int64_t file_s)
+{
+	char path[DIR_PATH];
+
+	dir_path(directory, file_s, path);
+	return make_folders(path);
+}
+
+/* A name of exactly `digits` digits and then `tail`; -1 when it is not. */
+static int number(const char *name, size_t digits, const char *tail)
+{
+	int v = 0;
+
+	for (size_t i = 0; i < digits; i++) {
+		if (name[i] < '0' || name[i] > '9')
+			return -1;
+		v = v * 10 + name[i] - '0';
+	}
+	return strcmp(name + digits, tail) ? -1 : v;
+}
+
+static void found(struct dir_list *list, int64_t file_s, uint64_t octets)
+{
+	if (list->n == list->cap) {
+		list->cap = list->cap ? list->cap * 2 : 64;
+		list->at = xrealloc(list->at, list->cap, sizeof(*list->at));
+	}
+	list->at[list->n++] = (struct dir_entry){ file_s, octets };
+}
+
+static bool scan_day(const char *path, int64_t day_s, int64_t from_s, int64_t to_s,
+		     struct dir_list *list)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	if (!d)
+		return errno == ENOENT;
+	while ((e = readdir(d))) {
+		int v = number(e->d_name, 4, ".cul");
+		int64_t s = day_s + (int64_t)(v / 100) * 3600 + (int64_t)(v % 100) * 60;
+		struct stat st;
+
+		if (v < 0 || v / 100 > 23 || v % 100 > 59 || s % BIN_S || s < from_s ||
+		    s > to_s || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		found(list, s, (uint64_t)st.st_size);
+	}
+	closedir(d);
+	return true;
+}
+
+/* depth 0 holds years, 1 months, 2 days. */
+static bool scan(const char *path, int depth, struct tm tm, int64_t from_s, int64_t to_s,
+		 struct dir_list *list)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+	bool ok = true;
+
+	if (!d)
+		return errno == ENOENT;
+	while (ok && (e = readdir(d))) {
+		int v = number(e->d_name, depth ? 2 : 4, "");
+		char sub[DIR_PATH];
+		int64_t s;
+
+		if (v < 0 || (depth && v < 1) || v > (int[]){ 9999, 12, 31 }[depth])
+			continue;
+		*(int *[]){ &tm.tm_year, &tm.tm_mon, &tm.tm_mday }[depth] =
+			v - (int[]){ 1900, 1, 0 }[depth];
+		if ((size_t)snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name) >=
+		    sizeof(sub))
+			continue;
+		if (depth < 2) {
+			ok = scan(sub, depth + 1, tm, from_s, to_s, list);
+			continue;
+		}
+		s = (int64_t)timegm(&(struct tm){ .tm_year = tm.tm_year,
+						  .tm_mon = tm.tm_mon,
+						  .tm_mday = tm.tm_mday });
+		if (s <= to_s && s + DAY_S > from_s)
+			ok = scan_day(sub, s, from_s, to_s, list);
+	}
+	closedir(d);
+	return ok;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct dir_entry *x = a, *y = b;
+
+	return (x->file_s > y->file_s) - (x->file_s < y->file_s);
+}
+
+bool dir_scan(const char *directory, int64_t from_s, int64_t to_s, struct dir_list *list)
+{
+	*list = (struct dir_list){ 0 };
+	if (!scan(directory, 0, (struct tm){ 0 }, from_s, to_s, list)) {
+		dir_list_free(list);
+		return false;
+	}
+	if (list->n)
+		qsort(list->at, list->n, sizeof(*list->at), by_time);
+	return true;
+}
+
+void dir_list_free(struct dir_list *list)
+{
+	free(list->at);
+	*list = (struct dir_list){ 0 };
+}
+
+bool dir_remove(const char *directory, int64_t file_s)
+{
+	char path[DIR_PATH];
+
+	if (unlink(dir_path(directory, file_s, path)) && errno != ENOENT)
+		return false;
+	for (int i = 0; i < 3; i++) { /* day, month, year, while empty */
+		*strrchr(path, '/') = '\0';
+		if (rmdir(path))
+			break;
+	}
+	return true;
+}
+
+bool dir_sync(const char *directory, int64_t file_s)
+{
+	char path[DIR_PATH];
+	int fd;
+	bool ok;
+
+	dir_path(directory, file_s, path);
+	*strrchr(path, '/') = '\0';
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok = fd >= 0 && !fsync(fd);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}

@@ -1,0 +1,411 @@
+/* ints.c - lists of integers in few octets.
+ * SPDX-License-Identifier: ISC
+ *
+ * Three forms, chosen for each list by looking at a sample of it:
+ *   PACK   every value in as many bits as the largest needs. Fastest to read.
+ *   BYTES  the values' octets sorted by place into planes, each plane alone,
+ *          raw or zstd. Zstd's entropy coder then sees all high octets
+ *          together, which for sizes and counts are mostly zero.
+ *   FREQ   one octet for each of the 255 most frequent values and an escape
+ *          for others, which follow packed. Ports: half of them are services, the rest
+ *          is random; neither half pays for the other.
+ * The estimate is the order-0 entropy of each plane, less what runs save. PACK
+ * wins a near tie, because a reader unpacks several values in the time of one
+ * Huffman symbol.
+ *
+ * zstd runs at level 1: what higher levels find in flow columns is matches by
+ * chance, at several times the cost.
+ */
+#include "storage/archive/ints.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+enum { SAMPLE = 2048, STRETCH = 256, ESCAPE = 255, LEVEL = 1, TIE_PERCENT = 92 };
+
+struct packer {
+	ZSTD_CCtx *zstd;
+	uint32_t sample[SAMPLE];
+	float log2[SAMPLE + 1];       /* of counts */
+	uint16_t count[65536];        /* of sampled values; all zero between calls */
+	uint8_t code[65536];          /* value to code; all ESCAPE between calls */
+	uint16_t freq[ESCAPE];        /* code to value */
+	unsigned n_freq;
+	uint8_t plane[PART_ROWS];
+	uint32_t rest[PART_ROWS];     /* what FREQ escapes */
+};
+
+struct unpacker {
+	ZSTD_DCtx *zstd;
+	uint8_t plane[PART_ROWS];
+	uint32_t rest[PART_ROWS];
+};
+
+struct packer *packer_new(void)
+{
+	struct packer *p = xcalloc(1, sizeof(*p));
+
+	p->zstd = ZSTD_createCCtx();
+	assert(p->zstd);
+	for (unsigned i = 1; i <= SAMPLE; i++)
+		p->log2[i] = log2f((float)i);
+	memset(p->code, ESCAPE, sizeof(p->code));
+	return p;
+}
+
+void packer_free(struct packer **pp)
+{
+	if (!*pp)
+		return;
+	ZSTD_freeCCtx((*pp)->zstd);
+	free(*pp);
+	*pp = NULL;
+}
+
+struct unpacker *unpacker_new(void)
+{
+	struct unpacker *u = xcalloc(1, sizeof(*u));
+
+	u->zstd = ZSTD_createDCtx();
+	assert(u->zstd);
+	return u;
+}
+
+void unpacker_free(struct unpacker **up)
+{
+	if (!*up)
+		return;
+	ZSTD_freeDCtx((*up)->zstd);
+	free(*up);
+	*up = NULL;
+}
+
+/* Eight stretches of neighbours, so that both spread and runs show. */
+static size_t take_sample(struct packer *p, const uint32_t *v, size_t n)
+{
+	size_t gap;
+
+	if (n <= SAMPLE) {
+		memcpy(p->sample, v, n * sizeof(*v));
+		return n;
+	}
+	gap = (n - STRETCH) / (SAMPLE / STRETCH - 1);
+	for (size_t i = 0; i < SAMPLE / STRETCH; i++)
+		memcpy(p->sample + i * STRETCH, v + i * gap, STRETCH * sizeof(*v));
+	return SAMPLE;
+}
+
+/* Bits for one value in planes: order-0 entropy, less what runs save. */
+static float bytes_bits(const struct packer *p, size_t n, unsigned planes)
+{
+	float bits = 0;
+
+	for (unsigned k = 0; k < planes; k++) {
+		uint16_t count[256] = { 0 };
+		size_t same = 0;
+		float sum = 0, h;
+
+		for (size_t i = 0; i < n; i++) {
+			uint8_t b = (uint8_t)(p->sample[i] >> 8 * k);
+
+			count[b]++;
+			same += i && b == (uint8_t)(p->sample[i - 1] >> 8 * k);
+		}
+		for (unsigned b = 0; b < 256; b++)
+			sum += count[b] * p->log2[count[b]];
+		h = p->log2[n] - sum / (float)n;
+		if (same * 4 > n * 3) { /* long runs: zstd's matches take them */
+			float runs = 16.0f * (float)(n - same) / (float)n;
+
+			h = h < runs ? h : runs;
+		} else if (h > 0 && h < 1) {
+			h = 1; /* Huffman has no shorter symbol */
+		}
+		bits += h < 7.6f ? h : 8;
+	}
+	return bits;
+}
+
+/* Bits for one value by frequent codes, and leaves the codes in freq[]. Values < 65536. */
+static float freq_bits(struct packer *p, size_t n, unsigned width)
+{
+	size_t bucket[17] = { 0 }, kept = 0;
+	float sum = 0;
+
+	p->n_freq = 0;
+	for (size_t i = 0; i < n; i++)
+		p->count[p->sample[i]]++;
+	/* Most frequent first, by powers of two: fine enough for a threshold. */
+	for (unsigned pass = 0; pass < 2; pass++) {
+		unsigned least = pass ? 2 : 8;
+
+		for (size_t i = 0; i < n && p->n_freq < ESCAPE; i++) {
+			uint32_t v = p->sample[i];
+			uint16_t c = p->count[v];
+
+			if (c < least || p->code[v] != ESCAPE)
+				continue;
+			p->code[v] = (uint8_t)p->n_freq;
+			p->freq[p->n_freq++] = (uint16_t)v;
+			bucket[0] += c;
+			sum += c * p->log2[c];
+		}
+	}
+	kept = bucket[0];
+	for (size_t i = 0; i < n; i++)
+		p->count[p->sample[i]] = 0;
+	for (unsigned i = 0; i < p->n_freq; i++)
+		p->code[p->freq[i]] = ESCAPE;
+	if (n > kept)
+		sum += (float)(n - kept) * p->log2[n - kept];
+	return p->log2[n] - sum / (float)n + (float)(width * (n - kept)) / (float)n;
+}
+
+struct choice {
+	enum ints_form form;
+	unsigned width; /* bits of the largest value */
+	float bits;     /* for one value */
+};
+
+static struct choice choose(struct packer *p, const uint32_t *v, size_t n)
+{
+	struct choice c = { INTS_PACK, 0, 0 };
+	uint32_t all = 0;
+	size_t k;
+	float bits;
+
+	for (size_t i = 0; i < n; i++)
+		all |= v[i];
+	c.width = bits_of(all);
+	c.bits = (float)c.width;
+	if (!all)
+		c.form = INTS_ZERO;
+	if (c.width <= 1 || n < 64)
+		return c;
+	k = take_sample(p, v, n);
+	bits = bytes_bits(p, k, (c.width + 7) / 8);
+	if (bits < c.bits * TIE_PERCENT / 100) {
+		c.form = INTS_BYTES;
+		c.bits = bits;
+	}
+	if (c.width <= 16 && c.width > 8) {
+		bits = freq_bits(p, k, c.width) + 16.0f * (float)p->n_freq / (float)n;
+		if (bits < c.bits * TIE_PERCENT / 100) {
+			c.form = INTS_FREQ;
+			c.bits = bits;
+		}
+	}
+	return c;
+}
+
+double ints_estimate(struct packer *p, const uint32_t *v, size_t n)
+{
+	return (double)choose(p, v, n).bits * (double)n / 8;
+}
+
+static void pack(struct out *o, const uint32_t *v, size_t n, unsigned width)
+{
+	size_t octets = (n * width + 7) / 8;
+	uint8_t *p;
+	uint64_t acc = 0;
+	unsigned have = 0;
+
+	out_u8(o, (uint8_t)width);
+	p = out_room(o, octets + 8);
+	for (size_t i = 0; i < n; i++) {
+		acc |= (uint64_t)v[i] << have;
+		have += width;
+		if (have >= 32) {
+			put_le(p, (uint32_t)acc, 4);
+			p += 4;
+			acc >>= 32;
+			have -= 32;
+		}
+	}
+	put_le(p, acc, 8);
+	o->len += octets;
+}
+
+void plane_write(struct packer *p, struct out *o, const uint8_t *v, size_t n)
+{
+	size_t same = 1, room = ZSTD_compressBound(n), z;
+	uint8_t *at;
+
+	while (same < n && v[same] == v[0])
+		same++;
+	if (same >= n) {
+		out_u8(o, PLANE_SAME);
+		out_u8(o, n ? v[0] : 0);
+		return;
+	}
+	at = out_room(o, 5 + (room > n ? room : n));
+	z = ZSTD_compressCCtx(p->zstd, at + 5, room, v, n, LEVEL);
+	if (ZSTD_isError(z) || z + 4 > n - n / 16) {
+		out_u8(o, PLANE_RAW);
+		out_bytes(o, v, n);
+		return;
+	}
+	at[0] = PLANE_ZSTD;
+	put_le(at + 1, z, 4);
+	o->len += 5 + z;
+}
+
+static void write_bytes(struct packer *p, struct out *o, const uint32_t *v, size_t n,
+			unsigned planes)
+{
+	out_u8(o, (uint8_t)planes);
+	for (unsigned k = 0; k < planes; k++) {
+		for (size_t i = 0; i < n; i++)
+			p->plane[i] = (uint8_t)(v[i] >> 8 * k);
+		plane_write(p, o, p->plane, n);
+	}
+}
+
+static void write_freq(struct packer *p, struct out *o, const uint32_t *v, size_t n,
+		       unsigned width)
+{
+	size_t rest = 0;
+
+	out_u8(o, (uint8_t)p->n_freq);
+	for (unsigned i = 0; i < p->n_freq; i++) {
+		out_u16(o, p->freq[i]);
+		p->code[p->freq[i]] = (uint8_t)i;
+	}
+	for (size_t i = 0; i < n; i++) {
+		uint8_t c = p->code[v[i]];
+
+		p->plane[i] = c;
+		p->rest[rest] = v[i];
+		rest += c == ESCAPE;
+	}
+	for (unsigned i = 0; i < p->n_freq; i++)
+		p->code[p->freq[i]] = ESCAPE;
+	plane_write(p, o, p->plane, n);
+	pack(o, p->rest, rest, width);
+}
+
+void ints_write(struct packer *p, struct out *o, const uint32_t *v, size_t n)
+{
+	struct choice c = choose(p, v, n);
+
+	assert(n <= PART_ROWS);
+	out_u8(o, (uint8_t)c.form);
+	switch (c.form) {
+	case INTS_ZERO: break;
+	case INTS_PACK: pack(o, v, n, c.width); break;
+	case INTS_BYTES: write_bytes(p, o, v, n, (c.width + 7) / 8); break;
+	case INTS_FREQ: write_freq(p, o, v, n, c.width); break;
+	}
+}
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
+}
+
+static bool unpack(struct in *r, uint32_t *out, size_t n)
+{
+	unsigned width = in_u8(r);
+	const uint8_t *p;
+	uint64_t mask, at = 0;
+
+	if (width > 32 || !(p = in_bytes(r, (n * width + 7) / 8)))
+		return false;
+	mask = (UINT64_C(1) << width) - 1;
+	for (size_t i = 0; i < n; i++, at += width)
+		out[i] = (uint32_t)(load64(p + (at >> 3)) >> (at & 7) & mask);
+	return true;
+}
+
+bool plane_read(struct unpacker *u, struct in *r, uint8_t *out, size_t n)
+{
+	uint8_t form = in_u8(r);
+	const uint8_t *p;
+	uint32_t len;
+
+	switch (form) {
+	case PLANE_SAME:
+		memset(out, in_u8(r), n);
+		return !r->bad;
+	case PLANE_RAW:
+		p = in_bytes(r, n);
+		if (p)
+			memcpy(out, p, n);
+		return p != NULL;
+	case PLANE_ZSTD:
+		len = in_u32(r);
+		p = in_bytes(r, len);
+		return p && ZSTD_decompressDCtx(u->zstd, out, n, p, len) == n;
+	default:
+		return false;
+	}
+}
+
+static bool read_bytes(struct unpacker *u, struct in *r, uint32_t *out, size_t n)
+{
+	unsigned planes = in_u8(r);
+
+	if (planes < 1 || planes > 4)
+		return false;
+	for (unsigned k = 0; k < planes; k++) {
+		if (!plane_read(u, r, u->plane, n))
+			return false;
+		if (!k)
+			for (size_t i = 0; i < n; i++)
+				out[i] = u->plane[i];
+		else
+			for (size_t i = 0; i < n; i++)
+				out[i] |= (uint32_t)u->plane[i] << 8 * k;
+	}
+	return true;
+}
+
+static bool read_freq(struct unpacker *u, struct in *r, uint32_t *out, size_t n)
+{
+	uint32_t value[256] = { 0 };
+	unsigned n_freq = in_u8(r);
+	size_t rest = 0, at = 0;
+
+	if (n_freq > ESCAPE)
+		return false;
+	for (unsigned i = 0; i < n_freq; i++)
+		value[i] = in_u16(r);
+	if (!plane_read(u, r, u->plane, n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		rest += u->plane[i] == ESCAPE;
+	if (!unpack(r, u->rest, rest))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		bool esc = u->plane[i] == ESCAPE;
+
+		if (!esc && u->plane[i] >= n_freq)
+			return false;
+		out[i] = esc ? u->rest[at] : value[u->plane[i]];
+		at += esc;
+	}
+	return true;
+}
+
+bool ints_read(struct unpacker *u, struct in *r, uint32_t *out, size_t n)
+{
+	if (n > PART_ROWS)
+		return false;
+	switch (in_u8(r)) {
+	case INTS_ZERO:
+		memset(out, 0, n * sizeof(*out));
+		return !r->bad;
+	case INTS_PACK: return unpack(r, out, n);
+	case INTS_BYTES: return read_bytes(u, r, out, n);
+	case INTS_FREQ: return read_freq(u, r, out, n);
+	default: return false;
+	}
+}

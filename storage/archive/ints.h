@@ -1,0 +1,32 @@
+/* ints.h - lists of integers in few octets.
+ * SPDX-License-Identifier: ISC */
+#ifndef CUL_ARCHIVE_INTS_H
+#define CUL_ARCHIVE_INTS_H
+
+#include "storage/archive/format.h"
+
+/* One for each thread that writes; not shared. */
+struct packer;
+
+struct packer *packer_new(void);
+void packer_free(struct packer **p);
+
+/* What v would take, in octets; looks at a sample. */
+double ints_estimate(struct packer *p, const uint32_t *v, size_t n);
+/* Appends v in its smallest form. n <= PART_ROWS. */
+void ints_write(struct packer *p, struct out *o, const uint32_t *v, size_t n);
+/* Appends n octets as one plane. */
+void plane_write(struct packer *p, struct out *o, const uint8_t *v, size_t n);
+
+/* One for each thread that reads; not shared. */
+struct unpacker;
+
+struct unpacker *unpacker_new(void);
+void unpacker_free(struct unpacker **u);
+
+/* The inverse: fill out[0..n) and move r on; false: r holds something else. Eight octets
+ * past r->end must be readable (their value does not matter). */
+bool ints_read(struct unpacker *u, struct in *r, uint32_t *out, size_t n);
+bool plane_read(struct unpacker *u, struct in *r, uint8_t *out, size_t n);
+
+#endif

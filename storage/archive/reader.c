@@ -1,0 +1,381 @@
+/* reader.c - all parts of an archive, one after another, to several threads.
+ * SPDX-License-Identifier: ISC
+ *
+ * One cursor walks files and frames under a lock, which costs one small read
+ * for 65,536 flows; the workers then read, check and unpack columns by
+ * themselves. Which files matter is known from their names, since a flow
+ * arrives after it ended, and from what closed files tell in their last frame
+ * about flows that came late.
+ */
+#include "storage/archive/scan.h"
+
+#include "storage/archive/dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { THREADS_MAX = 64, DAY_MS = 86400 * 1000, EARLY_MS = 60 * 1000 };
+
+struct file { /* open while the cursor is in it or a worker works on a part of it */
+	int fd;
+	unsigned users;
+	struct columns columns;
+};
+
+struct scan {
+	const struct archive_query *q;
+	scan_part_f *fn;
+	void *arg;
+
+	pthread_mutex_t lock;
+	struct dir_list files;
+	size_t next;         /* file */
+	struct file *file;   /* the cursor's, NULL: open the next one */
+	int64_t file_s;
+	uint64_t at, size;
+	bool closed, have_columns, whole;
+	struct file_names names;
+	struct name_sink sink;
+	struct archive_result result;
+	bool stop;
+};
+
+struct work { /* a part for a worker */
+	struct file *file;
+	uint64_t at;
+	struct frame frame;
+	struct out head;
+	struct file_names names;
+	const struct names *all;
+};
+
+static void file_put(struct file *f)
+{
+	if (--f->users)
+		return;
+	close(f->fd);
+	free(f);
+}
+
+/* Opens the next file that matters. */
+static bool next_file(struct scan *s)
+{
+	const struct archive_query *q = s->q;
+
+	while (s->next < s->files.n) {
+		int64_t file_s = s->files.at[s->next++].file_s;
+		char path[DIR_PATH];
+		struct totals t;
+		struct stat st;
+		int fd;
+
+		if (q->as_of.file_s && file_s > q->as_of.file_s)
+			return false;
+		fd = open(dir_path(q->directory, file_s, path),
+			  O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0 || fstat(fd, &st)) { /* expired just now, or not ours to read */
+			s->result.blocks_damaged += errno != ENOENT;
+			if (fd >= 0)
+				close(fd);
+			continue;
+		}
+		s->size = (uint64_t)st.st_size;
+		s->closed = file_closed(fd, s->size, &t);
+		s->whole = !q->as_of.file_s || file_s < q->as_of.file_s;
+		if (s->closed && (t.start_ms >= q->to_ms || t.end_ms < q->from_ms)) {
+			close(fd);
+			continue;
+		}
+		if (!s->whole && q->as_of.offset < s->size)
+			s->size = q->as_of.offset;
+		else if (!s->whole && q->as_of.offset > s->size)
+			s->result.blocks_damaged++; /* something has gone since */
+		s->file = xcalloc(1, sizeof(*s->file));
+		s->file->fd = fd;
+		s->file->users = 1;
+		s->file_s = file_s;
+		s->at = 0;
+		s->have_columns = false;
+		s->names = (struct file_names){ .ordinal = NO_NAMES };
+		s->result.files++;
+		return true;
+	}
+	return false;
+}
+
+static void end_file(struct scan *s)
+{
+	/* Only the newest file may be without an end: it is being written. */
+	bool newest = s->next == s->files.n;
+
+	if (s->whole && (s->at < s->size || !s->closed) && !newest)
+		s->result.blocks_damaged++;
+	if (!s->whole && s->at < s->size)
+		s->result.blocks_damaged++;
+	file_names_clear(&s->sink, &s->names);
+	file_put(s->file);
+	s->file = NULL;
+}
+
+/* The part that the cursor stands on; false: not one to work on. */
+static bool take(struct scan *s, struct work *w)
+{
+	struct in r = in_over(w->head.p, w->head.len);
+	struct totals t;
+
+	switch (w->frame.type) {
+	case FRAME_HEAD:
+		in_u64(&r);
+		s->have_columns = columns_read(&r, &s->file->columns);
+		s->result.blocks_damaged += !s->have_columns;
+		return false;
+	case FRAME_NAMES:
+		if (!names_apply(&s->sink, &s->names, w->frame.ordinal, &r))
+			s->result.blocks_damaged++;
+		return false;
+	case FRAME_FLOWS: break;
+	default: return false;
+	}
+	s->result.blocks++;
+	totals_read(&r, &t);
+	if (t.start_ms >= s->q->to_ms || t.end_ms < s->q->from_ms) {
+		s->result.blocks_skipped++;
+		return false;
+	}
+	if (!s->have_columns) {
+		s->result.blocks_damaged++;
+		return false;
+	}
+	w->file = s->file;
+	w->file->users++;
+	w->at = s->at;
+	w->names = s->names;
+	w->all = s->sink.names;
+	return true;
+}
+
+static bool next_part(struct scan *s, struct work *w)
+{
+	bool got = false;
+
+	while (!s->stop && !got && (s->file || next_file(s))) {
+		int found = frame_next(s->file->fd, s->size, &s->at, &w->frame, &w->head);
+
+		if (!found) {
+			end_file(s);
+			continue;
+		}
+		s->result.blocks_damaged += found < 0;
+		got = take(s, w);
+		s->at += frame_octets(&w->frame);
+	}
+	return got;
+}
+
+static bool range_of(void *arg, enum field f, uint64_t *min, uint64_t *max)
+{
+	return part_range(arg, f, min, max);
+}
+
+static bool may_have(void *arg, enum field f, const struct prefix *x)
+{
+	return part_may_have(arg, f, x);
+}
+
+struct worker {
+	struct scan *s;
+	unsigned number;
+	pthread_t thread;
+};
+
+static void work_on(struct worker *me, struct part *p, struct work *w, bool *damaged,
+		    bool *skipped, bool *stop)
+{
+	const struct archive_query *q = me->s->q;
+	const struct totals *t;
+
+	if (!part_open(p, w->file->fd, w->at, &w->frame, w->head.p, &w->file->columns,
+		       &w->names, w->all)) {
+		*damaged = true;
+		return;
+	}
+	t = part_totals(p);
+	if (!filter_is_all(q->filter) && !
+	    !filter_may_match(q->filter, range_of, may_have, p)) {
+		*skipped = true;
+		return;
+	}
+	*stop = !me->s->fn(me->s->arg, me->number, p,
+			   t->start_ms >= q->from_ms && t->end_ms < q->to_ms, damaged);
+}
+
+static void *run(void *arg)
+{
+	struct worker *me = arg;
+	struct scan *s = me->s;
+	struct part *p = part_new();
+	struct work w = { 0 };
+	bool damaged, skipped, stop;
+
+	pthread_mutex_lock(&s->lock);
+	while (next_part(s, &w)) {
+		pthread_mutex_unlock(&s->lock);
+		damaged = skipped = stop = false;
+		work_on(me, p, &w, &damaged, &skipped, &stop);
+		pthread_mutex_lock(&s->lock);
+		s->result.blocks_damaged += damaged;
+		s->result.blocks_skipped += skipped;
+		s->stop |= stop;
+		file_put(w.file);
+	}
+	pthread_mutex_unlock(&s->lock);
+	free(w.head.p);
+	part_free(&p);
+	return NULL;
+}
+
+unsigned scan_threads(const struct archive_query *q)
+{
+	long n = q->threads ? (long)q->threads : sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
+}
+
+/* The first worker is the calling thread. */
+static void run_all(struct scan *s, unsigned n)
+{
+	struct worker w[THREADS_MAX];
+	unsigned started = 1;
+
+	for (unsigned i = 0; i < n; i++)
+		w[i] = (struct worker){ .s = s, .number = i };
+	while (started < n &&
+	       !pthread_create(&w[started].thread, NULL, run, &w[started]))
+		started++;
+	run(&w[0]);
+	for (unsigned i = 1; i < started; i++)
+		pthread_join(w[i].thread, NULL);
+}
+
+/* Seconds of the files that can hold flows between q's times. */
+static void file_range(const struct archive_query *q, int64_t *from_s, int64_t *to_s)
+{
+	int64_t slack = q->slack_ms > 0 ? q->slack_ms : (int64_t)31 * DAY_MS;
+
+	*from_s = q->from_ms < EARLY_MS ? 0 : file_s_of(q->from_ms - EARLY_MS) - BIN_S;
+	*to_s = q->to_ms > INT64_MAX - slack ? INT64_MAX - DAY_MS : (q->to_ms + slack) / 1000;
+}
+
+bool scan_parts(const struct archive_query *q, scan_part_f *fn,
+		void (*done)(void *arg, const struct names *names), void *arg,
+		struct archive_result *out, struct err *err)
+{
+	struct scan s = { .q = q, .fn = fn, .arg = arg };
+	struct dir_list all;
+	int64_t from_s, to_s;
+
+	*out = (struct archive_result){ 0 };
+	if (!dir_scan(q->directory, 0, INT64_MAX - DAY_MS, &all))
+		return err_set(err, "archive directory %s: %s", q->directory,
+			       strerror(errno));
+	if (all.n)
+		out->oldest_ms = all.at[0].file_s * 1000;
+	file_range(q, &from_s, &to_s);
+	s.files = all;
+	while (s.next < all.n && all.at[s.next].file_s < from_s)
+		s.next++;
+	while (s.files.n > s.next && s.files.at[s.files.n - 1].file_s > to_s)
+		s.files.n--;
+	s.result.oldest_ms = out->oldest_ms;
+	pthread_mutex_init(&s.lock, NULL);
+	name_sink_init(&s.sink, q->names);
+	run_all(&s, scan_threads(q));
+	if (s.file)
+		end_file(&s);
+	if (done)
+		done(arg, s.sink.names);
+	name_sink_fini(&s.sink);
+	pthread_mutex_destroy(&s.lock);
+	dir_list_free(&all);
+	*out = s.result;
+	return true;
+}
+
+/* ---- rows ---- */
+
+static uint32_t overlap(const struct block *b, int64_t from, int64_t to, uint64_t *bits)
+{
+	uint32_t count = 0;
+
+	for (uint32_t w = 0; w * 64 < b->n; w++) {
+		uint64_t keep = 0;
+
+		if (!bits[w])
+			continue;
+		for (uint32_t i = 0; i < 64 && w * 64 + i < b->n; i++) {
+			int64_t start = b->start_ms[w * 64 + i], end = b->end_ms[w * 64 + i];
+			/* A flow lasts until just before its end; one without duration
+			 * has its one moment. */
+			bool in = start < to && (end > from || start >= from);
+
+			keep |= (uint64_t)in << i;
+		}
+		bits[w] &= keep;
+		count += (uint32_t)__builtin_popcountll(bits[w]);
+	}
+	return count;
+}
+
+int64_t scan_select(const struct archive_query *q, struct part *p, bool inside, uint32_t at,
+		    uint32_t n, uint64_t bits[static FILTER_WORDS])
+{
+	uint64_t times = UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms;
+	uint64_t need = inside ? 0 : times;
+	const struct block *b;
+	uint32_t count;
+
+	if (!filter_is_all(q->filter))
+		need |= filter_columns(q->filter);
+	if (!part_load(p, need))
+		return -1;
+	b = part_block(p, at, n);
+	count = filter_run(q->filter, b, bits);
+	return inside || !count ? count : overlap(b, q->from_ms, q->to_ms, bits);
+}
+
+struct rows {
+	const struct archive_query *q;
+	archive_rows_f *fn;
+	void *arg;
+};
+
+static bool rows_of(void *arg, unsigned worker, struct part *p, bool inside, bool *damaged)
+{
+	const struct rows *r = arg;
+	uint64_t bits[FILTER_WORDS];
+
+	for (uint32_t at = 0; at < part_rows(p); at += BLOCK_ROWS) {
+		uint32_t n = part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
+		int64_t count = scan_select(r->q, p, inside, at, n, bits);
+
+		if (count < 0 || (count && !part_load(p, r->q->columns))) {
+			*damaged = true;
+			return true;
+		}
+		if (count && !r->fn(r->arg, worker, part_block(p, at, n), bits))
+			return false;
+	}
+	return true;
+}
+
+bool archive_read(const struct archive_query *q, archive_rows_f *fn, void *arg,
+		  struct archive_result *out, struct err *err)
+{
+	struct rows r = { q, fn, arg };
+
+	return scan_parts(q, rows_of, NULL, &r, out, err);
+}

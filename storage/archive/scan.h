@@ -1,0 +1,29 @@
+/* scan.h - all parts of an archive, one after another, to several threads.
+ * SPDX-License-Identifier: ISC */
+#ifndef CUL_ARCHIVE_SCAN_H
+#define CUL_ARCHIVE_SCAN_H
+
+#include "storage/archive/archive.h"
+#include "storage/archive/part.h"
+
+/* Called for each part that may have something between from_ms and to_ms, from several
+ * threads at once. false stops the query. A part that turns out damaged is told by
+ * *damaged; then what was made of it must not count. `inside`: all its flows lie wholly
+ * in [from, to). */
+typedef bool scan_part_f(void *arg, unsigned worker, struct part *p, bool inside,
+			 bool *damaged);
+
+unsigned scan_threads(const struct archive_query *q); /* how many workers there will be */
+/* Uses directory, times, names, as_of, slack and threads of q; the filter for skipping
+ * only. done (may be NULL) is called on the caller's thread after all workers have ended
+ * and while names are still there. */
+bool scan_parts(const struct archive_query *q, scan_part_f *fn,
+		void (*done)(void *arg, const struct names *names), void *arg,
+		struct archive_result *out, struct err *err);
+
+/* Rows at .. at + n of p that overlap [from, to) (unless inside) and pass the filter; loads
+ * what that needs. Returns how many, -1: damaged. */
+int64_t scan_select(const struct archive_query *q, struct part *p, bool inside, uint32_t at,
+		    uint32_t n, uint64_t bits[static FILTER_WORDS]);
+
+#endif

@@ -1,0 +1,560 @@
+/* writer.c - the archive's thread.
+ * SPDX-License-Identifier: ISC
+ *
+ * Everything reaches the thread through one list in order: blocks, marks and
+ * the second's tick. Blocks are bounded in number and dropped beyond that;
+ * marks are few and never dropped, ticks fold into one.
+ *
+ * Rows are gathered for at most FLUSH_MS or until a frame is full. The file of a row
+ * is that of its receive time, and a closed file is never opened again:
+ * when the clock steps back, rows go to the first file from then on that is not
+ * closed, which mostly is the open one.
+ *
+ * Without room the archive pauses: oldest files go first, then what comes is
+ * dropped and counted, and every RETRY_MS a write is tried. Alerts pass at
+ * once all the while, with the last position there is and evidence_short set.
+ */
+#include "storage/archive/archive.h"
+
+#include "daemon/base/log.h"
+#include "storage/archive/dir.h"
+#include "storage/archive/gather.h"
+#include "storage/archive/tail.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+enum {
+	QUEUE_BLOCKS = 96,       /* of about 450 KB: 43 MB */
+	FLUSH_MS = 8500,         /* and a tick a second: 10 s are not passed */
+	SYNC_MS = 30000,
+	RETRY_MS = 5000,
+	EXPIRE_MS = 30000,
+	STEP_MS = 3600 * 1000,   /* a clock that jumps further deletes nothing for as long */
+	RECOVER = 16,            /* newest files looked at for a missing end */
+	TRIES = 4096,
+};
+static const uint64_t min_free = 256 * 1000 * 1000;
+
+enum kind { BLOCK, MARK, TICK, STOP };
+
+struct item {
+	struct item *next;
+	enum kind kind;
+	int64_t now_ms;
+	struct block *block;
+	struct alert *alert;
+};
+
+struct archive {
+	char *directory;
+	struct archive_opts opts;
+	pthread_t thread;
+
+	pthread_mutex_t lock; /* of what follows up to the blank line */
+	pthread_cond_t filled;
+	struct item *first, *last;
+	unsigned blocks;
+	struct archive_stats stats;
+
+	/* The thread's own. */
+	struct dir_list closed;
+	uint64_t closed_octets;
+	struct tail tail;
+	struct gather *gather;
+	struct naming *naming;
+	int64_t names_ordinal;    /* in the tail */
+	int64_t gather_s;         /* file of the gathered rows */
+	int64_t oldest_ms;        /* when the first of them came */
+	struct out head, body;
+	struct archive_position position;
+	int64_t retry_ms, sync_ms, expire_ms, seen_ms, hold_ms;
+	bool paused;
+};
+
+/* ---- files ---- */
+
+static bool is_closed(const struct archive *a, int64_t file_s)
+{
+	size_t lo = 0, hi = a->closed.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (a->closed.at[mid].file_s < file_s)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < a->closed.n && a->closed.at[lo].file_s == file_s;
+}
+
+static void note_closed(struct archive *a, int64_t file_s, uint64_t octets)
+{
+	struct dir_list *l = &a->closed;
+	size_t i;
+
+	if (is_closed(a, file_s))
+		return;
+	if (l->n == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 64;
+		l->at = xrealloc(l->at, l->cap, sizeof(*l->at));
+	}
+	for (i = l->n++; i && l->at[i - 1].file_s > file_s; i--)
+		l->at[i] = l->at[i - 1];
+	l->at[i] = (struct dir_entry){ file_s, octets };
+	a->closed_octets += octets;
+}
+
+static int64_t file_for(const struct archive *a, int64_t now_ms)
+{
+	int64_t s = file_s_of(now_ms);
+
+	while (is_closed(a, s))
+		s += BIN_S;
+	return s;
+}
+
+static void remove_oldest(struct archive *a)
+{
+	struct dir_entry *e = a->closed.at;
+
+	if (!dir_remove(a->directory, e->file_s))
+		log_seldom("archive-remove", 3600, "archive: cannot remove an old file: %s",
+			   strerror(errno));
+	a->closed_octets -= e->octets;
+	memmove(e, e + 1, --a->closed.n * sizeof(*e));
+}
+
+/* Octets missing on the file system. */
+static uint64_t short_of_room(const struct archive *a)
+{
+	struct statvfs v;
+	uint64_t want = a->opts.min_free ? a->opts.min_free : min_free, most, have;
+
+	if (statvfs(a->directory, &v))
+		return 0;
+	have = (uint64_t)v.f_bavail * v.f_frsize;
+	most = (uint64_t)v.f_blocks * v.f_frsize / 20;
+	want = want < most ? want : most;
+	return have < want ? want - have : 0;
+}
+
+static void expire(struct archive *a, int64_t now_ms)
+{
+	const struct archive_opts *o = &a->opts;
+
+	a->expire_ms = now_ms;
+	while (a->closed.n && o->keep_ms && now_ms >= a->hold_ms &&
+	       (a->closed.at[0].file_s + BIN_S) * 1000 + o->keep_ms < now_ms)
+		remove_oldest(a);
+	while (a->closed.n && o->max_octets &&
+	       a->closed_octets + a->tail.size > o->max_octets)
+		remove_oldest(a);
+	while (a->closed.n && short_of_room(a))
+		remove_oldest(a);
+}
+
+/* ---- pausing ---- */
+
+static void tell_state(struct archive *a, const char *why)
+{
+	pthread_mutex_lock(&a->lock);
+	a->stats.paused = a->paused;
+	snprintf(a->stats.why, sizeof(a->stats.why), "%.255s", why);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static bool pause_for(struct archive *a, const struct err *err, int64_t now_ms)
+{
+	a->retry_ms = now_ms + RETRY_MS;
+	if (a->tail.fd >= 0 && a->tail.suspect) {
+		note_closed(a, a->tail.file_s, a->tail.size);
+		tail_drop(&a->tail);
+	}
+	if (!a->paused)
+		log_err("archive pauses, flows are not kept: %s", err->msg);
+	a->paused = true;
+	tell_state(a, err->msg);
+	return false;
+}
+
+static void resume(struct archive *a)
+{
+	if (!a->paused)
+		return;
+	a->paused = false;
+	log_info("archive goes on");
+	tell_state(a, "");
+}
+
+/* A paused archive tries again only now and then; a clock that stepped back does not
+ * make it wait longer. */
+static bool may_try(const struct archive *a, int64_t now_ms)
+{
+	return !a->paused || now_ms >= a->retry_ms || now_ms < a->retry_ms - RETRY_MS;
+}
+
+/* ---- writing ---- */
+
+static bool need_tail(struct archive *a, int64_t file_s, struct err *err)
+{
+	if (a->tail.fd >= 0 && a->tail.file_s == file_s)
+		return true;
+	assert(a->tail.fd < 0);
+	for (int i = 0; i < TRIES; i++, file_s += BIN_S) {
+		enum tail_got got;
+
+		if (is_closed(a, file_s))
+			continue;
+		got = tail_open(&a->tail, a->directory, file_s, true, err);
+		if (got == TAIL_FAILED)
+			return false;
+		if (got == TAIL_OPEN) {
+			naming_retell(a->naming);
+			a->names_ordinal = NO_NAMES;
+			a->gather_s = file_s;
+			return true;
+		}
+		note_closed(a, file_s, 0);
+	}
+	return err_set(err, "archive: every file of the next two weeks is taken");
+}
+
+static bool write_names(struct archive *a, struct err *err)
+{
+	for (;;) {
+		uint32_t ordinal = a->tail.ordinal;
+
+		a->head.len = 0;
+		if (!naming_write(a->naming, &a->head, a->names_ordinal))
+			return true;
+		if (!tail_append(&a->tail, FRAME_NAMES, 0, &a->head, NULL, err)) {
+			naming_retell(a->naming);
+			a->names_ordinal = NO_NAMES;
+			return false;
+		}
+		a->names_ordinal = ordinal;
+	}
+}
+
+static bool write_out(struct archive *a, struct err *err)
+{
+	struct totals t;
+
+	if (!need_tail(a, a->gather_s, err) || !write_names(a, err))
+		return false;
+	a->head.len = a->body.len = 0;
+	gather_write(a->gather, a->names_ordinal, &a->head, &a->body, &t);
+	if (!tail_append(&a->tail, FRAME_FLOWS, gather_rows(a->gather), &a->head, &a->body,
+			 err))
+		return false;
+	totals_add(&a->tail.totals, &t);
+	a->position = (struct archive_position){ a->tail.file_s, a->tail.size };
+	pthread_mutex_lock(&a->lock);
+	a->stats.flows_written += gather_rows(a->gather);
+	a->stats.octets = a->closed_octets + a->tail.size;
+	a->stats.files = a->closed.n + 1;
+	pthread_mutex_unlock(&a->lock);
+	gather_clear(a->gather);
+	return true;
+}
+
+/* Writes out what is gathered; false: not now. */
+static bool flush(struct archive *a, int64_t now_ms)
+{
+	struct err err = { "" };
+
+	if (!may_try(a, now_ms))
+		return false;
+	if (!gather_rows(a->gather))
+		return true;
+	if (!write_out(a, &err)) {
+		if (a->tail.error == ENOSPC || a->tail.error == EDQUOT)
+			expire(a, now_ms);
+		if (a->tail.suspect || !write_out(a, &err))
+			return pause_for(a, &err, now_ms);
+	}
+	resume(a);
+	return true;
+}
+
+/* Closes the open file, when what belongs to it could be written. */
+static bool close_file(struct archive *a, int64_t now_ms)
+{
+	struct err err = { "" };
+	int64_t file_s = a->tail.file_s;
+
+	if (!flush(a, now_ms))
+		return false;
+	naming_reset(a->naming);
+	if (a->tail.fd < 0)
+		return true;
+	if (!tail_close(&a->tail, &err))
+		return pause_for(a, &err, now_ms);
+	note_closed(a, file_s, a->tail.size);
+	resume(a);
+	expire(a, now_ms);
+	return true;
+}
+
+static void drop(struct archive *a, const struct block *b)
+{
+	pthread_mutex_lock(&a->lock);
+	a->stats.flows_dropped += b->n;
+	pthread_mutex_unlock(&a->lock);
+}
+
+static void on_block(struct archive *a, const struct block *b, int64_t now_ms)
+{
+	int64_t file_s = file_for(a, now_ms);
+	bool other = a->tail.fd >= 0 ? a->tail.file_s != file_s :
+				       gather_rows(a->gather) && a->gather_s != file_s;
+
+	if (!b->n)
+		return;
+	if (other && !close_file(a, now_ms)) {
+		drop(a, b);
+		return;
+	}
+	if (!gather_rows(a->gather)) {
+		a->gather_s = file_s;
+		a->oldest_ms = now_ms;
+	}
+	if (gather_add(a->gather, b, a->naming))
+		return;
+	if (!flush(a, now_ms)) {
+		drop(a, b);
+		return;
+	}
+	a->oldest_ms = now_ms;
+	gather_add(a->gather, b, a->naming);
+}
+
+static void on_mark(struct archive *a, struct alert *alert, int64_t now_ms)
+{
+	alert->evidence_short |= !flush(a, now_ms) || a->paused;
+	alert->position = a->position;
+	a->opts.mark_done(a->opts.arg, alert);
+}
+
+static void sync_now(struct archive *a, int64_t now_ms)
+{
+	struct err err = { "" };
+
+	a->sync_ms = now_ms;
+	if (a->tail.fd >= 0 && !tail_sync(&a->tail, &err))
+		pause_for(a, &err, now_ms);
+}
+
+static bool passed(int64_t *since_ms, int64_t now_ms, int64_t span_ms)
+{
+	return now_ms < *since_ms || now_ms - *since_ms >= span_ms;
+}
+
+static void on_tick(struct archive *a, int64_t now_ms)
+{
+	if (a->seen_ms && (now_ms > a->seen_ms + STEP_MS || now_ms < a->seen_ms - STEP_MS))
+		a->hold_ms = now_ms + STEP_MS;
+	a->seen_ms = now_ms;
+	if (a->tail.fd >= 0 && a->tail.file_s != file_for(a, now_ms))
+		close_file(a, now_ms);
+	else if (gather_rows(a->gather) &&
+		 (a->paused || passed(&a->oldest_ms, now_ms, FLUSH_MS)))
+		flush(a, now_ms);
+	if (passed(&a->sync_ms, now_ms, SYNC_MS))
+		sync_now(a, now_ms);
+	if (passed(&a->expire_ms, now_ms, EXPIRE_MS))
+		expire(a, now_ms);
+}
+
+/* ---- the thread ---- */
+
+static struct item *next_item(struct archive *a)
+{
+	struct item *i;
+
+	pthread_mutex_lock(&a->lock);
+	while (!a->first)
+		pthread_cond_wait(&a->filled, &a->lock);
+	i = a->first;
+	a->first = i->next;
+	if (!a->first)
+		a->last = NULL;
+	a->blocks -= i->kind == BLOCK;
+	a->stats.queued_blocks = a->blocks;
+	pthread_mutex_unlock(&a->lock);
+	return i;
+}
+
+static void *run(void *arg)
+{
+	struct archive *a = arg;
+	int64_t now_ms = 0;
+	bool stop = false;
+
+	while (!stop) {
+		struct item *i = next_item(a);
+
+		if (i->kind != STOP && i->now_ms)
+			now_ms = i->now_ms;
+		switch (i->kind) {
+		case BLOCK:
+			on_block(a, i->block, now_ms);
+			block_unref(&i->block);
+			break;
+		case MARK: on_mark(a, i->alert, now_ms); break;
+		case TICK: on_tick(a, now_ms); break;
+		case STOP: stop = true; break;
+		}
+		free(i);
+	}
+	a->retry_ms = now_ms;
+	flush(a, now_ms);
+	sync_now(a, now_ms);
+	return NULL;
+}
+
+static void append(struct archive *a, const struct item *what)
+{
+	struct item *i;
+
+	pthread_mutex_lock(&a->lock);
+	if (what->kind == TICK && a->last && a->last->kind == TICK) {
+		a->last->now_ms = what->now_ms;
+		pthread_mutex_unlock(&a->lock);
+		return;
+	}
+	if (what->kind == BLOCK && a->blocks >= a->opts.queue_blocks) {
+		struct block *b = what->block;
+
+		a->stats.flows_dropped += b->n;
+		pthread_mutex_unlock(&a->lock);
+		block_unref(&b);
+		return;
+	}
+	i = xmemdup(what, sizeof(*what));
+	a->blocks += i->kind == BLOCK;
+	a->stats.queued_blocks = a->blocks;
+	if (a->last)
+		a->last->next = i;
+	else
+		a->first = i;
+	a->last = i;
+	pthread_cond_signal(&a->filled);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void archive_block(struct archive *a, struct block *b, int64_t now_ms)
+{
+	append(a, &(struct item){ .kind = BLOCK, .block = b, .now_ms = now_ms });
+}
+
+void archive_mark(struct archive *a, struct alert *alert)
+{
+	append(a, &(struct item){ .kind = MARK, .alert = alert });
+}
+
+void archive_tick(struct archive *a, int64_t now_ms)
+{
+	append(a, &(struct item){ .kind = TICK, .now_ms = now_ms });
+}
+
+void archive_stats(struct archive *a, struct archive_stats *out)
+{
+	pthread_mutex_lock(&a->lock);
+	*out = a->stats;
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* Gives files that a crash left without an end their end. The newest stays open: the
+ * thread goes on with it if its five minutes are not over. */
+static void recover(struct archive *a)
+{
+	struct dir_list *l = &a->closed;
+	struct err err = { "" };
+	struct tail t;
+
+	if (!l->n)
+		return;
+	for (size_t i = l->n > RECOVER ? l->n - RECOVER : 0; i + 1 < l->n; i++) {
+		if (tail_open(&t, a->directory, l->at[i].file_s, false, &err) != TAIL_OPEN ||
+		    tail_close(&t, &err))
+			continue;
+		log_warn("%s", err.msg);
+		tail_drop(&t);
+	}
+	l->n--;
+	a->position = (struct archive_position){ l->at[l->n].file_s, l->at[l->n].octets };
+	if (tail_open(&t, a->directory, l->at[l->n].file_s, false, &err) != TAIL_OPEN) {
+		l->n++;
+		return;
+	}
+	a->closed_octets -= l->at[l->n].octets;
+	a->position.offset = t.size;
+	a->tail = t;
+}
+
+struct archive *archive_start(const struct archive_opts *o, struct err *err)
+{
+	struct archive *a = xcalloc(1, sizeof(*a));
+
+	a->opts = *o;
+	a->directory = xstrdup(o->directory);
+	if (!a->opts.queue_blocks)
+		a->opts.queue_blocks = QUEUE_BLOCKS;
+	a->tail.fd = -1;
+	a->names_ordinal = NO_NAMES;
+	a->gather = gather_new();
+	a->naming = naming_new(o->names);
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_cond_init(&a->filled, NULL);
+	if (!dir_make_root(a->directory) ||
+	    !dir_scan(a->directory, INT64_MIN, INT64_MAX - 86400, &a->closed)) {
+		err_set(err, "archive directory %s: %s", a->directory, strerror(errno));
+		goto fail;
+	}
+	for (size_t i = 0; i < a->closed.n; i++)
+		a->closed_octets += a->closed.at[i].octets;
+	a->stats.octets = a->closed_octets;
+	a->stats.files = a->closed.n;
+	recover(a);
+	if (pthread_create(&a->thread, NULL, run, a)) {
+		err_set(err, "archive: cannot start a thread");
+		goto fail;
+	}
+	return a;
+fail:
+	tail_drop(&a->tail);
+	dir_list_free(&a->closed);
+	gather_free(&a->gather);
+	naming_free(&a->naming);
+	free(a->directory);
+	free(a);
+	return NULL;
+}
+
+void archive_stop(struct archive **ap)
+{
+	struct archive *a = *ap;
+
+	if (!a)
+		return;
+	append(a, &(struct item){ .kind = STOP });
+	pthread_join(a->thread, NULL);
+	tail_drop(&a->tail);
+	dir_list_free(&a->closed);
+	gather_free(&a->gather);
+	naming_free(&a->naming);
+	free(a->head.p);
+	free(a->body.p);
+	free(a->directory);
+	pthread_mutex_destroy(&a->lock);
+	pthread_cond_destroy(&a->filled);
+	free(a);
+	*ap = NULL;
+}
