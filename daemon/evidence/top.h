@@ -1,0 +1,74 @@
+/* top.h - who had most: the top N of anything over archived flows.
+ * SPDX-License-Identifier: ISC
+ *
+ * Behind an alert's evidence, `culprit top` and the page. The answer is exact,
+ * whatever the memory, and the same to the byte for the same position.
+ */
+#ifndef CUL_EVIDENCE_TOP_H
+#define CUL_EVIDENCE_TOP_H
+
+#include "daemon/model/series.h"
+#include "storage/archive/archive.h"
+
+enum { TOP_KEYS = 6, TOP_MAX = 100000 };
+
+enum top_order { TOP_BYTES, TOP_PACKETS, TOP_FLOWS };
+
+struct top_key {
+	bool is_field;    /* else what rules group by, with the same meaning */
+	enum by by;
+	enum field field;
+};
+
+/* "src", "host", "port", "src,dst" ... as in rules, or the name of any column ("tos",
+ * "out_vlan"; "-" is as good as "_"), or "flow": source, destination, both ports, protocol.
+ * Several with commas. Returns how many, 0 + err. At most one of them may be of those
+ * that a flow gives two of (host, as, network, interface). */
+unsigned top_keys_parse(const char *words, struct top_key keys[static TOP_KEYS],
+			struct err *err);
+
+struct top_query {
+	const char *directory;
+	int64_t from_ms, to_ms;          /* [from, to), event time */
+	const struct filter *filter;     /* NULL: every flow; borrowed during the call */
+	const struct names *names;       /* the asker's; may be NULL */
+	const struct key *only;          /* NULL, or: flows of this series alone, counted as */
+	enum by only_by;                 /* windows count them; ids are of `names` */
+	struct top_key keys[TOP_KEYS];
+	unsigned n_keys;                 /* 0: totals alone */
+	enum top_order order;
+	unsigned n;                      /* rows wanted, at most TOP_MAX */
+	bool whole;                      /* flows count wholly, else by their share (D1) */
+	struct archive_position as_of;   /* file_s 0: now */
+	unsigned threads;                /* 0: one for each processor */
+	uint64_t memory;                 /* octets; 0: 64 MB. Beyond it the archive is read
+					    several times */
+};
+
+struct top_value {
+	uint64_t number;  /* of a column; of an interface its index, of a network its number */
+	struct addr addr; /* of an address column, "host" or the first of "src,dst" */
+	char *text;       /* for a person */
+};
+
+struct top_row {
+	struct sums sums;
+	struct top_value value[TOP_KEYS];
+	struct key key[TOP_KEYS]; /* of keys that are not columns; exporters as in `names` */
+};
+
+struct top_result {
+	struct top_row *rows;     /* largest first; equal ones in a fixed order */
+	unsigned n;
+	struct sums total;        /* of all flows that count, not only of rows */
+	uint64_t distinct;        /* different keys */
+	uint32_t sampling;        /* largest rate in the blocks read; 1: none */
+	unsigned passes;          /* how often the archive was read */
+	struct archive_result read;
+};
+
+/* False + err: nothing could be read. *out is to be cleared with top_free in any case. */
+bool top_run(const struct top_query *q, struct top_result *out, struct err *err);
+void top_free(struct top_result *r);
+
+#endif
