@@ -63,11 +63,15 @@ struct dgram {
 	struct domain *dom;  /* D: domain_get(); NULL is fine where nothing is remembered */
 	int64_t export_ms;   /* D: the exporter's clock in the header, 0 not told */
 	bool whole_seconds;  /* D: export_ms was cut to seconds */
+	bool uptime_known;   /* D: the header had an uptime */
+	uint32_t uptime;     /* D: of export_ms, ms */
 	uint32_t rate;       /* D: sampling for rows with none of their own, 0 unknown */
 	uint8_t rate_source; /* D: enum sampling_source of it */
 	int64_t shift_ms;    /* taken from every time: the exporter's clock is fast by this */
 	uint32_t first;      /* first row of out->block that is not finished */
 	uint32_t rows;       /* so far, over all blocks */
+	uint32_t records;    /* v9, IPFIX: data records so far, options included */
+	bool uncounted;      /* and a set whose records nobody could count */
 };
 
 /* At most so many rows come out of one datagram (RELIABILITY cases 41, 60). */
@@ -111,7 +115,6 @@ enum { DGRAM_OK = -1, DGRAM_SHED = 0x100 /* + enum shed_reason */ };
 typedef int decode_f(struct dgram *d, struct rd r);
 
 struct decoder {
-	const char *name; /* via_label of its protocol */
 	enum via via;
 	uint16_t version;
 	bool wide;        /* the version has 32 bits (sFlow) */
@@ -150,6 +153,9 @@ void collector_configure(struct collector *c, const struct collect_conf *conf);
 void collect_datagram(struct collector *c, const struct sockaddr_storage *from,
 		      const void *data, size_t len, int64_t received_ms,
 		      struct collect_out *out);
+/* The books of datagrams whose sender got no place in names.h (only_known, or the
+ * table is full): received and shed, nothing else. Any thread. */
+const struct ledger *collector_strays(const struct collector *c);
 /* Once a second or so: expires templates and held sets, closes sequence gaps,
  * publishes lateness. */
 void collector_tick(struct collector *c, int64_t now_ms);

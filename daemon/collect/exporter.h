@@ -48,13 +48,13 @@ void seq_settle(struct seq *s, int64_t now_ms, struct ledger *ledger, enum lost_
 
 /* --- domains --- */
 struct tmpl;
-struct samplers;
 
 struct domain {
 	uint32_t id;          /* observation domain, source id, engine, sub-agent */
 	uint32_t sub;         /* sFlow: hash of the agent address; else 0 */
 	enum via via;
-	uint16_t port;        /* the one it is for, once split; else the last one seen */
+	uint16_t port;        /* source port of the datagrams that fit */
+	uint16_t key_port;    /* the one it is for, when it came of a split; else 0 */
 	bool split;           /* several exporters: there is a domain for each port */
 	uint32_t serial;      /* in this collector, never used again */
 	struct exporter_state *x;
@@ -63,33 +63,42 @@ struct domain {
 
 	struct seq seq;
 	enum lost_unit lost_unit;
+	uint64_t restarts;    /* times its uptime went back */
 
+	/* times.h */
 	bool uptime_known;
 	uint32_t uptime;      /* of the newest datagram, ms */
 	int64_t boot_ms;      /* smoothed: Unix time by its clock when uptime was 0; 0 unknown */
-	int64_t boot_low[2];  /* IPFIX: lowest candidate in this and the last bucket */
-	int64_t boot_bucket_ms;
+	int64_t boot_low[2];  /* IPFIX: lowest candidate in this and in the last bucket */
+	int64_t boot_since_ms;
 	uint32_t boot_seen;   /* datagrams in this bucket */
 	int64_t sysinit_ms;   /* IE 160, 0 not told */
 
-	struct rival {        /* other source ports seen, for telling exporters apart */
-		uint16_t port;
+	/* Other source ports that go on with a sequence of their own. */
+	struct rival {
+		uint16_t port, hits;
 		uint32_t next;
-		uint16_t hits;
+		int64_t since_ms;
 	} rival[3];
-	uint16_t conflicts;   /* templates changed from another port */
+	uint16_t conflicts;   /* times a template changed because of another port */
+	int64_t conflict_ms;
 
 	uint64_t sampled_in[SAMPLED_IN_BITS / 64]; /* sFlow: interfaces sampled on input */
 
-	struct samplers *samplers; /* sampling.h; NULL until options data came */
-	struct tmpl *recent[4];    /* by template id & 3 */
-	struct tmpl *newest;       /* all of this domain, last used first */
-	struct tmpl *oldest;
+	/* sampling.h */
+	uint32_t rate;        /* for all of it, from options data; 0 unknown */
+	int64_t rate_changed_ms;
+	uint32_t n_rates;     /* by sampler id and by interface */
+	bool has_samplers, has_interface_rates;
+
+	/* tmpl.h */
+	struct tmpl *recent[4];       /* by template id & 3 */
+	struct tmpl *newest, *oldest; /* all of this domain, last used first */
 	uint32_t n_templates;
 };
 
 /* --- exporters --- */
-enum { LATENESS_BUCKETS = 96 };
+enum { LATENESS_BUCKETS = 104 };
 struct held;
 
 struct exporter_state {
@@ -97,25 +106,31 @@ struct exporter_state {
 	struct domain *domains;    /* newest first */
 	struct domain *last;       /* of the last datagram */
 	uint32_t n_domains;
-	uint64_t overrides;        /* which settings override_* come from */
+	int64_t seen_ms;
+
+	/* sampling.h: what the configuration says, looked up again after a reload */
+	uint32_t configured;       /* number of the configuration this comes from */
 	uint32_t override_rate;    /* for all interfaces, 0 none */
 	bool override_interfaces;  /* some interfaces have one of their own */
 
+	/* times.h: the exporter's clock minus ours, in 1/16 ms, smoothed */
 	bool skew_known;
-	int64_t skew_ms;           /* smoothed */
 	uint8_t skew_odd;          /* datagrams in a row that disagree */
-	int64_t skew_odd_ms;
+	int64_t skew16, skew_odd_ms;
 
-	uint32_t lateness[LATENESS_BUCKETS];
-	uint32_t lateness_n;
+	/* received - start of its flows: logarithmic buckets from 64 ms on, decaying */
+	uint16_t lateness[LATENESS_BUCKETS];
 
-	struct held *held, **held_end; /* sets that wait for their template, oldest first */
+	/* tmpl.h: sets that wait for their template, oldest first */
+	struct held *held, **held_end;
 	uint32_t held_sets, held_octets;
 };
 
 /* The state of who sent from `from`; NULL when it is refused (then *why says so). */
 struct exporter_state *exporter_get(struct collector *c, const struct sockaddr_storage *from,
 				    uint16_t *port, enum shed_reason *why);
+/* The state of an exporter already in names.h, made when new. */
+struct exporter_state *exporter_state_of(struct collector *c, struct exporter *e);
 
 /* The domain of d's exporter and protocol with that id (and sub), made when new; NULL
  * when there are too many. Told apart by d->port once it is split. */
@@ -124,5 +139,12 @@ struct domain *domain_get(struct dgram *d, uint32_t id, uint32_t sub);
  * share the domain, splits it and says so. Returns the domain to go on with. */
 struct domain *domain_rivals(struct dgram *d, struct domain *dom, enum seq_verdict v,
 			     uint32_t number, uint32_t units);
+/* From now on dom's id means another domain for each source port. */
+void domain_split(struct dgram *d, struct domain *dom);
+
+/* Learns that a flow of x began so long before it was received. */
+void lateness_add(struct exporter_state *x, int64_t ms);
+/* The 99.9th percentile of what was learnt, 0 when nothing was. */
+int64_t lateness_of(const struct exporter_state *x);
 
 #endif

@@ -1,0 +1,98 @@
+/* ipfix.c - IPFIX messages (RFC 7011).
+ * SPDX-License-Identifier: ISC
+ *
+ *    0       2       4               8              12              16
+ *   +-------+-------+---------------+---------------+---------------+
+ *   |  10   | octets| Unix seconds  | sequence      | domain        | sets
+ *   +-------+-------+---------------+---------------+---------------+
+ *
+ * The sequence number counts data records of the domain, those of options included. A
+ * datagram holds one message (sec. 10.3.3); what follows it is counted as one
+ * malformed set. Withdrawals are for reliable transports and ignored (sec. 8.4):
+ * over UDP anybody could forge one.
+ */
+#include "daemon/collect/collector.h"
+#include "daemon/collect/sets.h"
+#include "daemon/collect/times.h"
+
+enum { HEADER = 16, MAX_GAP = 1 << 20, ENTERPRISE = 0x8000, TEMPLATES = 2, OPTIONS = 3 };
+
+decode_f ipfix_decode;
+
+static bool fields(struct rd *set, struct field_spec *f, unsigned n)
+{
+	if (n > FIELDS_MAX || rd_left(set) < n * 4u)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		f[i].id = rd_u16(set);
+		f[i].len = rd_u16(set);
+		f[i].pen = 0;
+		if (f[i].id & ENTERPRISE) {
+			f[i].id &= ENTERPRISE - 1;
+			f[i].pen = rd_u32(set);
+			if (!f[i].pen) /* reserved; not IANA's element of that number */
+				f[i].pen = UINT32_MAX;
+		}
+	}
+	return rd_ok(set);
+}
+
+static bool template(struct dgram *d, struct rd *set)
+{
+	struct field_spec f[FIELDS_MAX];
+	uint16_t id = rd_u16(set), n = rd_u16(set);
+
+	if (rd_ok(set) && !n && (id == TEMPLATES || id >= SET_DATA_MIN))
+		return true; /* a withdrawal */
+	if (!rd_ok(set) || id < SET_DATA_MIN || !fields(set, f, n))
+		return false;
+	return tmpl_define(d, id, f, n, 0, false) != TMPL_BAD;
+}
+
+static bool options_template(struct dgram *d, struct rd *set)
+{
+	struct field_spec f[FIELDS_MAX];
+	uint16_t id = rd_u16(set), n = rd_u16(set), scopes;
+
+	if (rd_ok(set) && !n && (id == OPTIONS || id >= SET_DATA_MIN))
+		return true;
+	scopes = rd_u16(set);
+	if (!rd_ok(set) || id < SET_DATA_MIN || !scopes || scopes > n || !fields(set, f, n))
+		return false;
+	return tmpl_define(d, id, f, n, scopes, true) != TMPL_BAD;
+}
+
+static const struct set_kinds kinds = { TEMPLATES, OPTIONS, template, options_template };
+
+int ipfix_decode(struct dgram *d, struct rd r)
+{
+	size_t len = rd_left(&r);
+	struct rd message = r;
+	uint32_t number;
+	uint16_t octets;
+	int verdict;
+
+	(void)rd_u16(&message);
+	octets = rd_u16(&message);
+	d->export_ms = (int64_t)rd_u32(&message) * 1000;
+	number = rd_u32(&message);
+	d->domain_id = rd_u32(&message);
+	if (!rd_ok(&message))
+		return BAD_TOO_SHORT;
+	if (octets < HEADER || octets > len)
+		return BAD_LENGTH;
+	d->dom = domain_get(d, d->domain_id, 0);
+	if (!d->dom)
+		return DGRAM_SHED + SHED_QUOTA;
+	d->whole_seconds = true;
+	times_skew(d);
+	message = rd_sub(&r, octets);
+	(void)rd_sub(&message, HEADER);
+	verdict = sets_decode(d, &message, &kinds);
+	if (verdict != DGRAM_OK)
+		return verdict;
+	if (rd_left(&r))
+		dgram_set(d, SET_MALFORMED);
+	sets_sequence(d, number, d->records, MAX_GAP, LOST_RECORDS);
+	return DGRAM_OK;
+}

@@ -1,0 +1,89 @@
+/* nf9.c - NetFlow version 9 (RFC 3954).
+ * SPDX-License-Identifier: ISC
+ *
+ *    0       2       4               8              12              16              20
+ *   +-------+-------+---------------+---------------+---------------+---------------+
+ *   |   9   | count | uptime, ms    | Unix seconds  | sequence      | source id     | sets
+ *   +-------+-------+---------------+---------------+---------------+---------------+
+ *
+ * count is of records in all sets; exporters disagree on what that is, so octets
+ * decide (R1). The sequence number counts datagrams of the source id.
+ */
+#include "daemon/collect/collector.h"
+#include "daemon/collect/sets.h"
+#include "daemon/collect/times.h"
+
+enum { MAX_GAP = 1 << 16 };
+
+decode_f nf9_decode;
+
+/* Reads n fields of four octets; false: more than we take, or cut. */
+static bool fields(struct rd *set, struct field_spec *f, unsigned n)
+{
+	if (n > FIELDS_MAX || rd_left(set) < n * 4u)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		f[i].pen = 0;
+		f[i].id = rd_u16(set);
+		f[i].len = rd_u16(set);
+		if (f[i].len == IE_VARLEN) /* v9 has no variable length */
+			return false;
+	}
+	return true;
+}
+
+static bool template(struct dgram *d, struct rd *set)
+{
+	struct field_spec f[FIELDS_MAX];
+	uint16_t id = rd_u16(set), n = rd_u16(set);
+
+	if (!rd_ok(set) || id < SET_DATA_MIN || !fields(set, f, n))
+		return false;
+	return tmpl_define(d, id, f, n, 0, false) != TMPL_BAD;
+}
+
+static bool options_template(struct dgram *d, struct rd *set)
+{
+	struct field_spec f[FIELDS_MAX];
+	uint16_t id = rd_u16(set), scopes = rd_u16(set), options = rd_u16(set);
+	unsigned n = (scopes + (unsigned)options) / 4;
+
+	if (!rd_ok(set) || id < SET_DATA_MIN || scopes % 4 || options % 4 ||
+	    !fields(set, f, n))
+		return false;
+	return tmpl_define(d, id, f, (uint16_t)n, scopes / 4, true) != TMPL_BAD;
+}
+
+static const struct set_kinds kinds = { 0, 1, template, options_template };
+
+int nf9_decode(struct dgram *d, struct rd r)
+{
+	uint32_t uptime, seconds, number;
+	uint16_t count;
+	int verdict;
+
+	(void)rd_u16(&r);
+	count = rd_u16(&r);
+	uptime = rd_u32(&r);
+	seconds = rd_u32(&r);
+	number = rd_u32(&r);
+	d->domain_id = rd_u32(&r);
+	if (!rd_ok(&r))
+		return BAD_TOO_SHORT;
+	if (!rd_left(&r) && count)
+		return BAD_COUNT;
+	d->dom = domain_get(d, d->domain_id, 0);
+	if (!d->dom)
+		return DGRAM_SHED + SHED_QUOTA;
+	d->export_ms = (int64_t)seconds * 1000;
+	d->whole_seconds = true;
+	if (times_header(d, uptime)) {
+		seq_forget(&d->dom->seq);
+		ledger_add(&d->x->exporter->ledger.restarts, 1);
+	}
+	times_skew(d);
+	verdict = sets_decode(d, &r, &kinds);
+	if (verdict == DGRAM_OK)
+		sets_sequence(d, number, 1, MAX_GAP, LOST_DATAGRAMS);
+	return verdict;
+}

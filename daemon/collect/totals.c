@@ -1,0 +1,74 @@
+/* totals.c - running totals of a flow to what came since the last record.
+ * SPDX-License-Identifier: ISC
+ *
+ * A flow that is reported ten times with octetTotalCount has ten records that each
+ * hold all before. The table remembers the last totals of 65,536 flows, four to a set,
+ * the one longest silent going first; a flow that was forgotten counts whole again,
+ * which is the error this can make (it needs that many flows between two of its
+ * records). Totals that fell, or a start after the last end, are another flow.
+ */
+#include "daemon/collect/totals.h"
+
+#include "daemon/base/mem.h"
+
+#include <stdlib.h>
+
+enum { WAYS = 4, SETS = 16384 };
+
+struct totals {
+	struct entry {
+		uint64_t key; /* 0: free */
+		struct total total;
+		int64_t end_ms;
+		uint64_t used;
+	} e[SETS][WAYS];
+	uint64_t clock;
+};
+_Static_assert(sizeof(struct totals) < 5 << 20, "said to be 4 MiB");
+
+static struct entry *find(struct totals *t, uint64_t key)
+{
+	struct entry *set = t->e[key % SETS], *oldest = set;
+
+	for (struct entry *e = set; e < set + WAYS; e++) {
+		if (e->key == key)
+			return e;
+		if (e->used < oldest->used)
+			oldest = e;
+	}
+	*oldest = (struct entry){ .key = key };
+	return oldest;
+}
+
+void totals_since(struct totals **tp, uint64_t key, struct total *now, int64_t start_ms,
+		  int64_t end_ms, bool last, int64_t *since_ms)
+{
+	struct total all = *now, *was;
+	struct entry *e;
+
+	if (!*tp)
+		*tp = xcalloc(1, sizeof(**tp));
+	e = find(*tp, key ? key : 1);
+	was = &e->total;
+	*since_ms = 0;
+	if (e->used && now->bytes >= was->bytes && now->packets >= was->packets &&
+	    now->rev_bytes >= was->rev_bytes && now->rev_packets >= was->rev_packets &&
+	    (!start_ms || start_ms <= e->end_ms)) {
+		now->bytes -= was->bytes;
+		now->packets -= was->packets;
+		now->rev_bytes -= was->rev_bytes;
+		now->rev_packets -= was->rev_packets;
+		*since_ms = e->end_ms;
+	}
+	e->total = all;
+	e->end_ms = end_ms;
+	e->used = ++(*tp)->clock;
+	if (last)
+		*e = (struct entry){ .key = 0 };
+}
+
+void totals_free(struct totals **t)
+{
+	free(*t);
+	*t = NULL;
+}
