@@ -210,8 +210,8 @@ bool store_judge(struct store *s, uint64_t applied, uint64_t batch, bool *skip,
 	s->known = applied;
 	if (applied < known)
 		return err_set(err,
-			       "%s has forgotten batches %llu to %llu: was it flushed, "
-			       "restored or replaced?", s->ops->name,
+			       "%s has forgotten batches %llu to %llu (flushed, "
+			       "restored or replaced)", s->ops->name,
 			       (unsigned long long)applied + 1, (unsigned long long)known);
 	*skip = batch <= applied;
 	return true;

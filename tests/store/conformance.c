@@ -345,7 +345,7 @@ static void series_with_odd_names_are_listed_sorted_and_read(void **state)
 {
 	static const char *const odd[] = {
 		"A", "a b  c", "a\"quote\"'s", "a%7B", "a/../b/{c}", "a{", "b\\*?[x]",
-		"b|x=\t\n\x01", "b|}{", "gr\xc3\xbc\xc3\x9f""e", "series", "}", "\xf0\x9f\x92\xa9",
+		"b|x=\t\n\x01", "b|}{", "gr\xc3\xbc\xc3\x9f", "series", "}", "\xf0\x9f\x92\xa9",
 		"\xff\xfe",
 	};
 	struct strb all = { 0 };
