@@ -1,0 +1,227 @@
+/* config.c - from a file name to a configuration, whole or not at all.
+ * SPDX-License-Identifier: ISC
+ */
+#include "daemon/config_impl.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/base/mem.h"
+
+const char *const listen_word[LISTEN_KINDS] = { "netflow", "ipfix", "sflow" };
+
+/* conf.d beside the file, in the order of its names, behind the file itself, so that
+ * what is there has the last word. Its files may be missing, not wrong. */
+static void scan_beside(struct config_scan *s, const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	char *pattern = slash ? xasprintf("%.*s/conf.d/*.conf", (int)(slash - file), file)
+			      : xstrdup("conf.d/*.conf");
+	glob_t found;
+
+	if (glob(pattern, 0, NULL, &found) == 0) {
+		for (size_t i = 0; i < found.gl_pathc; i++) {
+			struct err err;
+
+			if (!config_scan_file(s, found.gl_pathv[i], &err))
+				config_errors_add(s->errs, false, NULL, 0, "%s", err.msg);
+		}
+		globfree(&found);
+	}
+	free(pattern);
+}
+
+static void default_text(char **field, char *text)
+{
+	if (**field) {
+		free(text);
+		return;
+	}
+	free(*field);
+	*field = text;
+}
+
+/* What depends on the state directory. */
+static void fill_places(struct config *c)
+{
+	default_text(&c->history.url, xasprintf("sqlite:%s/history.db", c->state_dir));
+	default_text(&c->archive.directory, xasprintf("%s/flows", c->state_dir));
+}
+
+struct config *config_load(const char *file, const char *state_dir,
+			   struct config_errors *errs)
+{
+	struct config_scan scan = { .errs = errs };
+	struct config_reader r = { .c = xcalloc(1, sizeof(*r.c)), .errs = errs };
+	struct node *root;
+	struct err err;
+
+	*errs = (struct config_errors){ 0 };
+	if (!file && access(CONFIG_FILE, F_OK) == 0)
+		file = CONFIG_FILE;
+	if (file && config_scan_file(&scan, file, &err)) {
+		r.c->file = xstrdup(file);
+		scan_beside(&scan, file);
+	} else if (file) {
+		config_errors_add(errs, false, NULL, 0, "%s", err.msg);
+	}
+	r.c->state_dir = xstrdup(state_dir ? state_dir : CONFIG_STATE_DIR);
+	r.root = root = config_parse(&scan, errs);
+	config_read(&r);
+	fill_places(r.c);
+	config_check(&r);
+	config_errors_sort(errs);
+	config_node_free(&root);
+	config_scan_free(&scan);
+	if (errs->n_errors)
+		config_free(&r.c);
+	return r.c;
+}
+
+/* Every SET_TEXT, SET_PATH … field of a section's struct. */
+static void free_fields(const struct section *s, void *of)
+{
+	for (const struct setting *set = s->settings; set->name; set++) {
+		char **field = (char **)((char *)of + set->off);
+
+		if (set->kind == SET_TEXT || set->kind == SET_PATH ||
+		    set->kind == SET_SECRET || set->kind == SET_ADDRESS)
+			free(*field);
+	}
+}
+
+static void free_texts(const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free((char *)list[i]);
+	free((void *)list);
+}
+
+static void free_sources(struct config *c)
+{
+	for (size_t i = 0; i < c->n_listeners; i++)
+		free(c->listeners[i].address);
+	for (size_t i = 0; i < c->n_squids; i++) {
+		free_fields(&config_squid, &c->squids[i]);
+		free(c->squids[i].addresses);
+	}
+	for (size_t i = 0; i < c->n_exporters; i++) {
+		struct exporter_conf *e = &c->exporters[i];
+
+		for (size_t j = 0; j < e->n_interfaces; j++)
+			free_fields(&config_interface, &e->interfaces[j]);
+		free(e->interfaces);
+		free(e->name);
+	}
+	for (size_t i = 0; i < c->n_networks; i++) {
+		free(c->networks[i].name);
+		free(c->networks[i].prefixes);
+	}
+	free(c->listeners);
+	free(c->squids);
+	free(c->exporters);
+	free(c->networks);
+	free(c->forwards);
+}
+
+static void free_rules(struct config *c)
+{
+	for (size_t i = 0; i < c->n_rules; i++) {
+		struct rule_conf *rule = &c->rules[i];
+
+		free_fields(&config_rule, rule);
+		free_texts((const char *const *)rule->notify, rule->n_notify);
+		free(rule->detector_conf);
+		free(rule->name);
+		free(rule->file);
+	}
+	for (size_t i = 0; i < c->n_channels; i++) {
+		struct channel_conf *ch = &c->channels[i];
+
+		free_fields(&config_notify, ch);
+		free_texts(ch->to, ch->n_to);
+		free_texts(ch->argv, ch->n_argv);
+		free((char *)ch->name);
+	}
+	free(c->rules);
+	free(c->channels);
+}
+
+void config_free(struct config **cp)
+{
+	struct config *c = *cp;
+
+	if (!c)
+		return;
+	free_sources(c);
+	free_rules(c);
+	free_fields(&config_root, c);
+	free_fields(&config_http, &c->http);
+	free_fields(&config_history, &c->history);
+	free_fields(&config_archive, &c->archive);
+	free(c->file);
+	free(c->state_dir);
+	free(c);
+	*cp = NULL;
+}
+
+static bool same_listeners(const struct config *a, const struct config *b)
+{
+	if (a->n_listeners != b->n_listeners)
+		return false;
+	for (size_t i = 0; i < a->n_listeners; i++)
+		if (a->listeners[i].kind != b->listeners[i].kind ||
+		    a->listeners[i].port != b->listeners[i].port ||
+		    strcmp(a->listeners[i].address, b->listeners[i].address))
+			return false;
+	return true;
+}
+
+static bool same_http(const struct http_conf *a, const struct http_conf *b)
+{
+	return a->enabled == b->enabled && a->port == b->port &&
+	       !strcmp(a->address, b->address);
+}
+
+static bool same_history(const struct history_conf *a, const struct history_conf *b)
+{
+	return !strcmp(a->url, b->url) && !strcmp(a->password_file, b->password_file) &&
+	       a->keep_ms == b->keep_ms && a->rollups_ms == b->rollups_ms &&
+	       a->spool == b->spool;
+}
+
+static bool same_archive(const struct archive_conf *a, const struct archive_conf *b)
+{
+	return a->enabled == b->enabled && !strcmp(a->directory, b->directory) &&
+	       a->keep_ms == b->keep_ms && a->size == b->size && a->free == b->free;
+}
+
+const char *config_needs_restart(const struct config *a, const struct config *b,
+				 char *buf, size_t size)
+{
+	const struct {
+		const char *name;
+		bool same;
+	} parts[] = {
+		{ "listen", same_listeners(a, b) },
+		{ "http", same_http(&a->http, &b->http) },
+		{ "history", same_history(&a->history, &b->history) },
+		{ "archive", same_archive(&a->archive, &b->archive) },
+		{ "memory", a->memory == b->memory },
+		{ "workers", a->workers == b->workers },
+		{ "max_exporters", a->max_exporters == b->max_exporters },
+		{ "receive_buffer", a->receive_buffer == b->receive_buffer },
+		{ "user", !strcmp(a->user, b->user) && !strcmp(a->group, b->group) },
+	};
+	size_t len = 0;
+
+	*buf = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (!parts[i].same && len < size)
+			len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? ", " : "",
+						parts[i].name);
+	return buf;
+}

@@ -1,0 +1,301 @@
+/* config_check.c - what only makes sense together.
+ * SPDX-License-Identifier: ISC
+ *
+ * By now every value is right by itself. Here names are looked for where they should
+ * be defined, filters are compiled, and parts are asked that judge their own settings.
+ */
+#include "daemon/config_impl.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <math.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/mem.h"
+#include "daemon/model/calendar.h"
+#include "rules/filter/filter.h"
+#include "storage/store.h"
+
+enum { HINT = 128 };
+
+/* Names of one kind in the configuration, NULL at the end; free the array only. */
+static const char **channel_names(const struct config *c)
+{
+	const char **names = xcalloc(c->n_channels + 1, sizeof(*names));
+
+	for (size_t i = 0; i < c->n_channels; i++)
+		names[i] = c->channels[i].name;
+	return names;
+}
+
+static const char **network_names(const struct config *c)
+{
+	const char **names = xcalloc(c->n_networks + 1, sizeof(*names));
+
+	for (size_t i = 0; i < c->n_networks; i++)
+		names[i] = c->networks[i].name;
+	return names;
+}
+
+static const char **exporter_names(const struct config *c)
+{
+	const char **names = xcalloc(c->n_exporters + 1, sizeof(*names));
+
+	for (size_t i = 0; i < c->n_exporters; i++)
+		names[i] = c->exporters[i].name;
+	return names;
+}
+
+static const char **interface_names(const struct config *c)
+{
+	const char **names;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_exporters; i++)
+		n += c->exporters[i].n_interfaces;
+	names = xcalloc(n + 1, sizeof(*names));
+	n = 0;
+	for (size_t i = 0; i < c->n_exporters; i++)
+		for (size_t j = 0; j < c->exporters[i].n_interfaces; j++)
+			if (*c->exporters[i].interfaces[j].name)
+				names[n++] = c->exporters[i].interfaces[j].name;
+	return names;
+}
+
+static bool among(const char *name, const char *const *names)
+{
+	for (; *names; names++)
+		if (!strcmp(*names, name))
+			return true;
+	return false;
+}
+
+struct filter_place {
+	struct config_reader *r;
+	const struct value *v;
+	const struct node *n;
+};
+
+/* A name in a filter. An interface may be named by its exporter later on, so that
+ * one unknown now is only worth a word. */
+static void check_name(void *arg, const char *kind, const char *name)
+{
+	const struct filter_place *p = arg;
+	const struct config *c = p->r->c;
+	bool interface = !strcmp(kind, "interface");
+	const char **names = interface ? interface_names(c) :
+			     !strcmp(kind, "exporter") ? exporter_names(c) : network_names(c);
+	struct addr addr;
+	char hint[HINT];
+
+	config_hint(name, names, hint, sizeof(hint));
+	if (among(name, names) || (!strcmp(kind, "exporter") && addr_parse(name, &addr)))
+		; /* known */
+	else if (interface)
+		config_warn_node(p->r, p->n, "rule %s: no section names an interface \"%s\", so the "
+				 "filter matches only once an exporter tells that name%s",
+				 p->n->title, name, hint);
+	else
+		config_bad(p->r, p->v, "filter: there is no %s \"%s\"%s%s", kind, name,
+			   *hint ? hint : "; add a section for it, or write its address",
+			   "");
+	free(names);
+}
+
+static void check_filter(struct config_reader *r, const struct node *n,
+			 const struct rule_conf *rule)
+{
+	const struct value *v = config_value(n, "filter");
+	struct err err = { "" };
+	struct filter *f;
+
+	if (!v)
+		return;
+	f = filter_compile(rule->filter, &err);
+	if (!f)
+		config_bad(r, v, "filter: %s", err.msg);
+	else
+		filter_each_name(f, check_name, &(struct filter_place){ r, v, n });
+	filter_free(&f);
+}
+
+static void check_notify(struct config_reader *r, const struct node *n)
+{
+	size_t count;
+	const struct value **list = config_list(n, "notify", &count);
+	const char **names = channel_names(r->c);
+	char hint[HINT];
+
+	for (size_t i = 0; i < count; i++) {
+		if (!among(list[i]->text, names))
+			config_bad(r, list[i], "notify: there is no channel \"%s\"%s", list[i]->text,
+				   *config_hint(list[i]->text, names, hint, sizeof(hint)) ? hint :
+				   "; add a section notify NAME { }");
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(list[j]->text, list[i]->text))
+				config_bad(r, list[i], "notify: \"%s\" is listed twice", list[i]->text);
+	}
+	if (count >= ALERT_NOTIFY)
+		config_bad(r, list[count - 1], "notify: %zu channels; %d are the most", count,
+			   ALERT_NOTIFY - 1);
+	free(names);
+	free(list);
+}
+
+static bool any_speed(const struct config *c)
+{
+	for (size_t i = 0; i < c->n_exporters; i++)
+		for (size_t j = 0; j < c->exporters[i].n_interfaces; j++)
+			if (c->exporters[i].interfaces[j].speed_bps)
+				return true;
+	return false;
+}
+
+static void check_rule(struct config_reader *r, const struct node *n,
+		       const struct rule_conf *rule)
+{
+	check_filter(r, n, rule);
+	check_notify(r, n);
+	if (rule->measure.kind != MEASURE_UTILISATION)
+		return;
+	if (rule->by != BY_INTERFACE)
+		config_bad(r, config_value(n, "measure"), "measure: utilisation is a share of an "
+			   "interface's speed; write by = \"interface\"");
+	else if (!any_speed(r->c))
+		config_warn_node(r, n, "rule %s measures utilisation, but no interface section has "
+				 "a speed; only interfaces whose exporter tells it are judged",
+				 n->title);
+}
+
+static void check_exporters(struct config_reader *r, const struct node *n, size_t i)
+{
+	const struct exporter_conf *e = &r->c->exporters[i];
+
+	for (size_t j = 0; j < i; j++) {
+		const struct exporter_conf *o = &r->c->exporters[j];
+
+		if (addr_eq(&o->addr, &e->addr) && o->port == e->port && !addr_is_none(&e->addr))
+			config_bad_node(r, n, "exporter %s has the address of exporter %s; give "
+					"both their source port, or remove one", e->name, o->name);
+	}
+}
+
+static void check_network(struct config_reader *r, const struct node *n, size_t i)
+{
+	const struct network_conf *net = &r->c->networks[i];
+	char text[ADDR_TEXT + 4];
+
+	for (size_t a = 0; a < net->n_prefixes; a++) {
+		for (size_t j = 0; j < i; j++) {
+			const struct network_conf *o = &r->c->networks[j];
+
+			for (size_t b = 0; b < o->n_prefixes; b++)
+				if (addr_eq(&o->prefixes[b].addr, &net->prefixes[a].addr) &&
+				    o->prefixes[b].bits == net->prefixes[a].bits)
+					config_bad_node(r, n, "network %s has %s, which network %s "
+							"has too; remove it from one", net->name,
+							prefix_text(&net->prefixes[a], text),
+							o->name);
+		}
+	}
+}
+
+static void check_timezone(struct config_reader *r)
+{
+	const struct value *zone = config_value(r->root, "timezone"),
+			   *holidays = config_value(r->root, "holidays");
+	struct err err = { "" };
+	struct calendar *cal = calendar_new(r->c->timezone, &err);
+
+	if (!cal && zone) {
+		config_bad(r, zone, "timezone: %s", err.msg);
+		cal = calendar_new("UTC", NULL);
+	} else if (!cal) {
+		config_errors_add(r->errs, false, NULL, 0, "timezone: %s", err.msg);
+		return;
+	}
+	if (holidays && *holidays->text && !calendar_load_holidays(cal, r->c->holidays, &err))
+		config_bad(r, holidays, "holidays: %s", err.msg);
+	calendar_free(&cal);
+}
+
+static void check_accounts(struct config_reader *r)
+{
+	const struct value *user = config_value(r->root, "user"),
+			   *group = config_value(r->root, "group");
+
+	if (user && *user->text && !getpwnam(user->text))
+		config_bad(r, user, "user: there is no account \"%s\"; create it or remove the line",
+			   user->text);
+	if (group && *group->text && !getgrnam(group->text))
+		config_bad(r, group, "group: there is no group \"%s\"; create it or remove the line",
+			   group->text);
+}
+
+static void check_history(struct config_reader *r, const struct node *n)
+{
+	const struct value *url = config_value(n, "url");
+	const struct history_conf *h = &r->c->history;
+	struct store_opts opts = { .password_file = h->password_file,
+				   .keep_bins_s = h->keep_ms / 1000,
+				   .keep_rollups_s = h->rollups_ms / 1000 };
+	struct err err;
+
+	if (url && *url->text && !store_check(h->url, &opts, &err))
+		config_bad(r, url, "history: %s", err.msg);
+	if (h->rollups_ms < h->keep_ms)
+		config_bad_node(r, n, "history: rollups are kept for less time than the bins they "
+				"are made of; write rollups at least as long as keep");
+}
+
+static void check_http(struct config_reader *r, const struct node *n)
+{
+	const struct http_conf *h = &r->c->http;
+	const struct value *url = config_value(n, "url");
+	bool local = !strncmp(h->address, "127.", 4) || !strcmp(h->address, "::1");
+
+	if (h->enabled && !local && !*h->token_file)
+		config_warn_node(r, n, "http listens on %s and asks for no token: whoever reaches "
+				 "it sees who talks to whom; write token_file, or put a proxy with a "
+				 "login in front", h->address);
+	if (url && *url->text && strncmp(h->url, "http://", 7) && strncmp(h->url, "https://", 8))
+		config_bad(r, url, "url: \"%s\" does not begin with http:// or https://", h->url);
+}
+
+static void check_channel(struct config_reader *r, const struct node *n,
+			  const struct channel_conf *ch)
+{
+	struct err err;
+
+	if (!notify_check(ch, &err))
+		config_bad_node(r, n, "%s", err.msg);
+	if (ch->insecure)
+		config_warn_node(r, n, "notify %s does not check certificates: whoever is in "
+				 "between can read and change its messages", ch->name);
+}
+
+void config_check(struct config_reader *r)
+{
+	size_t rules = 0, exporters = 0, networks = 0, channels = 0;
+
+	for (size_t i = 0; i < r->root->n_kids; i++) {
+		const struct node *n = &r->root->kids[i];
+
+		if (n->what == &config_rule)
+			check_rule(r, n, &r->c->rules[rules++]);
+		else if (n->what == &config_exporter)
+			check_exporters(r, n, exporters++);
+		else if (n->what == &config_network)
+			check_network(r, n, networks++);
+		else if (n->what == &config_notify)
+			check_channel(r, n, &r->c->channels[channels++]);
+		else if (n->what == &config_history)
+			check_history(r, n);
+		else if (n->what == &config_http)
+			check_http(r, n);
+	}
+	check_timezone(r);
+	check_accounts(r);
+}
