@@ -417,6 +417,8 @@ static bool take_head(struct parse *p, struct head *h)
 		h->net = is(&p->t, "net");
 		if (h->word)
 			take(p);
+		if (h->word == &words[W_NEXT_HOP] || h->word == &words[W_BGP_NEXT_HOP])
+			take_word(p, "ip");
 	}
 	if (p->failed)
 		return false;
@@ -479,16 +481,31 @@ static bool is_bare(const struct head *h)
 
 static struct node *one_test(struct parse *p);
 
+/* Where tcpdump's users write a protocol before a test; of anything else an
+ * `and` was forgotten. */
+static bool narrows(const struct token *t)
+{
+	enum sides s;
+	uint8_t own;
+	const struct word *w;
+
+	if (t->kind != TOK_WORD)
+		return false;
+	w = word_find(t->text, &own);
+	return side_of(t, &s) || w == &words[W_HOST] || w == &words[W_PORT] ||
+	       w == &words[W_PROTO] || w == &words[W_NETWORK] || w == &words[W_FLAGS];
+}
+
 /* Behind `tcp` or `ip6`: nothing, or the test that it narrows (`tcp dst port 80`). */
 static struct node *narrowed(struct parse *p, struct node *t)
 {
 	struct node *more;
 
-	if (ends_test(&p->t) || p->t.kind == TOK_COMMA)
-		return t;
 	if (p->text[p->t.at] == '[')
 		return fail_at(p, p->t.at, "a flow has no octets of its packets to ask for; "
 					   "there are tests like 'flags S' and 'icmp type 8'");
+	if (!narrows(&p->t))
+		return t;
 	if (p->depth == FILTER_DEPTH)
 		return fail_at(p, p->t.at, "tests are nested more than %d deep", FILTER_DEPTH);
 	p->depth++;
@@ -584,6 +601,28 @@ static struct node *one_test(struct parse *p)
 
 /* ---- and, or, not ---- */
 
+/* Something stands behind a whole test: mostly a joint was left out. */
+static void trailing(struct parse *p)
+{
+	char buf[48];
+	uint8_t own;
+	uint64_t v;
+	const char *near;
+
+	shown(p, &p->t, buf);
+	if (p->t.kind == TOK_BAD) {
+		fail_at(p, p->t.at, "%s", p->t.text);
+	} else if (p->t.kind == TOK_CLOSE) {
+		fail_at(p, p->t.at, "%s closes nothing", buf);
+	} else if (p->t.kind == TOK_WORD && !word_find(p->t.text, &own) &&
+		   !proto_find(p->t.text, &v) && (near = suggest_word(p->t.text)) &&
+		   strcasecmp(near, p->t.text)) {
+		fail_at(p, p->t.at, "%s is no word of filters; did you mean '%s'?", buf, near);
+	} else {
+		fail_at(p, p->t.at, "'and' or 'or' is missing before %s", buf);
+	}
+}
+
 static struct node *parse_one(struct parse *p)
 {
 	bool not = false;
@@ -607,8 +646,10 @@ static struct node *parse_one(struct parse *p)
 			return NULL;
 		if (p->t.kind == TOK_END)
 			return fail_at(p, open, "this bracket is opened and never closed");
-		if (p->t.kind != TOK_CLOSE)
-			return fail_at(p, p->t.at, "here should be 'and', 'or' or ')'");
+		if (p->t.kind != TOK_CLOSE) {
+			trailing(p);
+			return NULL;
+		}
 		take(p);
 	} else {
 		n = one_test(p);
@@ -634,8 +675,9 @@ static struct node *parse_chain(struct parse *p, enum token_kind joint, enum nod
 		}
 		node_add_kid(n, next);
 		if (p->f->n_nodes > FILTER_NODES)
-			return fail_at(p, p->t.at, "more than %d tests; use lists in brackets",
-				       FILTER_NODES / 2);
+			return fail_at(p, p->t.at,
+				       "a filter has at most %d tests; use lists in brackets",
+				       FILTER_NODES);
 	}
 	return p->failed ? NULL : n ? n : first;
 }
@@ -648,28 +690,6 @@ static struct node *parse_all(struct parse *p)
 static struct node *parse_any(struct parse *p)
 {
 	return parse_chain(p, TOK_OR, NODE_OR, parse_all);
-}
-
-/* Something stands behind a whole filter: mostly a joint was left out. */
-static void trailing(struct parse *p)
-{
-	char buf[48];
-	uint8_t own;
-	uint64_t v;
-	const char *near;
-
-	shown(p, &p->t, buf);
-	if (p->t.kind == TOK_BAD) {
-		fail_at(p, p->t.at, "%s", p->t.text);
-	} else if (p->t.kind == TOK_CLOSE) {
-		fail_at(p, p->t.at, "%s closes nothing", buf);
-	} else if (p->t.kind == TOK_WORD && !word_find(p->t.text, &own) &&
-		   !proto_find(p->t.text, &v) && (near = suggest_word(p->t.text)) &&
-		   strcasecmp(near, p->t.text)) {
-		fail_at(p, p->t.at, "%s is no word of filters; did you mean '%s'?", buf, near);
-	} else {
-		fail_at(p, p->t.at, "'and' or 'or' is missing before %s", buf);
-	}
 }
 
 struct node *filter_parse(struct filter *f, const char *text, struct err *err)

@@ -240,7 +240,7 @@ static bool short_prefix(const char *s, struct prefix *out)
 		return false;
 	for (size_t i = 0; i < len; i++)
 		dots += s[i] == '.';
-	if (dots > 2 || (!dots && !slash))
+	if (dots > 2)
 		return false;
 	if (slash)
 		snprintf(buf, sizeof(buf), "%.*s%s%.3s", (int)len, s, &".0.0.0"[2 * dots],
