@@ -26,6 +26,7 @@ struct sflow_sample {
 	uint16_t reason;        /* of the discard + 1, 0: not discarded */
 	uint16_t vlan, out_vlan;
 	uint16_t tunnel_vlan;   /* of a tag taken off before sampling */
+	bool raw;               /* an IP header was told by its own octets */
 	bool discarded;         /* a discarded packet notification: no estimate */
 };
 
@@ -39,6 +40,9 @@ void sflow_interface(struct sflow_sample *s, uint32_t format, uint32_t value, bo
 void sflow_interface_word(struct sflow_sample *s, uint32_t word, bool out);
 /* What the column `reason` has for a drop reason. */
 uint16_t sflow_reason(uint32_t reason);
+/* A sampling rate as believed; 0 above the limit, which is counted. (The octets of a
+ * rate are never turned round as NetFlow's may be: XDR knows one order.) */
+uint32_t sflow_rate(struct dgram *d, uint32_t rate);
 /* ifIndex of a data source in one word (class << 24 | index), 0: not an interface. */
 uint32_t sflow_source(uint32_t word);
 
