@@ -70,7 +70,7 @@ static void fell_silent(struct analysis *a, uint32_t id, int64_t last_ms, int64_
 			    al->series, text_duration(now_ms - last_ms, d),
 			    text_time(last_ms, t));
 	tell_all(a, al);
-	s->alert = alert_ref(al);
+	s->alert = alert_copy(al); /* al itself goes on to other threads */
 	s->since_ms = last_ms;
 	analysis_emit(a, al);
 }

@@ -171,7 +171,7 @@ void eval_fire(struct eval *e, struct state *s, struct alert *a)
 	a->state = a->was ? ALERT_RESOLVED : ALERT_FIRING;
 	if (!a->was) {
 		alert_unref(&s->alert);
-		s->alert = alert_ref(a);
+		s->alert = alert_copy(a); /* a itself goes on to other threads */
 		s->state = ALERT_FIRING;
 	}
 	e->opts.emit(e->opts.arg, a);
