@@ -1,0 +1,218 @@
+/* demo.c - a small clinic, and one who downloads.
+ * SPDX-License-Identifier: ISC
+ *
+ * Four exporters (127.0.0.1 to .4: NetFlow v5, v9, IPFIX, sFlow) tell of eight
+ * people who browse through a 20 Mbit/s link. After CALM_S seconds 10.20.0.66
+ * begins to fetch music at 17 Mbit/s. The demo adds what an administrator would
+ * write for that link and shows the alert as it would be mailed.
+ */
+#include "daemon/demo.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/mem.h"
+#include "daemon/base/strb.h"
+#include "daemon/demo_send.h"
+#include "daemon/notify/story.h"
+
+enum { CALM_S = 20, EXPORTERS = 4, PEOPLE = 8, TURN_MS = 1000 };
+static const char rule_name[] = "demo-wan-busy";
+
+struct demo {
+	pthread_t thread;
+	bool running;
+	atomic_bool stop;
+	uint16_t port;
+	int fd[EXPORTERS];
+	uint32_t seed;
+	uint32_t sequence[EXPORTERS]; /* v5 and IPFIX count flows, the others datagrams */
+};
+
+static uint32_t draw(struct demo *d, uint32_t below)
+{
+	d->seed = d->seed * 1664525u + 1013904223u;
+	return (uint32_t)(((uint64_t)d->seed * below) >> 32);
+}
+
+/* One person's second on the web: an answer from a server, and the request for it. */
+static unsigned browse(struct demo *d, uint32_t person, int64_t now_ms, struct demo_flow *f)
+{
+	uint32_t server = 0xc6336400u + draw(d, 200), bytes = 20000 + draw(d, 70000);
+	uint16_t port = (uint16_t)(20000 + draw(d, 40000));
+
+	f[0] = (struct demo_flow){ server, 0x0a14000bu + person, 443, port, 6, 2, 1, bytes,
+				   bytes / 1200 + 1, now_ms - TURN_MS, now_ms };
+	f[1] = (struct demo_flow){ 0x0a14000bu + person, server, port, 443, 6, 1, 2,
+				   bytes / 20 + 80, bytes / 2400 + 1, now_ms - TURN_MS, now_ms };
+	return 2;
+}
+
+/* 10.20.0.66 fetches music from 198.51.100.10. */
+static unsigned download(int64_t now_ms, struct demo_flow *f)
+{
+	f[0] = (struct demo_flow){ 0xc633640au, 0x0a140042u, 80, 51342, 6, 2, 1, 2125000, 1500,
+				   now_ms - TURN_MS, now_ms };
+	f[1] = (struct demo_flow){ 0x0a140042u, 0xc633640au, 51342, 80, 6, 1, 2, 40000, 750,
+				   now_ms - TURN_MS, now_ms };
+	return 2;
+}
+
+static void turn(struct demo *d, int64_t begun_ms, int64_t now_ms)
+{
+	struct demo_flow f[2 * PEOPLE + 2];
+	unsigned n;
+
+	for (int e = 0; e < EXPORTERS; e++) {
+		n = 0;
+		for (uint32_t p = 0; p < PEOPLE; p++)
+			if (draw(d, 4))
+				n += browse(d, p, now_ms, f + n);
+		/* The music goes over the link that the first exporter tells of. */
+		if (!e && now_ms - begun_ms > CALM_S * 1000)
+			n += download(now_ms, f + n);
+		demo_send(d->fd[e], (enum demo_protocol)e, f, n, now_ms, d->sequence[e]);
+		d->sequence[e] += e == DEMO_V5 || e == DEMO_IPFIX ? n : 1;
+	}
+}
+
+static void *run(void *arg)
+{
+	struct demo *d = arg;
+	int64_t begun = clock_wall_ms();
+
+	fprintf(stderr, "\nDemo: a small clinic browses; in %d seconds somebody begins to "
+		"download. Stop with ctrl-c.\n\n", CALM_S);
+	while (!d->stop) {
+		turn(d, begun, clock_wall_ms());
+		usleep(TURN_MS * 1000);
+	}
+	return NULL;
+}
+
+static void show(void *arg, const struct alert *a)
+{
+	struct strb b = { 0 };
+	char headline[160];
+
+	(void)arg;
+	alert_headline(a, headline);
+	strb_fmt(&b, "\n────────── %s ──────────\n%s\n", alert_state_word[a->state], headline);
+	story_why(a, &b);
+	strb_add(&b, "\n");
+	story_table(a, 5, &b);
+	story_next(a, &b);
+	strb_add(&b, "\n──────────────────────────────\n\n");
+	fputs(b.s, stdout);
+	fflush(stdout);
+	strb_free(&b);
+}
+
+static int open_one(int i, uint16_t port, struct err *err)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(0x7f000001u + (uint32_t)i) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&from, sizeof(from)) &&
+	    !connect(fd, (struct sockaddr *)&to, sizeof(to)))
+		return fd;
+	err_set(err, "demo: no socket on loopback: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static void add_rule(struct config *c)
+{
+	struct rule_conf *r;
+
+	c->rules = xrealloc(c->rules, c->n_rules + 1, sizeof(*c->rules));
+	r = &c->rules[c->n_rules++];
+	*r = (struct rule_conf){ .name = xstrdup(rule_name), .enabled = true,
+				 .filter = xstrdup("in if WAN"), .by = BY_EXPORTER,
+				 .measure = { .kind = MEASURE_BITS_S }, .slices = 1,
+				 .above = 12e6, .below = NAN, .clear = 8e6, .warn = 0,
+				 .budget_total = NAN, .severity = SEVERITY_CRITICAL };
+	r->notify = xcalloc(c->n_channels + 1, sizeof(*r->notify));
+	for (size_t i = 0; i < c->n_channels; i++)
+		r->notify[r->n_notify++] = xstrdup(c->channels[i].name);
+}
+
+static void add_exporter(struct config *c)
+{
+	struct exporter_conf *x;
+
+	c->exporters = xrealloc(c->exporters, c->n_exporters + 1, sizeof(*c->exporters));
+	x = &c->exporters[c->n_exporters++];
+	*x = (struct exporter_conf){ .name = xstrdup("clinic"), .n_interfaces = 2 };
+	addr_parse("127.0.0.1", &x->addr);
+	x->interfaces = xcalloc(2, sizeof(*x->interfaces));
+	x->interfaces[0] = (struct interface_conf){ 1, xstrdup("LAN"), 100000000, 0 };
+	x->interfaces[1] = (struct interface_conf){ 2, xstrdup("WAN"), 20000000, 0 };
+}
+
+static void add_network(struct config *c)
+{
+	struct network_conf *n;
+
+	c->networks = xrealloc(c->networks, c->n_networks + 1, sizeof(*c->networks));
+	n = &c->networks[c->n_networks++];
+	*n = (struct network_conf){ .name = xstrdup("clinic-lan"), .n_prefixes = 1 };
+	n->prefixes = xcalloc(1, sizeof(*n->prefixes));
+	prefix_parse("10.20.0.0/24", n->prefixes);
+}
+
+struct demo *demo_prepare(struct engine_opts *o, struct err *err)
+{
+	struct demo *d = xcalloc(1, sizeof(*d));
+	int i = 0;
+
+	d->seed = 7;
+	d->port = o->config->n_listeners ? o->config->listeners[0].port : 2055;
+	while (i < EXPORTERS && (d->fd[i] = open_one(i, d->port, err)) >= 0)
+		i++;
+	if (i < EXPORTERS) {
+		while (i--)
+			close(d->fd[i]);
+		free(d);
+		return NULL;
+	}
+	add_exporter(o->config);
+	add_network(o->config);
+	add_rule(o->config);
+	o->on_alert = show;
+	return d;
+}
+
+void demo_start(struct demo *d)
+{
+	d->running = !pthread_create(&d->thread, NULL, run, d);
+}
+
+void demo_stop(struct demo **dp)
+{
+	struct demo *d = *dp;
+
+	*dp = NULL;
+	if (!d)
+		return;
+	d->stop = true;
+	if (d->running)
+		pthread_join(d->thread, NULL);
+	for (int i = 0; i < EXPORTERS; i++)
+		close(d->fd[i]);
+	free(d);
+}
