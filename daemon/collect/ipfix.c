@@ -7,7 +7,8 @@
  *   +-------+-------+---------------+---------------+---------------+
  *
  * The sequence number counts data records of the domain, those of options included. A
- * datagram holds one message (sec. 10.3.3); what follows it is counted as one
+ * datagram holds one message (sec. 10.3.3), but some senders put several together, and
+ * they are taken one by one; other octets behind a message are counted as one
  * malformed set. Withdrawals are for reliable transports and ignored (sec. 8.4):
  * over UDP anybody could forge one.
  */
@@ -15,7 +16,7 @@
 #include "daemon/collect/sets.h"
 #include "daemon/collect/times.h"
 
-enum { HEADER = 16, MAX_GAP = 1 << 20, ENTERPRISE = 0x8000, TEMPLATES = 2, OPTIONS = 3 };
+enum { VERSION = 10, HEADER = 16, MAX_GAP = 1 << 20, ENTERPRISE = 0x8000, TEMPLATES = 2, OPTIONS = 3 };
 
 decode_f ipfix_decode;
 
@@ -64,20 +65,21 @@ static bool options_template(struct dgram *d, struct rd *set)
 
 static const struct set_kinds kinds = { TEMPLATES, OPTIONS, template, options_template };
 
-int ipfix_decode(struct dgram *d, struct rd r)
+/* One message; takes it out of r. */
+static int message(struct dgram *d, struct rd *r)
 {
-	size_t len = rd_left(&r);
-	struct rd message = r;
+	size_t len = rd_left(r);
+	struct rd head = *r, body;
 	uint32_t number;
 	uint16_t octets;
 	int verdict;
 
-	(void)rd_u16(&message);
-	octets = rd_u16(&message);
-	d->export_ms = (int64_t)rd_u32(&message) * 1000;
-	number = rd_u32(&message);
-	d->domain_id = rd_u32(&message);
-	if (!rd_ok(&message))
+	(void)rd_u16(&head);
+	octets = rd_u16(&head);
+	d->export_ms = (int64_t)rd_u32(&head) * 1000;
+	number = rd_u32(&head);
+	d->domain_id = rd_u32(&head);
+	if (!rd_ok(&head))
 		return BAD_TOO_SHORT;
 	if (octets < HEADER || octets > len)
 		return BAD_LENGTH;
@@ -86,13 +88,33 @@ int ipfix_decode(struct dgram *d, struct rd r)
 		return DGRAM_SHED + SHED_QUOTA;
 	d->whole_seconds = true;
 	times_skew(d);
-	message = rd_sub(&r, octets);
-	(void)rd_sub(&message, HEADER);
-	verdict = sets_decode(d, &message, &kinds);
-	if (verdict != DGRAM_OK)
-		return verdict;
-	if (rd_left(&r))
-		dgram_set(d, SET_MALFORMED);
-	sets_sequence(d, number, d->records, MAX_GAP, LOST_RECORDS);
-	return DGRAM_OK;
+	body = rd_sub(r, octets);
+	(void)rd_sub(&body, HEADER);
+	d->records = 0;
+	d->uncounted = false;
+	verdict = sets_decode(d, &body, &kinds);
+	if (verdict == DGRAM_OK)
+		sets_sequence(d, number, d->records, MAX_GAP, LOST_RECORDS);
+	return verdict;
+}
+
+static bool another(const struct rd *r)
+{
+	struct rd head = *r;
+
+	return rd_u16(&head) == VERSION && rd_u16(&head) <= rd_left(r) && rd_ok(&head);
+}
+
+int ipfix_decode(struct dgram *d, struct rd r)
+{
+	int verdict = message(d, &r);
+
+	while (verdict == DGRAM_OK && rd_left(&r)) {
+		dgram_finish(d);
+		if (!another(&r) || message(d, &r) != DGRAM_OK) {
+			dgram_set(d, SET_MALFORMED);
+			break;
+		}
+	}
+	return verdict;
 }

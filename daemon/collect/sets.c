@@ -150,7 +150,10 @@ static void one(struct dgram *d, uint16_t id, struct rd *set, const struct set_k
 		dgram_set(d, data_set(d, t, *set));
 	} else {
 		d->uncounted = true;
-		tmpl_hold(d, id, set);
+		if (rd_left(set))
+			tmpl_hold(d, id, set);
+		else
+			dgram_set(d, SET_NO_TEMPLATE); /* nothing to wait for */
 	}
 }
 

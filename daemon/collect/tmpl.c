@@ -15,7 +15,8 @@
 #include <string.h>
 
 enum { MOVE_MS = 1000, NEVER_USED_MS = 60000, LOOK_AT = 64, CONFLICTS = 4,
-       CONFLICT_MS = 10 * 60 * 1000, RECORD_MAX = 65535 };
+       CONFLICT_MS = 10 * 60 * 1000, RECORD_MAX = 65535,
+       OVERHEAD = 64 /* of the allocation and of the map */ };
 
 struct tmpl_key {
 	uint32_t serial, id;
@@ -287,7 +288,8 @@ enum tmpl_verdict tmpl_define(struct dgram *d, uint16_t id, const struct field_s
 		conflict(d, old);
 		drop(d->c, old);
 	}
-	if (!room(d, t->octets) || !(slot = map_put(&d->c->templates, &k, NULL))) {
+	d->new_octets += t->octets + OVERHEAD;
+	if (d->new_octets > TEMPLATE_OCTETS_DGRAM || !room(d, t->octets) || !(slot = map_put(&d->c->templates, &k, NULL))) {
 		free(t);
 		return TMPL_REFUSED;
 	}
