@@ -3,8 +3,6 @@
  */
 #include "daemon/config_impl.h"
 
-#include <errno.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,27 +10,6 @@
 #include "daemon/base/mem.h"
 
 const char *const listen_word[LISTEN_KINDS] = { "netflow", "ipfix", "sflow" };
-
-/* conf.d beside the file, in the order of its names, behind the file itself, so that
- * what is there has the last word. Its files may be missing, not wrong. */
-static void scan_beside(struct config_scan *s, const char *file)
-{
-	const char *slash = strrchr(file, '/');
-	char *pattern = slash ? xasprintf("%.*s/conf.d/*.conf", (int)(slash - file), file)
-			      : xstrdup("conf.d/*.conf");
-	glob_t found;
-
-	if (glob(pattern, 0, NULL, &found) == 0) {
-		for (size_t i = 0; i < found.gl_pathc; i++) {
-			struct err err;
-
-			if (!config_scan_file(s, found.gl_pathv[i], &err))
-				config_errors_add(s->errs, false, NULL, 0, "%s", err.msg);
-		}
-		globfree(&found);
-	}
-	free(pattern);
-}
 
 static void default_text(char **field, char *text)
 {
@@ -64,7 +41,7 @@ struct config *config_load(const char *file, const char *state_dir,
 		file = CONFIG_FILE;
 	if (file && config_scan_file(&scan, file, &err)) {
 		r.c->file = xstrdup(file);
-		scan_beside(&scan, file);
+		config_scan_include(&scan, file, 0, "conf.d/*.conf");
 	} else if (file) {
 		config_errors_add(errs, false, NULL, 0, "%s", err.msg);
 	}

@@ -75,7 +75,6 @@ static bool among(const char *name, const char *const *names)
 struct filter_place {
 	struct config_reader *r;
 	const struct value *v;
-	const struct node *n;
 };
 
 /* A name in a filter. An interface may be named by its exporter later on, so that
@@ -94,13 +93,11 @@ static void check_name(void *arg, const char *kind, const char *name)
 	if (among(name, names) || (!strcmp(kind, "exporter") && addr_parse(name, &addr)))
 		; /* known */
 	else if (interface)
-		config_warn_node(p->r, p->n, "rule %s: no section names an interface \"%s\", so the "
-				 "filter matches only once an exporter tells that name%s",
-				 p->n->title, name, hint);
+		config_warn(p->r, p->v, "filter: no section names an interface \"%s\", so the "
+			    "filter matches only once an exporter tells that name%s", name, hint);
 	else
-		config_bad(p->r, p->v, "filter: there is no %s \"%s\"%s%s", kind, name,
-			   *hint ? hint : "; add a section for it, or write its address",
-			   "");
+		config_bad(p->r, p->v, "filter: there is no %s \"%s\"%s", kind, name,
+			   *hint ? hint : "; add a section for it, or write its address");
 	free(names);
 }
 
@@ -117,7 +114,7 @@ static void check_filter(struct config_reader *r, const struct node *n,
 	if (!f)
 		config_bad(r, v, "filter: %s", err.msg);
 	else
-		filter_each_name(f, check_name, &(struct filter_place){ r, v, n });
+		filter_each_name(f, check_name, &(struct filter_place){ r, v });
 	filter_free(&f);
 }
 
@@ -244,7 +241,7 @@ static void check_history(struct config_reader *r, const struct node *n)
 	struct err err;
 
 	if (url && *url->text && !store_check(h->url, &opts, &err))
-		config_bad(r, url, "history: %s", err.msg);
+		config_bad(r, url, "%s", err.msg);
 	if (h->rollups_ms < h->keep_ms)
 		config_bad_node(r, n, "history: rollups are kept for less time than the bins they "
 				"are made of; write rollups at least as long as keep");

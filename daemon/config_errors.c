@@ -73,6 +73,15 @@ void config_bad_node(struct config_reader *r, const struct node *n, const char *
 	va_end(ap);
 }
 
+void config_warn(struct config_reader *r, const struct value *v, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vadd(r->errs, true, v->file, v->line, fmt, ap);
+	va_end(ap);
+}
+
 void config_warn_node(struct config_reader *r, const struct node *n, const char *fmt, ...)
 {
 	va_list ap;

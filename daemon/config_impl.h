@@ -85,17 +85,24 @@ void config_lex(const char *file, const char *src, size_t len, struct tokens *ou
 		struct config_errors *errs);
 void config_tokens_free(struct tokens *t);
 
-/* ---- config_scan.c: what is wrong with the words ---- */
+/* ---- config_files.c, config_scan.c: what is wrong with the words ---- */
 struct config_text {
 	char *file; /* as given, or as included */
 	char *text; /* clean: no comments, no unknown words, as many lines as the original */
+};
+
+struct scan_title {
+	const struct section *what;
+	unsigned block; /* tells interface 2 of one exporter from that of another */
+	char *title, *file;
+	int line;
 };
 
 struct config_scan {
 	struct config_text *texts; /* in the order in which they count */
 	size_t n_texts;
 	struct config_errors *errs;
-	struct scan_title *titles; /* seen so far, for duplicates */
+	struct scan_title *titles; /* of sections seen so far, for duplicates */
 	size_t n_titles;
 	char **open;               /* files being read, for include loops */
 	size_t n_open;
@@ -104,6 +111,11 @@ struct config_scan {
 
 /* Reads file and everything it includes. False when it cannot be read. */
 bool config_scan_file(struct config_scan *s, const char *file, struct err *err);
+/* Files that match name, relative to the file `from`; line is that of the include there,
+ * 0 when nobody wrote one. */
+void config_scan_include(struct config_scan *s, const char *from, int line,
+			 const char *name);
+void config_scan_text(struct config_scan *s, const char *file, const char *src, size_t len);
 void config_scan_free(struct config_scan *s);
 
 /* ---- config_parse.c: libconfuse ---- */
@@ -120,6 +132,7 @@ struct node {
 	char *title; /* NULL: none */
 	const char *file;
 	int line;
+	bool lost; /* something in it was wrong, told, and is not among the values */
 	struct value *values; /* a list gives several with the same `what` */
 	size_t n_values;
 	struct node *kids;
@@ -143,6 +156,8 @@ struct config_reader {
 void config_bad(struct config_reader *r, const struct value *v, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void config_bad_node(struct config_reader *r, const struct node *n, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void config_warn(struct config_reader *r, const struct value *v, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void config_warn_node(struct config_reader *r, const struct node *n, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -125,6 +125,9 @@ static void string(struct lexer *l)
 			config_errors_add(l->errs, false, l->file, t->line,
 					  "the string that begins here with %c has no end on "
 					  "its line; add a %c", quote, quote);
+			/* A } at the end of the line was hardly meant to be in it. */
+			while (l->at > text && strchr(" \t\r}", l->src[l->at - 1]))
+				l->at--;
 			t->bad = true;
 			t->text = slice_of(l, text, l->at);
 			t->to = l->at;

@@ -60,15 +60,17 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 
 static cfg_opt_t *options_of(const struct section *s);
 
-/* `_at`, every setting, every section inside, and the end. */
+/* `_at`, `_lost`, every setting, every section inside, and the end. */
 static cfg_opt_t *options_of(const struct section *s)
 {
 	const char *words[CONFIG_WORDS];
 	size_t n = config_words(s, words);
-	cfg_opt_t *opts = xcalloc(n + 2, sizeof(*opts));
+	cfg_opt_t *opts = xcalloc(n + 3, sizeof(*opts));
 	cfg_opt_t at = CFG_PTR_CB("_at", NULL, CFGF_NONE, on_value, free_place);
+	cfg_opt_t lost = CFG_PTR_CB("_lost", NULL, CFGF_NONE, on_value, free_place);
 
 	opts[0] = at;
+	opts[1] = lost;
 	for (size_t i = 0; i < n; i++) {
 		const struct setting *set = config_setting(s, words[i]);
 		const struct section *kid = set ? NULL : config_kid(s, words[i]);
@@ -80,12 +82,12 @@ static cfg_opt_t *options_of(const struct section *s)
 			cfg_opt_t sec = CFG_SEC(words[i], options_of(kid),
 						(kid->many ? CFGF_MULTI : CFGF_NODEFAULT) |
 						(kid->title ? CFGF_TITLE : 0));
-			opts[i + 1] = sec;
+			opts[i + 2] = sec;
 		} else {
-			opts[i + 1] = set->list ? list : one;
+			opts[i + 2] = set->list ? list : one;
 		}
 	}
-	opts[n + 1] = (cfg_opt_t)CFG_END();
+	opts[n + 2] = (cfg_opt_t)CFG_END();
 	return opts;
 }
 
@@ -136,6 +138,7 @@ static void take_tree(struct node *n, const struct section *what, cfg_t *cfg)
 	n->title = cfg_title(cfg) ? xstrdup(cfg_title(cfg)) : NULL;
 	n->file = at ? at->file : NULL;
 	n->line = at ? at->line : 0;
+	n->lost = cfg_getptr(cfg, "_lost");
 	for (cfg_opt_t *opt = cfg->opts; opt->name; opt++) {
 		const struct section *kid = config_kid(what, opt->name);
 

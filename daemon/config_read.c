@@ -387,10 +387,10 @@ static void read_exporter(struct config_reader *r, const struct node *n)
 	*e = (struct exporter_conf){ .name = xstrdup(n->title) };
 	config_name_ok(r, n);
 	config_fill(r, &config_exporter, n, e);
-	if (!v)
+	if (!v && !n->lost)
 		config_bad_node(r, n, "exporter %s has no address; write address = \"192.0.2.1\"",
 				n->title);
-	else if (!addr_parse(v->text, &e->addr) || addr_is_none(&e->addr))
+	else if (v && (!addr_parse(v->text, &e->addr) || addr_is_none(&e->addr)))
 		config_bad(r, v, "address: \"%s\" is not the address of an exporter", v->text);
 	for (size_t i = 0; i < n->n_kids; i++)
 		read_interface(r, &n->kids[i], e);
@@ -408,7 +408,7 @@ static void read_network(struct config_reader *r, const struct node *n)
 	*net = (struct network_conf){ .name = xstrdup(n->title),
 				      .prefixes = xcalloc(count, sizeof(*net->prefixes)) };
 	config_name_ok(r, n);
-	if (!count)
+	if (!count && !n->lost)
 		config_bad_node(r, n, "network %s has no prefixes; write prefixes = "
 				"{\"10.20.0.0/24\"}", n->title);
 	for (size_t i = 0; i < count; i++) {
@@ -439,10 +439,10 @@ static void read_squid(struct config_reader *r, const struct node *n)
 			config_bad(r, list[i], "address: \"%s\" is not an address", list[i]->text);
 	}
 	free(list);
-	if (!count)
+	if (!count && !n->lost)
 		config_bad_node(r, n, "squid has no address; list the proxy's own addresses, "
 				"inside and outside: address = {\"10.20.0.1\", \"192.0.2.2\"}");
-	if (!*s->log && !*s->manager)
+	if (!*s->log && !*s->manager && !n->lost)
 		config_bad_node(r, n, "squid has neither log nor manager, so there is nothing "
 				"to learn URLs from; write log = \"/var/log/squid/access.log\"");
 	if (*s->manager && strncmp(s->manager, "http://", 7))
@@ -481,7 +481,7 @@ static void read_channel(struct config_reader *r, const struct node *n)
 		read_bool(r, resolved, &yes);
 	ch->no_resolved = !yes;
 	kinds = !!ch->n_to + (*ch->url || *ch->url_file) + !!ch->n_argv;
-	if (kinds != 1)
+	if (kinds > 1 || (!kinds && !n->lost))
 		config_bad_node(r, n, kinds ? "notify %s is more than one of email, webhook and "
 				"exec; make a section for each" : "notify %s tells nobody; write "
 				"email = \"noc@example.org\", webhook = \"https://…\" or exec = "

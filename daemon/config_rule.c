@@ -383,7 +383,7 @@ void config_read_rule(struct config_reader *r, const struct node *n, struct rule
 		check_detector(r, n, rule);
 	else if (rule->window != WINDOW_SLICES)
 		check_quota(r, n, rule);
-	if (rule->enabled && !rule->detector && !config_value(n, "detector") &&
+	if (rule->enabled && !n->lost && !rule->detector && !config_value(n, "detector") &&
 	    !config_value(n, "above") && !config_value(n, "below"))
 		config_bad_node(r, n, "rule %s says what to watch, but not when to alert; write "
 				"above = \"16M\", below = \"1k\" or detector = \"seasonal\"",

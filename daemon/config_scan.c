@@ -10,27 +10,18 @@
  * text is what libconfuse parses; there is no second idea of what a value means.
  *
  * Each section in the clean text begins with a setting of our own, `_at`, so that its
- * place is known to whoever wants to complain about the section as a whole.
+ * place is known to whoever wants to complain about the section as a whole, and ends
+ * with `_lost` when something was left out of it, so that nobody misses it again.
  */
 #include "daemon/config_impl.h"
 
-#include <errno.h>
-#include <glob.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "daemon/base/mem.h"
 
-enum { FILE_MAX = 16 << 20, OPEN_MAX = 16, HINT = 128 };
-
-struct scan_title {
-	const struct section *what;
-	unsigned block; /* tells interface 2 of one exporter from that of another */
-	char *title, *file;
-	int line;
-};
+enum { HINT = 128 };
 
 struct seen { /* settings and sections of one pair of braces */
 	const char *name;
@@ -52,6 +43,7 @@ struct braces { /* what we are inside of */
 	unsigned id; /* 0: the file itself, and every other file */
 	struct seen *seen;
 	size_t n_seen;
+	bool lost; /* something was left out of it */
 };
 
 static void bad(struct scanner *p, int line, const char *fmt, ...)
@@ -146,8 +138,30 @@ static void skip_line(struct scanner *p, int line)
 	}
 }
 
+/* Whether the word in front begins a statement of its own. */
+static bool begins_statement(const struct scanner *p, const struct section *what)
+{
+	const struct token *t = at(p, 0), *next = at(p, 1);
+
+	if (t->quoted || t->kind != TOKEN_WORD)
+		return t->kind != TOKEN_WORD;
+	return next->kind == TOKEN_IS || next->kind == TOKEN_ADD || next->kind == TOKEN_OPEN ||
+	       next->kind == TOKEN_LEFT || config_setting(what, t->text) ||
+	       config_kid(what, t->text) || config_kid(&config_root, t->text);
+}
+
+/* What is left of a value that is not one, up to the next statement. */
+static void skip_words(struct scanner *p, const struct section *what, int line)
+{
+	for (const struct token *t = at(p, 0);
+	     t->line == line && (t->kind == TOKEN_COMMA || t->kind == TOKEN_IS ||
+				 t->kind == TOKEN_ADD || !begins_statement(p, what));
+	     t = at(p, 0))
+		p->i++;
+}
+
 /* What stands behind a word that is not known, whatever it is. */
-static void skip_statement(struct scanner *p, int line)
+static void skip_statement(struct scanner *p, const struct section *what, int line)
 {
 	if (at(p, 0)->kind == TOKEN_IS || at(p, 0)->kind == TOKEN_ADD) {
 		p->i++;
@@ -155,6 +169,7 @@ static void skip_statement(struct scanner *p, int line)
 			skip_block(p);
 		else if (at(p, 0)->kind == TOKEN_WORD)
 			p->i++;
+		skip_words(p, what, line);
 		return;
 	}
 	if (at(p, 0)->kind == TOKEN_WORD && at(p, 1)->kind == TOKEN_OPEN)
@@ -209,20 +224,8 @@ static bool list_of_values(struct scanner *p, const struct token *name)
 	}
 }
 
-/* Whether the word in front begins a statement of its own. */
-static bool begins_statement(const struct scanner *p, const struct section *what)
-{
-	const struct token *t = at(p, 0), *next = at(p, 1);
-
-	if (t->quoted || t->kind != TOKEN_WORD)
-		return t->kind != TOKEN_WORD;
-	return next->kind == TOKEN_IS || next->kind == TOKEN_ADD || next->kind == TOKEN_OPEN ||
-	       next->kind == TOKEN_LEFT || config_setting(what, t->text) ||
-	       config_kid(what, t->text) || config_kid(&config_root, t->text);
-}
-
 static bool one_value(struct scanner *p, const struct section *what,
-		      const struct token *name)
+		      const struct token *name, bool list)
 {
 	const struct token *t = at(p, 0);
 
@@ -234,15 +237,16 @@ static bool one_value(struct scanner *p, const struct section *what,
 	if (t->kind != TOKEN_WORD || (!t->quoted && at(p, 1)->kind == TOKEN_IS)) {
 		bad(p, name->line, "%s has no value; write %s = \"…\"", name->text,
 		    name->text);
+		if (t->kind != TOKEN_WORD)
+			skip_words(p, what, name->line);
 		return false;
 	}
 	p->i++;
 	emit(p, t);
 	if (at(p, 0)->line == t->line && !begins_statement(p, what)) {
-		bad(p, t->line, "%s: more than one value; put \"quotes\" around all of it",
-		    name->text);
-		while (at(p, 0)->line == t->line && !begins_statement(p, what))
-			p->i++;
+		bad(p, t->line, list ? "%s: more than one value; write {\"a\", \"b\"}" :
+		    "%s: more than one value; put \"quotes\" around all of it", name->text);
+		skip_words(p, what, t->line);
 		return false;
 	}
 	return !t->bad;
@@ -256,27 +260,33 @@ static void setting(struct scanner *p, struct braces *b, const struct setting *s
 
 	emit(p, name);
 	if (is->kind != TOKEN_IS && is->kind != TOKEN_ADD) {
-		bad(p, name->line, "%s wants an = and its value; write %s = \"…\"",
-		    name->text, name->text);
-		skip_statement(p, name->line);
+		bool word = is->kind == TOKEN_WORD && is->line == name->line;
+
+		bad(p, name->line, "%s wants an = and its value; write %s = \"%s\"",
+		    name->text, name->text, word ? is->text : "…");
+		skip_statement(p, b->what, name->line);
 		back_to(p, mark);
+		b->lost = true;
 		return;
 	}
 	emit(p, take(p));
 	if (is->kind == TOKEN_ADD && !set->list) {
 		bad(p, name->line, "%s is not a list; write = instead of +=", name->text);
-		skip_statement(p, name->line);
+		skip_statement(p, b->what, name->line);
 		back_to(p, mark);
+		b->lost = true;
 		return;
 	}
 	if (set->list && at(p, 0)->kind == TOKEN_OPEN)
 		ok = list_of_values(p, name);
 	else
-		ok = one_value(p, b->what, name);
+		ok = one_value(p, b->what, name, set->list);
 	if (is->kind == TOKEN_IS)
 		ok = first_time(p, b, name) && ok;
-	if (!ok)
+	if (!ok) {
 		back_to(p, mark);
+		b->lost = true;
+	}
 }
 
 /* False: there is one already, and that has been told. */
@@ -313,7 +323,7 @@ static bool section_head(struct scanner *p, const struct braces *b, const struct
 		if (t->kind != TOKEN_WORD) {
 			bad(p, name->line, "%s wants its %s: %s %s {", kid->name, kid->title,
 			    kid->name, kid == &config_listen ? "netflow" : "NAME");
-			skip_statement(p, name->line);
+			skip_statement(p, b->what, name->line);
 			return false;
 		}
 		p->i++;
@@ -328,7 +338,7 @@ static bool section_head(struct scanner *p, const struct braces *b, const struct
 		emit(p, t);
 	} else if (t->kind == TOKEN_WORD) {
 		bad(p, name->line, "%s has no name; write %s {", kid->name, kid->name);
-		skip_statement(p, name->line);
+		skip_statement(p, b->what, name->line);
 		return false;
 	}
 	if (at(p, 0)->kind != TOKEN_OPEN) {
@@ -358,6 +368,8 @@ static void section(struct scanner *p, struct braces *b, const struct section *k
 	strb_add(&p->out, " _at = 0");
 	statements(p, &inner);
 	free(inner.seen);
+	if (inner.lost)
+		strb_add(&p->out, " _lost = 0");
 	if (at(p, 0)->kind == TOKEN_CLOSE) {
 		emit(p, take(p));
 	} else {
@@ -390,7 +402,7 @@ static const char *home_of(const char *word, struct strb *b)
 	return b->len ? b->s : NULL;
 }
 
-static void unknown(struct scanner *p, const struct braces *b)
+static void unknown(struct scanner *p, struct braces *b)
 {
 	const struct token *t = take(p);
 	const char *words[CONFIG_WORDS], *home;
@@ -414,7 +426,8 @@ static void unknown(struct scanner *p, const struct braces *b)
 		    in, t->text);
 	}
 	strb_free(&homes);
-	skip_statement(p, t->line);
+	b->lost = true;
+	skip_statement(p, b->what, t->line);
 }
 
 static void end_text(struct scanner *p)
@@ -427,12 +440,10 @@ static void end_text(struct scanner *p)
 	p->out_line = 1;
 }
 
-/* include("conf.d/" "*.conf"): relative to this file, sorted, read at this very place. */
+/* include("more.conf"): relative to this file, read at this very place. */
 static void include(struct scanner *p, const struct braces *b)
 {
 	const struct token *name = take(p), *t = at(p, 1);
-	char *dir, *slash, *pattern;
-	glob_t found;
 
 	if (at(p, 0)->kind != TOKEN_LEFT || t->kind != TOKEN_WORD ||
 	    at(p, 2)->kind != TOKEN_RIGHT) {
@@ -443,36 +454,10 @@ static void include(struct scanner *p, const struct braces *b)
 	p->i += 3;
 	if (*b->what->name) {
 		bad(p, name->line, "include belongs outside of every section");
-		return;
+	} else if (!t->bad) {
+		end_text(p);
+		config_scan_include(p->s, p->file, name->line, t->text);
 	}
-	if (t->bad)
-		return;
-	dir = xstrdup(p->file);
-	slash = strrchr(dir, '/');
-	if (slash)
-		*slash = '\0';
-	if (*t->text == '/' || !slash)
-		pattern = xstrdup(t->text);
-	else
-		pattern = xasprintf("%s/%s", dir, t->text);
-	free(dir);
-	end_text(p);
-	if (glob(pattern, GLOB_NOCHECK, NULL, &found) == 0) {
-		bool wild = strpbrk(t->text, "*?[") && found.gl_pathc == 1 &&
-			    !strcmp(found.gl_pathv[0], pattern);
-
-		/* A pattern may match nothing, a name must be there. */
-		for (size_t i = 0; i < found.gl_pathc && !wild; i++) {
-			struct err err;
-
-			if (!config_scan_file(p->s, found.gl_pathv[i], &err))
-				bad(p, name->line, "%s", err.msg);
-		}
-		globfree(&found);
-	} else {
-		bad(p, name->line, "include(\"%s\"): the files cannot be listed", t->text);
-	}
-	free(pattern);
 }
 
 static void statement(struct scanner *p, struct braces *b)
@@ -514,9 +499,10 @@ static void statements(struct scanner *p, struct braces *b)
 			p->i++;
 		} else if (t->kind != TOKEN_WORD) {
 			bad(p, t->line, "%s does not belong here", t->text);
-			p->i++;
 			if (t->kind == TOKEN_OPEN)
-				p->i--, skip_block(p);
+				skip_block(p);
+			else
+				p->i++;
 		} else if (lost_brace(p, b)) {
 			return;
 		} else {
@@ -525,89 +511,14 @@ static void statements(struct scanner *p, struct braces *b)
 	}
 }
 
-/* The whole file; NULL + err. */
-static char *read_file(const char *file, size_t *len, struct err *err)
+void config_scan_text(struct config_scan *s, const char *file, const char *src, size_t len)
 {
-	struct stat st;
-	FILE *f = fopen(file, "re");
-	char *buf;
-
-	if (!f) {
-		err_set(err, "%s: %s", file, strerror(errno));
-		return NULL;
-	}
-	if (fstat(fileno(f), &st) < 0 || S_ISDIR(st.st_mode)) {
-		err_set(err, "%s is a directory; name a file in it", file);
-		fclose(f);
-		return NULL;
-	}
-	buf = xcalloc(1, FILE_MAX + 1);
-	*len = fread(buf, 1, FILE_MAX + 1, f);
-	if (ferror(f) || *len > FILE_MAX) {
-		if (*len > FILE_MAX)
-			err_set(err, "%s is larger than 16 MB, so it is no configuration", file);
-		else
-			err_set(err, "%s: %s", file, strerror(errno));
-		free(buf);
-		buf = NULL;
-	}
-	fclose(f);
-	return buf;
-}
-
-/* Whether reading the file now would go on for ever. */
-static bool in_a_circle(const struct config_scan *s, const char *real)
-{
-	for (size_t i = 0; i < s->n_open; i++)
-		if (!strcmp(s->open[i], real))
-			return true;
-	return s->n_open >= OPEN_MAX;
-}
-
-bool config_scan_file(struct config_scan *s, const char *file, struct err *err)
-{
-	struct scanner p = { .s = s, .file = file, .out_line = 1 };
+	struct scanner p = { .s = s, .file = file, .src = src, .out_line = 1 };
 	struct braces root = { .what = &config_root };
-	char *src, *real = realpath(file, NULL);
-	size_t len;
 
-	if (!real)
-		return err_set(err, "%s: %s", file, strerror(errno));
-	if (in_a_circle(s, real)) {
-		free(real);
-		return err_set(err, "%s would include itself for ever; remove one include",
-			       file);
-	}
-	src = read_file(file, &len, err);
-	if (!src) {
-		free(real);
-		return false;
-	}
-	s->open = xrealloc(s->open, s->n_open + 1, sizeof(*s->open));
-	s->open[s->n_open++] = real;
-	p.src = src;
 	config_lex(file, src, len, &p.tokens, s->errs);
 	statements(&p, &root);
 	end_text(&p);
 	free(root.seen);
 	config_tokens_free(&p.tokens);
-	free(src);
-	free(s->open[--s->n_open]);
-	return true;
-}
-
-void config_scan_free(struct config_scan *s)
-{
-	for (size_t i = 0; i < s->n_texts; i++) {
-		free(s->texts[i].file);
-		free(s->texts[i].text);
-	}
-	free(s->texts);
-	for (size_t i = 0; i < s->n_titles; i++) {
-		free(s->titles[i].title);
-		free(s->titles[i].file);
-	}
-	free(s->titles);
-	free(s->open);
-	*s = (struct config_scan){ 0 };
 }
