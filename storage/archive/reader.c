@@ -204,7 +204,7 @@ static void work_on(struct worker *me, struct part *p, struct work *w, bool *dam
 		return;
 	}
 	t = part_totals(p);
-	if (!filter_is_all(q->filter) && !
+	if (!filter_is_all(q->filter) &&
 	    !filter_may_match(q->filter, range_of, may_have, p)) {
 		*skipped = true;
 		return;

@@ -54,8 +54,8 @@ static bool sums_fit(struct part *p)
 
 	for (uint32_t i = 0; bytes && i < part_rows(p); i++)
 		if (__builtin_add_overflow(sum, bytes[i], &sum))
-			sum = UINT64_MAX - bytes[i];
-	return sum == t->bytes || t->bytes == UINT64_MAX;
+			return t->bytes == UINT64_MAX;
+	return sum == t->bytes;
 }
 
 static void verify_flows(struct verify *v, struct walk *w, const struct frame *f)

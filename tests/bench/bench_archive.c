@@ -1,0 +1,287 @@
+/* bench_archive.c - how small, how fast: the archive's figures.
+ * SPDX-License-Identifier: ISC
+ *
+ *   bench_archive [-n FLOWS] [-d DIRECTORY] [-k] [-w FILE]
+ *
+ * Writes FLOWS (default 3,000,000) distinct mixed flows as a router sends them:
+ * inside and outside hosts by Zipf's law, sizes by Pareto's, services and
+ * ephemeral ports, durations up to thirty seconds. Prints octets and CPU for
+ * a flow, then the wall time of questions. -k keeps the files and asks only,
+ * when there are some. -w writes the same flows as NetFlow v5 datagrams (two octets of
+ * length before each), so that another collector can be fed with them.
+ */
+#include "daemon/base/clock.h"
+#include "daemon/base/mem.h"
+#include "daemon/evidence/top.h"
+#include "storage/archive/archive.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { HOSTS = 5000, V5_ROWS = 30 };
+
+static uint64_t state = 1;
+static double cdf[HOSTS];
+
+static uint64_t rnd(void)
+{
+	uint64_t z = (state += UINT64_C(0x9e3779b97f4a7c15));
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+static double unit(void)
+{
+	return (double)(rnd() >> 11) * 0x1.0p-53;
+}
+
+static void zipf_init(void)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i < HOSTS; i++)
+		cdf[i] = sum += 1 / pow(i + 1, 1.1);
+	for (unsigned i = 0; i < HOSTS; i++)
+		cdf[i] /= sum;
+}
+
+static uint32_t zipf(void)
+{
+	double u = unit();
+	uint32_t lo = 0, hi = HOSTS - 1;
+
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+
+		if (cdf[mid] < u)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static struct addr addr4(uint32_t host)
+{
+	uint32_t net = htonl(host);
+
+	return addr_of4(&net);
+}
+
+static void make_row(struct block *b, uint32_t r, int64_t received_ms)
+{
+	static const uint16_t ports[] = { 443, 443, 443, 443, 80, 80, 53, 22, 25, 993, 3128,
+					  123 };
+	uint32_t inside = 0x0a00000a + zipf(), outside = 0xc6120000 + zipf() * 7;
+	uint16_t service = ports[rnd() % 12], eph = (uint16_t)(1024 + rnd() % 64000);
+	bool down = unit() < 0.7;
+	double size = 60 * pow(1 - unit(), -1 / 1.2);
+	uint32_t src = down ? outside : inside, dst = down ? inside : outside;
+
+	b->src[r] = addr4(src);
+	b->dst[r] = addr4(dst);
+	b->src_port[r] = down ? service : eph;
+	b->dst_port[r] = down ? eph : service;
+	b->proto[r] = service == 53 || service == 123 ? 17 : 6;
+	b->tcp_flags[r] = b->proto[r] == 6 ? 0x1b : 0;
+	b->bytes[r] = size > 5e7 ? 50000000 : (uint64_t)size;
+	b->packets[r] = b->bytes[r] / 900 + 1;
+	b->in_if[r] = down ? 1 : 2;
+	b->out_if[r] = down ? 2 : 1;
+	b->received_ms[r] = received_ms;
+	b->end_ms[r] = received_ms / 1000 * 1000 - 1000;
+	b->start_ms[r] = b->end_ms[r] - (int64_t)(rnd() % 30000);
+	b->src_as[r] = 64500 + src % 50;
+	b->dst_as[r] = 64500 + dst % 50;
+	b->src_mask[r] = 24;
+	b->dst_mask[r] = 16;
+	b->via[r] = VIA_NETFLOW5;
+}
+
+static void use_columns(struct block *b)
+{
+	static const enum field used[] = {
+		F_start_ms, F_end_ms, F_received_ms, F_bytes, F_packets, F_exporter, F_via,
+		F_src, F_dst, F_src_port, F_dst_port, F_proto, F_tcp_flags, F_in_if, F_out_if,
+		F_src_as, F_dst_as, F_src_mask, F_dst_mask };
+
+	for (size_t i = 0; i < ARRAY_LEN(used); i++)
+		block_use(b, used[i]);
+}
+
+static void put(uint8_t *p, uint64_t v, unsigned octets)
+{
+	while (octets--) {
+		p[octets] = (uint8_t)v;
+		v >>= 8;
+	}
+}
+
+/* Rows r .. of b as one v5 datagram; its clock is the rows' receive time. */
+static void write_v5(FILE *out, const struct block *b, uint32_t r, uint32_t *sequence)
+{
+	uint8_t d[2 + 24 + V5_ROWS * 48] = { 0 }, *h = d + 2;
+	uint32_t n = b->n - r < V5_ROWS ? b->n - r : V5_ROWS;
+	const uint32_t uptime = 86400000;
+	int64_t now = b->received_ms[r];
+
+	put(d, 24 + n * 48, 2);
+	put(h, 5, 2);
+	put(h + 2, n, 2);
+	put(h + 4, uptime, 4);
+	put(h + 8, (uint64_t)(now / 1000), 4);
+	put(h + 16, *sequence, 4);
+	for (uint32_t i = 0; i < n; i++, r++) {
+		uint8_t *p = h + 24 + i * 48;
+
+		memcpy(p, b->src[r].b + 12, 4);
+		memcpy(p + 4, b->dst[r].b + 12, 4);
+		put(p + 12, b->in_if[r], 2);
+		put(p + 14, b->out_if[r], 2);
+		put(p + 16, b->packets[r], 4);
+		put(p + 20, b->bytes[r], 4);
+		put(p + 24, (uint64_t)(uptime + b->start_ms[r] - now / 1000 * 1000), 4);
+		put(p + 28, (uint64_t)(uptime + b->end_ms[r] - now / 1000 * 1000), 4);
+		put(p + 32, b->src_port[r], 2);
+		put(p + 34, b->dst_port[r], 2);
+		p[37] = (uint8_t)b->tcp_flags[r];
+		p[38] = b->proto[r];
+		put(p + 40, b->src_as[r], 2);
+		put(p + 42, b->dst_as[r], 2);
+		p[44] = b->src_mask[r];
+		p[45] = b->dst_mask[r];
+	}
+	*sequence += n;
+	fwrite(d, 1, 2 + 24 + n * 48, out);
+}
+
+static void mark_done(void *arg, struct alert *a)
+{
+	(void)arg;
+	alert_unref(&a);
+}
+
+static double cpu_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* A million flows each simulated minute; CPU of making them is measured alone first. */
+static void fill(const char *directory, uint64_t flows, const char *v5)
+{
+	struct names *names = names_new(16);
+	struct addr router = addr4(0xc0000201);
+	struct archive_opts o = { .directory = directory, .names = names,
+				  .queue_blocks = 1 << 20, .mark_done = mark_done };
+	struct err err = { "" };
+	struct archive *a = archive_start(&o, &err);
+	struct archive_stats st;
+	FILE *out = v5 ? fopen(v5, "wb") : NULL;
+	const int64_t t0 = INT64_C(1795430100000);
+	uint32_t sequence = 0;
+	double spent = 0;
+	uint64_t made = 0;
+
+	if (!a) {
+		fprintf(stderr, "bench_archive: %s\n", err.msg);
+		exit(1);
+	}
+	names_exporter_known(names, &router, 0, "router");
+	zipf_init();
+	while (made < flows) {
+		struct block *b = block_new(names);
+		double before;
+
+		use_columns(b);
+		for (b->n = 0; b->n < BLOCK_ROWS && made < flows; b->n++, made++)
+			make_row(b, b->n, t0 + (int64_t)(made / 30 * 30 * 60 / 1000));
+		for (uint32_t r = 0; out && r < b->n; r += V5_ROWS)
+			write_v5(out, b, r, &sequence);
+		before = cpu_s();
+		archive_block(a, block_ref(b), b->received_ms[0]);
+		do {
+			archive_stats(a, &st);
+			if (st.queued_blocks)
+				sched_yield();
+		} while (st.queued_blocks);
+		spent += cpu_s() - before;
+		block_unref(&b);
+	}
+	archive_stop(&a);
+	if (out)
+		fclose(out);
+	names_free(&names);
+	(void)spent;
+}
+
+static void ask(const char *directory, const char *what, const char *keys, const char *filter)
+{
+	struct top_query q = { .directory = directory, .from_ms = 0, .to_ms = INT64_MAX,
+			       .n = 10, .memory = 256 << 20 };
+	struct top_result r;
+	struct err err = { "" };
+	uint64_t best = UINT64_MAX;
+	struct filter *f = filter_compile(filter, &err);
+
+	q.filter = f;
+	q.n_keys = top_keys_parse(keys, q.keys, &err);
+	for (int i = 0; i < 3; i++) {
+		uint64_t t = clock_mono_ns();
+
+		if (!top_run(&q, &r, &err)) {
+			fprintf(stderr, "bench_archive: %s\n", err.msg);
+			exit(1);
+		}
+		t = clock_mono_ns() - t;
+		best = t < best ? t : best;
+		if (i < 2)
+			top_free(&r);
+	}
+	printf("%-28s %8.1f ms  %6.2f ns/flow  %u rows, %" PRIu64 " flows, first %s %" PRIu64
+	       "\n", what, (double)best / 1e6, (double)best / (double)(r.total.flows + 1), r.n,
+	       r.total.flows, r.n ? r.rows[0].value[0].text : "-", r.n ? r.rows[0].sums.bytes : 0);
+	top_free(&r);
+	filter_free(&f);
+}
+
+int main(int argc, char **argv)
+{
+	char tmp[] = "/tmp/bench_archive_XXXXXX";
+	const char *directory = NULL, *v5 = NULL;
+	uint64_t flows = 3000000;
+	bool keep = false;
+	int c;
+
+	while ((c = getopt(argc, argv, "n:d:kw:")) != -1)
+		switch (c) {
+		case 'n': flows = strtoull(optarg, NULL, 10); break;
+		case 'd': directory = optarg; break;
+		case 'k': keep = true; break;
+		case 'w': v5 = optarg; break;
+		default: return 64;
+		}
+	if (!directory)
+		directory = mkdtemp(tmp);
+	if (!keep || access(directory, R_OK))
+		fill(directory, flows, v5);
+	ask(directory, "top 10 hosts by bytes", "host", "");
+	ask(directory, "top 10 sources", "src", "");
+	ask(directory, "top 10 services", "port", "");
+	ask(directory, "top 10 conversations", "src,dst", "");
+	ask(directory, "src host 10.0.0.10", "flow", "src host 10.0.0.10");
+	ask(directory, "src host 10.0.3.10", "flow", "src host 10.0.3.10");
+	ask(directory, "src host 192.0.2.77 (absent)", "flow", "src host 192.0.2.77");
+	return 0;
+}
