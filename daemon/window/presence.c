@@ -98,8 +98,8 @@ static bool covered(const struct one *o, int64_t slice)
 {
 	uint64_t i = (uint64_t)slice % PRESENCE_SLICES;
 
-	/* The newest slice may still be going on, but what came in it did come. */
-	return slice <= o->newest && slice > o->newest - PRESENCE_SLICES &&
+	/* Only what came later proves that all of it was there to be seen. */
+	return slice < o->newest && slice > o->newest - PRESENCE_SLICES &&
 	       slice >= slice_of(o->first_ms) && o->bits[i / 64] >> (i % 64) & 1;
 }
 

@@ -1,8 +1,8 @@
 /* presence.h - which exporters were there in which slice (D3: missing is never zero).
  * SPDX-License-Identifier: ISC
  *
- * A slice is covered by an exporter when a datagram came in it or after it with
- * no silence in between: only what comes later proves that nothing was missed.
+ * A slice is covered by an exporter when a datagram came after it, with no
+ * silence in between: only what comes later proves that nothing was missed.
  * Silence is a gap longer than four times the longest usual one, at least 30
  * seconds and at most half an hour; the usual gap is learnt and fades slowly,
  * because an exporter with no flows sends nothing and is not silent.

@@ -1,4 +1,4 @@
-/* view.h - one view inside the windows: what window.c, bins.c and totals.c share.
+/* view.h - one view inside the windows: what window.c, bins.c and period.c share.
  * SPDX-License-Identifier: ISC
  */
 #ifndef CUL_WINDOW_VIEW_H
@@ -61,12 +61,12 @@ struct sums view_sums(const struct view *v, const struct key *k, int64_t first, 
 uint64_t view_weight(const struct view *v, const struct sums *s);
 bool window_covered(const struct window *w, enum by by, const struct key *k, int64_t s);
 
-void totals_init(struct totals *t, const struct calendar *c, enum period p,
+void period_init(struct totals *t, const struct calendar *c, enum period p,
 		 size_t key_octets, int64_t now_ms);
-void totals_fini(struct totals *t);
-void totals_tick(struct totals *t, int64_t now_ms);
-struct sums totals_of(const struct totals *t, const struct key *k, int64_t *start_ms,
+void period_fini(struct totals *t);
+void period_tick(struct totals *t, int64_t now_ms);
+struct sums period_of(const struct totals *t, const struct key *k, int64_t *start_ms,
 		      int64_t *end_ms);
-void totals_add(struct totals *t, const struct key *k, const struct sums *s);
+void period_add(struct totals *t, const struct key *k, const struct sums *s);
 
 #endif

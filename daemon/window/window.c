@@ -66,7 +66,7 @@ static void view_fini(struct view *v)
 	map_fini(&v->known);
 	map_fini(&v->carried);
 	map_fini(&v->amended);
-	totals_fini(&v->totals);
+	period_fini(&v->totals);
 	free(v->touched);
 	free(v->filter_text);
 }
@@ -112,7 +112,7 @@ static void view_init(struct window *w, struct view *v, const struct view_spec *
 	map_init(&v->known, key, sizeof(int64_t), KEYS_MAX);
 	map_init(&v->carried, sizeof(struct binkey), sizeof(struct carried), KEYS_MAX);
 	map_init(&v->amended, sizeof(struct binkey), sizeof(struct sums), KEYS_MAX);
-	totals_init(&v->totals, w->opts.calendar, spec->period, key, now_ms);
+	period_init(&v->totals, w->opts.calendar, spec->period, key, now_ms);
 	v->touched = xcalloc((w->n_ring + 63) / 64, sizeof(*v->touched));
 	v->bins_from = w->now_slice / BIN_SLICES * BIN_SLICES;
 	v->bins_settled = v->bins_from;
@@ -272,7 +272,7 @@ static void add_total(struct view *v, const struct key *k, const struct share *s
 		sum.packets += s[i].packets;
 		sum.flows += s[i].flows;
 	}
-	totals_add(&v->totals, k, &sum);
+	period_add(&v->totals, k, &sum);
 }
 
 static void add_row(struct window *w, struct view *v, const struct block *b, uint32_t r,
@@ -399,7 +399,7 @@ bool window_tick(struct window *w, int64_t now_ms)
 	int64_t s = slice_of(now_ms), had = w->now_slice;
 
 	for (unsigned i = 0; i < w->n_views; i++)
-		totals_tick(&w->views[i].totals, now_ms);
+		period_tick(&w->views[i].totals, now_ms);
 	/* A clock stepped back: the slices of the future stay open, time catches up. */
 	if (s <= had)
 		return false;
@@ -503,7 +503,7 @@ static struct sums total_of(void *arg, unsigned view, const struct key *k,
 {
 	struct window *w = arg;
 
-	return totals_of(&w->views[view].totals, k, start_ms, end_ms);
+	return period_of(&w->views[view].totals, k, start_ms, end_ms);
 }
 
 static uint32_t exporter_of(const struct key *k)

@@ -324,6 +324,7 @@ static void missing_is_not_zero(void **state)
 	assert_true(presence_covered(p, 0, slice_of(T0 + MIN)));
 	/* Ten minutes of nothing, then back: the hole stays a hole. */
 	presence_heard(p, 0, t + 10 * MIN);
+	presence_heard(p, 0, t + 10 * MIN + SLICE_MS);
 	assert_false(presence_covered(p, 0, slice_of(t + 5 * MIN)));
 	assert_true(presence_covered(p, 0, slice_of(t + 10 * MIN)));
 	assert_true(presence_covered(p, 0, slice_of(T0 + MIN)));

@@ -1,4 +1,4 @@
-/* totals.c - sums since the start of a local day, week (Monday) or month.
+/* period.c - sums since the start of a local day, week (Monday) or month.
  * SPDX-License-Identifier: ISC
  *
  * Kept as running totals for each key, written to history when they change and
@@ -36,7 +36,7 @@ static int64_t boundary_ms(const struct totals *t, int64_t now_ms, int step)
 	return calendar_unix(t->calendar, l.year, l.month, day, 0, 0, 0) * 1000;
 }
 
-void totals_init(struct totals *t, const struct calendar *c, enum period p,
+void period_init(struct totals *t, const struct calendar *c, enum period p,
 		 size_t key_octets, int64_t now_ms)
 {
 	*t = (struct totals){ .calendar = c, .period = p };
@@ -44,10 +44,10 @@ void totals_init(struct totals *t, const struct calendar *c, enum period p,
 		return;
 	map_init(&t->map, key_octets, sizeof(struct sums), TOTALS_MAX);
 	map_init(&t->dirty, key_octets, 1, TOTALS_MAX);
-	totals_tick(t, now_ms);
+	period_tick(t, now_ms);
 }
 
-void totals_fini(struct totals *t)
+void period_fini(struct totals *t)
 {
 	if (t->period != PERIOD_NONE) {
 		map_fini(&t->map);
@@ -56,7 +56,7 @@ void totals_fini(struct totals *t)
 	*t = (struct totals){ 0 };
 }
 
-void totals_tick(struct totals *t, int64_t now_ms)
+void period_tick(struct totals *t, int64_t now_ms)
 {
 	if (t->period == PERIOD_NONE || (now_ms >= t->start_ms && now_ms < t->end_ms))
 		return;
@@ -96,7 +96,7 @@ static void thin(struct totals *t)
 	t->map = kept;
 }
 
-void totals_add(struct totals *t, const struct key *k, const struct sums *s)
+void period_add(struct totals *t, const struct key *k, const struct sums *s)
 {
 	struct sums *sum;
 
@@ -133,7 +133,7 @@ void window_totals(struct window *w, window_total_f *fn, void *arg)
 	}
 }
 
-struct sums totals_of(const struct totals *t, const struct key *k, int64_t *start_ms,
+struct sums period_of(const struct totals *t, const struct key *k, int64_t *start_ms,
 		      int64_t *end_ms)
 {
 	const struct sums *s = t->period == PERIOD_NONE ? NULL : map_get(&t->map, k);
