@@ -93,6 +93,9 @@ void sflow_begin(struct dgram *d, struct sflow_sample *s)
 {
 	s->row = out_row(d);
 	s->b = d->out->block;
+	block_use(s->b, F_start_ms);
+	block_use(s->b, F_end_ms);
+	s->b->start_ms[s->row] = s->b->end_ms[s->row] = d->received_ms;
 }
 
 static void clamp_note(struct sflow_sample *s)
@@ -426,6 +429,11 @@ bool sflow_record(struct sflow_sample *s, uint32_t format, struct rd *r)
 	case 1007: return nat(s, r);
 	case 1012: return vlan_tunnel(s, r);
 	case 1020: return nat_port(s, r);
+	case 1023: /* the outer header of an IPv4 or IPv6 tunnel, leaving or arriving; all */
+	case 1024: /* that is known of the packet where no other record tells it */
+		return s->packet == PACKET_IP || sflow_ip(s, r, 4);
+	case 1025:
+	case 1026: return s->packet == PACKET_IP || sflow_ip(s, r, 16);
 	}
 	return true; /* what we do not know is no fault of the sender */
 }

@@ -232,6 +232,7 @@ static void an_ipv4_record_is_a_flow(void **unused)
 		assert_int_equal(t.b->start_ms[i], NOW);
 		assert_int_equal(t.b->end_ms[i], NOW);
 		assert_int_equal(t.b->sampling[i], 1);
+		assert_int_equal(t.b->notes[i], 0);
 	}
 	assert_int_equal(t.x->ledger.bytes, bytes);
 	assert_int_equal(t.x->ledger.packets, 12);
@@ -498,6 +499,26 @@ static void a_tag_taken_off_is_the_vlan(void **unused)
 	close_at(at);
 	assert_int_equal(feed(), 1);
 	assert_int_equal(t.b->vlan[0], 100);
+}
+
+static void a_tunnel_record_tells_the_packet_where_nothing_else_does(void **unused)
+{
+	(void)unused;
+	for (int kind = 0; kind < 3; kind++) { /* alone, after, and before the packet */
+		head5(1, 0, 1, 1000);
+		size_t at = flow_sample(1, 1, 1, 2);
+		if (kind == 1)
+			ip4_record(100, 0x0a000001, 0x0a000002);
+		W(U(1024), U(32), U(999), U(47), U(0xc0000201), U(0xc0000202), U(0), U(0), U(0),
+		  U(0));
+		if (kind == 2)
+			raw_header(1518, 1500);
+		close_at(at);
+		assert_int_equal(feed(), 1);
+		is_addr(kind == 0 ? "192.0.2.1" : kind == 1 ? "10.0.0.1" : "198.51.100.1",
+			&t.b->src[0]);
+		assert_int_equal(t.b->bytes[0], kind == 0 ? 999 : kind == 1 ? 100 : 1500);
+	}
 }
 
 static void a_discarded_packet_is_an_event_without_octets(void **unused)
@@ -950,6 +971,7 @@ int main(void)
 		TEST(what_the_switch_knew_is_kept),
 		TEST(a_local_destination_has_the_routers_own_as),
 		TEST(a_tag_taken_off_is_the_vlan),
+		TEST(a_tunnel_record_tells_the_packet_where_nothing_else_does),
 		TEST(a_discarded_packet_is_an_event_without_octets),
 		TEST(counter_samples_tell_speed_name_and_totals),
 		TEST(lost_datagrams_are_counted_for_each_sub_agent),
