@@ -42,7 +42,7 @@ void frame_seal(struct frame *f, const struct out *head, uint32_t body_len,
 	put_le(header + CHECKED, check_of(header, head->p, head->len), 8);
 }
 
-bool frame_parse(const uint8_t header[static FRAME_HEADER], struct frame *f)
+bool frame_of(const uint8_t header[static FRAME_HEADER], struct frame *f)
 {
 	f->type = header[4];
 	f->head_len = (uint32_t)get_le(header + 8, 4);
@@ -79,7 +79,7 @@ static bool frame_at(int fd, uint64_t size, uint64_t at, struct frame *f, struct
 	uint8_t first[GUESS];
 	size_t have = size - at < GUESS ? (size_t)(size - at) : GUESS;
 
-	if (have < FRAME_HEADER || !read_at(fd, first, have, at) || !frame_parse(first, f) ||
+	if (have < FRAME_HEADER || !read_at(fd, first, have, at) || !frame_of(first, f) ||
 	    frame_octets(f) > size - at)
 		return false;
 	head->len = 0;
@@ -187,7 +187,7 @@ bool file_closed(int fd, uint64_t size, struct totals *t)
 	struct in r = in_over(last + FRAME_HEADER, END_HEAD);
 
 	if (size < sizeof(last) || !read_at(fd, last, sizeof(last), size - sizeof(last)) ||
-	    !frame_parse(last, &f) || f.type != FRAME_END || f.head_len != END_HEAD ||
+	    !frame_of(last, &f) || f.type != FRAME_END || f.head_len != END_HEAD ||
 	    f.body_len || !frame_check(last, last + FRAME_HEADER, END_HEAD))
 		return false;
 	totals_read(&r, t);

@@ -16,7 +16,7 @@ struct frame {
 void frame_seal(struct frame *f, const struct out *head, uint32_t body_len,
 		uint8_t header[static FRAME_HEADER]);
 /* The header's fields, in bounds; the checksum needs the directory as well. */
-bool frame_parse(const uint8_t header[static FRAME_HEADER], struct frame *f);
+bool frame_of(const uint8_t header[static FRAME_HEADER], struct frame *f);
 bool frame_check(const uint8_t header[static FRAME_HEADER], const uint8_t *head, size_t len);
 uint32_t body_sum(const void *p, size_t len); /* of a section */
 
