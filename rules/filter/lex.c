@@ -51,7 +51,7 @@ static void quoted(const char *s, struct token *t)
 		t->text[n++] = s[at];
 	}
 	t->text[n] = '\0';
-	t->end = at + 1;
+	t->end = s[at] ? at + 1 : at;
 	if (!s[at])
 		bad(t, "a quotation mark is opened here and never closed");
 }
