@@ -1,0 +1,240 @@
+/* alert.c - an alert's life, and the one line that says it.
+ * SPDX-License-Identifier: ISC
+ *
+ * The headline goes into subjects, titles and terminals, so it is made once,
+ * here, and in plain ASCII as far as the names are. It says what is measured,
+ * how much, since when and what is normal, and gives up parts from the end
+ * before it cuts a name: with a mail's "[RESOLVED] " in front it stays within
+ * 80 characters.
+ */
+#include "daemon/model/alert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "daemon/base/mem.h"
+#include "daemon/base/strb.h"
+#include "daemon/base/units.h"
+
+enum { HEADLINE = 69 }; /* characters; 11 more for the tag of a subject */
+
+const char *const alert_state_word[] = { "pending", "firing", "resolved" };
+const char *const severity_word[] = { "info", "warning", "critical" };
+
+int severity_find(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(severity_word); i++)
+		if (!strcmp(word, severity_word[i]))
+			return (int)i;
+	return -1;
+}
+
+struct alert *alert_new(void)
+{
+	struct alert *a = xcalloc(1, sizeof(*a));
+
+	a->refs = 1;
+	return a;
+}
+
+struct alert *alert_ref(const struct alert *a)
+{
+	struct alert *counted = (struct alert *)a; /* only the count changes */
+
+	if (counted)
+		__atomic_fetch_add(&counted->refs, 1, __ATOMIC_RELAXED);
+	return counted;
+}
+
+static void free_flow(struct top_flow *f)
+{
+	for (unsigned i = 0; i < f->n_urls; i++) {
+		free(f->urls[i].url);
+		free(f->urls[i].client);
+	}
+	free(f->urls);
+	free(f->src_name);
+	free(f->dst_name);
+	free(f->client);
+}
+
+void alert_unref(struct alert **ap)
+{
+	struct alert *a = *ap;
+
+	*ap = NULL;
+	if (!a || __atomic_sub_fetch(&a->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (unsigned i = 0; i < a->n_top; i++)
+		free_flow(&a->top[i]);
+	for (unsigned i = 0; i < a->n_changed; i++)
+		free(a->changed[i].key);
+	for (unsigned i = 0; i < ALERT_NOTIFY; i++)
+		free(a->notify[i]);
+	free(a->top);
+	free(a->changed);
+	free(a->rule);
+	free(a->filter);
+	free(a->series);
+	free(a->series_id);
+	free(a->detector);
+	free(a->why);
+	free(a);
+}
+
+static char *dup(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+struct alert *alert_copy(const struct alert *a)
+{
+	struct alert *c = alert_new();
+
+	memcpy(c, a, sizeof(*c));
+	c->refs = 1;
+	c->rule = dup(a->rule);
+	c->filter = dup(a->filter);
+	c->series = dup(a->series);
+	c->series_id = dup(a->series_id);
+	c->detector = dup(a->detector);
+	c->why = dup(a->why);
+	c->top = NULL;
+	c->changed = NULL;
+	c->n_top = c->n_changed = 0;
+	for (unsigned i = 0; i < ALERT_NOTIFY; i++)
+		c->notify[i] = dup(a->notify[i]);
+	return c;
+}
+
+/* ULID: 48 bits of milliseconds, then 80 random bits, in Crockford's base 32:
+ * 26 digits of five bits, the first two bits of the 130 zero. */
+void alert_new_id(char id[static ALERT_ID], int64_t now_ms)
+{
+	static const char digit[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	uint8_t random[10];
+	unsigned bits = 0, have = 0;
+	size_t at = 10;
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		memset(random, 0, sizeof(random)); /* cannot be: 10 octets never block */
+	for (int i = 9; i >= 0; i--, now_ms >>= 5)
+		id[i] = digit[now_ms & 31];
+	for (size_t i = 0; i < sizeof(random); i++) {
+		bits = bits << 8 | random[i];
+		for (have += 8; have >= 5; have -= 5)
+			id[at++] = digit[bits >> (have - 5) & 31];
+	}
+	id[at] = '\0';
+}
+
+/* "2-4 Mbit/s" of "2.00 Mbit/s" and "4.00 Mbit/s"; without the unit when it is
+ * the one of the value that was just said. */
+static void range(const struct alert *a, const char *value, char out[static 112])
+{
+	char low[UNIT_TEXT], high[UNIT_TEXT];
+	const char *lu, *hu, *vu;
+
+	measure_text(&a->measure, a->low, low);
+	measure_text(&a->measure, a->high, high);
+	lu = strchr(low, ' ');
+	hu = strchr(high, ' ');
+	vu = strchr(value, ' ');
+	if (lu && hu && !strcmp(lu, hu))
+		low[lu - low] = '\0';
+	else if (!strcmp(low, "0") || !strncmp(low, "0 ", 2))
+		low[1] = '\0';
+	else
+		hu = NULL;
+	if (hu && vu && !strcmp(vu, hu))
+		high[hu - high] = '\0';
+	snprintf(out, 112, "%s-%s", low, high);
+}
+
+static bool quota(const struct alert *a)
+{
+	return a->window_end_ms - a->window_start_ms > 2 * 3600000ll && !a->below;
+}
+
+/* How long it has been so: since it was first seen, at least the window that
+ * the value is of. */
+static const char *lasting(const struct alert *a, char buf[static UNIT_TEXT])
+{
+	int64_t from = a->pending_ms ? a->pending_ms : a->started_ms;
+	int64_t to = a->ended_ms ? a->ended_ms : a->window_end_ms;
+
+	if (!from || (!a->ended_ms && from > a->window_start_ms))
+		from = a->window_start_ms;
+	return text_duration(to > from ? to - from : 0, buf);
+}
+
+/* The parts of the line, the dispensable ones last. */
+struct parts {
+	char what[128], normal[128], hour[32];
+};
+
+static void firing(const struct alert *a, struct parts *p)
+{
+	char value[UNIT_TEXT], time[UNIT_TEXT], limit[UNIT_TEXT], band[112];
+
+	measure_text(&a->measure, a->value, value);
+	measure_text(&a->measure, a->threshold, limit);
+	lasting(a, time);
+	if (a->was)
+		snprintf(p->what, sizeof(p->what), "was at %s for %s", value, time);
+	else if (a->below && a->value <= 0)
+		snprintf(p->what, sizeof(p->what), "nothing for %s", time);
+	else if (quota(a))
+		snprintf(p->what, sizeof(p->what), "%s in %s", value, time);
+	else
+		snprintf(p->what, sizeof(p->what), "%s%s %s %s", a->below ? "only " : "", value,
+			 measure_is_rate(&a->measure) ? "for" : "in", time);
+	if (a->has_baseline) {
+		range(a, a->below && a->value <= 0 ? "" : value, band);
+		snprintf(p->normal, sizeof(p->normal), ", normally %s", band);
+		strcpy(p->hour, " at this hour");
+	} else if (a->warning_share) {
+		snprintf(p->normal, sizeof(p->normal), ", %.0f %% of the %s allowed",
+			 a->threshold > 0 ? 100 * a->value / a->threshold : 0, limit);
+	} else {
+		snprintf(p->normal, sizeof(p->normal), ", limit %s", limit);
+	}
+}
+
+static void resolved(const struct alert *a, struct parts *p)
+{
+	char value[UNIT_TEXT], time[UNIT_TEXT], peak[UNIT_TEXT];
+
+	measure_text(&a->measure, a->value, value);
+	measure_text(&a->measure, a->peak, peak);
+	lasting(a, time);
+	snprintf(p->what, sizeof(p->what), "back to %s after %s", value, time);
+	if (!a->below && a->peak > a->value)
+		snprintf(p->normal, sizeof(p->normal), ", peak %s", peak);
+}
+
+void alert_headline(const struct alert *a, char out[static 160])
+{
+	struct parts p = { "", "", "" };
+	const char *name = a->series && *a->series ? a->series : a->rule ? a->rule : "all";
+	size_t left = HEADLINE, all, cut;
+
+	if (a->state == ALERT_RESOLVED && !a->was)
+		resolved(a, &p);
+	else
+		firing(a, &p);
+	all = utf8_cut(name, SIZE_MAX, SIZE_MAX);
+	left -= strlen(p.what) + 2; /* all parts are ASCII and shorter than that */
+	cut = utf8_cut(name, left, 90);
+	if (cut < all)
+		cut = utf8_cut(name, left - 2, 90);
+	left -= cut < left ? cut : left; /* octets: never fewer than characters */
+	if (strlen(p.normal) > left)
+		p.normal[0] = p.hour[0] = '\0';
+	else if (strlen(p.normal) + strlen(p.hour) > left)
+		p.hour[0] = '\0';
+	snprintf(out, 160, "%.*s%s: %s%s%s", (int)cut, name, cut < all ? ".." : "", p.what,
+		 p.normal, p.hour);
+}

@@ -1,0 +1,437 @@
+/* alert_json.c - an alert as "culprit.alert/1", and back.
+ * SPDX-License-Identifier: ISC
+ *
+ * One shape for webhooks, the API, history and the outbox. The names of DESIGN
+ * section 4 come first; what is beside them (filter, evidence, spark …) lets a
+ * message be written from the stored text alone, after a restart too.
+ * contrib/alert.schema.json describes it and a test holds every body against it.
+ *
+ * JSON has no NaN and 64-bit counters do not all fit its integers: a value that
+ * is not finite is null, a counter above 2^63 - 1 is that.
+ */
+#include "daemon/model/alert.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/base/mem.h"
+#include "daemon/base/strb.h"
+#include "daemon/base/units.h"
+
+static const char schema[] = "culprit.alert/1";
+
+static json_t *real(double v)
+{
+	if (!isfinite(v))
+		return json_null();
+	if (v == floor(v) && fabs(v) < 9007199254740992.0)
+		return json_integer((json_int_t)v);
+	return json_real(v);
+}
+
+static json_t *count(uint64_t v)
+{
+	return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
+}
+
+/* Text from outside may be no UTF-8, which jansson refuses: then each octet
+ * that is none becomes U+FFFD. */
+static json_t *text(const char *s)
+{
+	struct strb b = { 0 };
+	json_t *j;
+
+	if (!s)
+		return json_null();
+	j = json_string(s);
+	if (j)
+		return j;
+	for (size_t n; *s; s += n) {
+		n = utf8_cut(s, 1, 4);
+		j = json_stringn(s, n);
+		if (j)
+			strb_addn(&b, s, n);
+		else
+			strb_add(&b, "\xef\xbf\xbd");
+		json_decref(j);
+	}
+	j = json_string(b.s ? b.s : "");
+	strb_free(&b);
+	return j;
+}
+
+static json_t *when(int64_t ms)
+{
+	char buf[UNIT_TEXT];
+
+	return ms ? json_string(text_rfc3339(ms, buf)) : json_null();
+}
+
+static json_t *address(const struct addr *a)
+{
+	char buf[ADDR_TEXT];
+
+	return addr_is_none(a) ? json_null() : json_string(addr_text(a, buf));
+}
+
+static void put(json_t *o, const char *key, json_t *v)
+{
+	json_object_set_new(o, key, v ? v : json_null());
+}
+
+static json_t *url_json(const struct alert_url *u)
+{
+	json_t *o = json_object();
+
+	put(o, "url", text(u->url ? u->url : ""));
+	put(o, "bytes", count(u->bytes));
+	put(o, "from", when(u->from_ms));
+	put(o, "to", when(u->to_ms));
+	put(o, "client", text(u->client));
+	return o;
+}
+
+static json_t *flow_json(const struct top_flow *f)
+{
+	json_t *o = json_object(), *urls = json_array();
+
+	put(o, "src", address(&f->src));
+	put(o, "src_port", json_integer(f->src_port));
+	put(o, "dst", address(&f->dst));
+	put(o, "dst_port", json_integer(f->dst_port));
+	put(o, "proto", json_integer(f->proto));
+	put(o, "bytes", count(f->bytes));
+	put(o, "packets", count(f->packets));
+	put(o, "flows", count(f->flows));
+	put(o, "share", real(f->share));
+	put(o, "src_name", text(f->src_name));
+	put(o, "dst_name", text(f->dst_name));
+	put(o, "client", text(f->client));
+	for (unsigned i = 0; i < f->n_urls; i++)
+		json_array_append_new(urls, url_json(&f->urls[i]));
+	put(o, "urls", urls);
+	return o;
+}
+
+static json_t *lists(const struct alert *a, json_t *o)
+{
+	json_t *top = json_array(), *changed = json_array(), *spark = json_array();
+	json_t *names = json_array(), *sparks = json_object();
+
+	for (unsigned i = 0; i < a->n_top; i++)
+		json_array_append_new(top, flow_json(&a->top[i]));
+	for (unsigned i = 0; i < a->n_changed; i++) {
+		const struct changed *c = &a->changed[i];
+		json_t *row = json_object();
+
+		put(row, "key", text(c->key ? c->key : ""));
+		put(row, "value", real(c->value));
+		put(row, "before", real(c->before));
+		put(row, "share_of_change", real(c->share_of_change));
+		json_array_append_new(changed, row);
+	}
+	for (unsigned i = 0; i < a->n_spark; i++)
+		json_array_append_new(spark, real(a->spark[i]));
+	for (unsigned i = 0; i < ALERT_NOTIFY && a->notify[i]; i++)
+		json_array_append_new(names, text(a->notify[i]));
+	put(sparks, "step_ms", json_integer(a->spark_step_ms));
+	put(sparks, "values", spark);
+	put(o, "top_flows", top);
+	put(o, "changed", changed);
+	put(o, "spark", sparks);
+	put(o, "notify", names);
+	return o;
+}
+
+static json_t *evidence(const struct alert *a)
+{
+	json_t *o = json_object(), *at = json_object();
+
+	put(at, "file", json_integer(a->position.file_s));
+	put(at, "offset", count(a->position.offset));
+	put(at, "block", count(a->block_seq));
+	put(o, "short", json_boolean(a->evidence_short));
+	put(o, "from", when(a->evidence_from_ms));
+	put(o, "bytes", count(a->total_bytes));
+	put(o, "packets", count(a->total_packets));
+	put(o, "flows", count(a->total_flows));
+	put(o, "archive", at);
+	return o;
+}
+
+static json_t *links(const struct alert *a, const char *base_url)
+{
+	json_t *o = json_object();
+	size_t len = base_url ? strlen(base_url) : 0;
+	char *s;
+
+	while (len && base_url[len - 1] == '/')
+		len--;
+	if (!len)
+		return o;
+	s = xasprintf("%.*s/alert/%s", (int)len, base_url, a->id);
+	put(o, "alert", text(s));
+	free(s);
+	s = xasprintf("%.*s/?at=%lld", (int)len, base_url,
+		      (long long)(a->window_start_ms / BIN_MS * (BIN_MS / 1000)));
+	put(o, "bin", text(s));
+	free(s);
+	return o;
+}
+
+json_t *alert_json(const struct alert *a, const char *base_url)
+{
+	json_t *o = json_object(), *series = json_object(), *window = json_object();
+	json_t *band = a->has_baseline ? json_object() : json_null();
+	json_t *quality = json_object();
+	char word[32];
+
+	put(o, "schema", json_string(schema));
+	put(o, "id", text(a->id));
+	put(o, "fingerprint", text(a->fingerprint));
+	put(o, "status", json_string(alert_state_word[a->state]));
+	put(o, "severity", json_string(severity_word[a->severity]));
+	put(o, "rule", text(a->rule ? a->rule : ""));
+	put(series, "by", json_string(by_word(a->by)));
+	put(series, "id", text(a->series_id ? a->series_id : ""));
+	put(series, "name", text(a->series ? a->series : ""));
+	put(o, "series", series);
+	put(o, "measure", text(measure_word(&a->measure, word)));
+	put(o, "unit", text(measure_unit(&a->measure)));
+	put(o, "value", real(a->value));
+	put(o, "threshold", real(a->threshold));
+	if (a->has_baseline) {
+		put(band, "low", real(a->low));
+		put(band, "median", real(a->median));
+		put(band, "high", real(a->high));
+	}
+	put(o, "baseline", band);
+	put(window, "start", when(a->window_start_ms));
+	put(window, "end", when(a->window_end_ms));
+	put(o, "window", window);
+	put(o, "started_at", when(a->started_ms));
+	put(o, "ended_at", when(a->ended_ms));
+	put(o, "why", text(a->why));
+	put(quality, "lost_flows", count(a->lost_flows));
+	put(quality, "dropped_datagrams", count(a->dropped_datagrams));
+	put(quality, "sampling", json_integer(a->sampling ? a->sampling : 1));
+	put(o, "quality", quality);
+	lists(a, o);
+	put(o, "links", links(a, base_url));
+	put(o, "filter", text(a->filter ? a->filter : ""));
+	put(o, "error", real(a->error));
+	put(o, "peak", real(a->peak));
+	put(o, "clear", real(a->clear));
+	put(o, "below", json_boolean(a->below));
+	put(o, "was", json_boolean(a->was));
+	put(o, "warning_share", json_boolean(a->warning_share));
+	put(o, "detector", text(a->detector));
+	put(o, "pending_at", when(a->pending_ms));
+	put(o, "judged_at", when(a->judged_ms));
+	put(o, "crossed_at", when(a->crossed_ms));
+	put(o, "evidence", evidence(a));
+	return o;
+}
+
+/* --- and back ------------------------------------------------------------ */
+
+static const char *str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static char *maybe(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? xstrdup(s) : NULL;
+}
+
+static double num(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+static uint64_t u64(const json_t *o, const char *key)
+{
+	json_int_t v = json_integer_value(json_object_get(o, key));
+
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+static bool yes(const json_t *o, const char *key)
+{
+	return json_is_true(json_object_get(o, key));
+}
+
+/* "2026-11-23T09:35:00.000Z"; 0 for null and what is no such time. */
+static int64_t at(const json_t *o, const char *key)
+{
+	struct tm tm = { 0 };
+	int ms = 0;
+
+	if (sscanf(str(o, key), "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &tm.tm_year, &tm.tm_mon,
+		   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms) < 6)
+		return 0;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	return (int64_t)timegm(&tm) * 1000 + ms;
+}
+
+static void read_flow(struct top_flow *f, const json_t *o)
+{
+	const json_t *urls = json_object_get(o, "urls");
+	size_t n = json_array_size(urls);
+
+	if (!addr_parse(str(o, "src"), &f->src))
+		f->src = (struct addr){ { 0 } };
+	if (!addr_parse(str(o, "dst"), &f->dst))
+		f->dst = (struct addr){ { 0 } };
+	f->src_port = (uint16_t)u64(o, "src_port");
+	f->dst_port = (uint16_t)u64(o, "dst_port");
+	f->proto = (uint8_t)u64(o, "proto");
+	f->bytes = u64(o, "bytes");
+	f->packets = u64(o, "packets");
+	f->flows = u64(o, "flows");
+	f->share = num(o, "share");
+	f->src_name = maybe(o, "src_name");
+	f->dst_name = maybe(o, "dst_name");
+	f->client = maybe(o, "client");
+	if (n > ALERT_URLS)
+		n = ALERT_URLS;
+	f->urls = n ? xcalloc(n, sizeof(*f->urls)) : NULL;
+	for (; f->n_urls < n; f->n_urls++) {
+		struct alert_url *u = &f->urls[f->n_urls];
+		const json_t *row = json_array_get(urls, f->n_urls);
+
+		u->url = xstrdup(str(row, "url"));
+		u->client = maybe(row, "client");
+		u->bytes = u64(row, "bytes");
+		u->from_ms = at(row, "from");
+		u->to_ms = at(row, "to");
+	}
+}
+
+static void read_lists(struct alert *a, const json_t *j)
+{
+	const json_t *top = json_object_get(j, "top_flows"), *spark = json_object_get(j, "spark");
+	const json_t *changed = json_object_get(j, "changed");
+	const json_t *v = json_object_get(spark, "values");
+	const json_t *names = json_object_get(j, "notify");
+	size_t n = json_array_size(top);
+
+	if (n > ALERT_TOP)
+		n = ALERT_TOP;
+	a->top = n ? xcalloc(n, sizeof(*a->top)) : NULL;
+	for (; a->n_top < n; a->n_top++)
+		read_flow(&a->top[a->n_top], json_array_get(top, a->n_top));
+	n = json_array_size(changed);
+	if (n > ALERT_CHANGED)
+		n = ALERT_CHANGED;
+	a->changed = n ? xcalloc(n, sizeof(*a->changed)) : NULL;
+	for (; a->n_changed < n; a->n_changed++) {
+		struct changed *c = &a->changed[a->n_changed];
+		const json_t *row = json_array_get(changed, a->n_changed);
+
+		c->key = xstrdup(str(row, "key"));
+		c->value = num(row, "value");
+		c->before = num(row, "before");
+		c->share_of_change = num(row, "share_of_change");
+	}
+	for (n = json_array_size(v); a->n_spark < n && a->n_spark < ALERT_SPARK; a->n_spark++) {
+		const json_t *x = json_array_get(v, a->n_spark);
+
+		a->spark[a->n_spark] = json_is_number(x) ? json_number_value(x) : NAN;
+	}
+	a->spark_step_ms = (int64_t)u64(spark, "step_ms");
+	for (size_t i = 0; i < json_array_size(names) && i < ALERT_NOTIFY; i++) {
+		const char *s = json_string_value(json_array_get(names, i));
+
+		a->notify[i] = xstrdup(s ? s : "");
+	}
+}
+
+static void read_evidence(struct alert *a, const json_t *e)
+{
+	const json_t *p = json_object_get(e, "archive");
+
+	a->evidence_short = yes(e, "short");
+	a->evidence_from_ms = at(e, "from");
+	a->total_bytes = u64(e, "bytes");
+	a->total_packets = u64(e, "packets");
+	a->total_flows = u64(e, "flows");
+	a->position.file_s = (int64_t)u64(p, "file");
+	a->position.offset = u64(p, "offset");
+	a->block_seq = u64(p, "block");
+}
+
+static int state_find(const char *word)
+{
+	for (size_t i = 0; i <= ALERT_RESOLVED; i++)
+		if (!strcmp(word, alert_state_word[i]))
+			return (int)i;
+	return -1;
+}
+
+struct alert *alert_from_json(const json_t *j, struct err *err)
+{
+	const json_t *series = json_object_get(j, "series"), *w = json_object_get(j, "window");
+	const json_t *band = json_object_get(j, "baseline"), *q = json_object_get(j, "quality");
+	int state = state_find(str(j, "status")), severity = severity_find(str(j, "severity"));
+	int by = by_find(str(series, "by"));
+	struct alert *a;
+
+	if (strcmp(str(j, "schema"), schema) || state < 0 || severity < 0) {
+		err_set(err, "this is not an alert in the form \"%s\"", schema);
+		return NULL;
+	}
+	a = alert_new();
+	snprintf(a->id, sizeof(a->id), "%s", str(j, "id"));
+	snprintf(a->fingerprint, sizeof(a->fingerprint), "%s", str(j, "fingerprint"));
+	a->state = (enum alert_state)state;
+	a->severity = (enum severity)severity;
+	a->by = by < 0 ? BY_NONE : (enum by)by;
+	a->rule = xstrdup(str(j, "rule"));
+	a->filter = xstrdup(str(j, "filter"));
+	a->series = xstrdup(str(series, "name"));
+	a->series_id = xstrdup(str(series, "id"));
+	if (!measure_parse(str(j, "measure"), &a->measure)) {
+		err_set(err, "alert %s has the unknown measure \"%.40s\"", a->id, str(j, "measure"));
+		alert_unref(&a);
+		return NULL;
+	}
+	a->value = num(j, "value");
+	a->error = num(j, "error");
+	a->peak = num(j, "peak");
+	a->threshold = num(j, "threshold");
+	a->clear = num(j, "clear");
+	a->below = yes(j, "below");
+	a->was = yes(j, "was");
+	a->warning_share = yes(j, "warning_share");
+	a->detector = maybe(j, "detector");
+	a->has_baseline = json_is_object(band);
+	a->low = num(band, "low");
+	a->median = num(band, "median");
+	a->high = num(band, "high");
+	a->window_start_ms = at(w, "start");
+	a->window_end_ms = at(w, "end");
+	a->pending_ms = at(j, "pending_at");
+	a->started_ms = at(j, "started_at");
+	a->ended_ms = at(j, "ended_at");
+	a->judged_ms = at(j, "judged_at");
+	a->crossed_ms = at(j, "crossed_at");
+	a->why = maybe(j, "why");
+	a->lost_flows = u64(q, "lost_flows");
+	a->dropped_datagrams = u64(q, "dropped_datagrams");
+	a->sampling = (uint32_t)u64(q, "sampling");
+	read_evidence(a, json_object_get(j, "evidence"));
+	read_lists(a, j);
+	return a;
+}
