@@ -1,0 +1,87 @@
+/* format.h - what turns an alert into the request that one kind of target wants.
+ * SPDX-License-Identifier: ISC
+ *
+ * A format is one file fmt_<name>.c that ends in a `const struct format`, and a
+ * line in formats.def. It has no I/O and no clock: the same message gives the
+ * same request. Text from outside goes through jansson (all JSON bodies), and
+ * where the target reads markup of its own, through that markup's one escape.
+ */
+#ifndef CUL_NOTIFY_FORMAT_H
+#define CUL_NOTIFY_FORMAT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/base/err.h"
+#include "daemon/base/strb.h"
+#include "daemon/model/alert.h"
+
+struct channel;
+
+enum { DIGEST_TOP = 20 };
+
+/* What stands for many messages at once (D8). */
+struct digest {
+	unsigned firing, resolved; /* messages it stands for */
+	int64_t from_ms, to_ms;    /* when they were made */
+	struct digest_line {
+		char *headline;
+		enum alert_state state;
+		enum severity severity;
+	} line[DIGEST_TOP];        /* n_line; the most severe first */
+	unsigned n_line;
+};
+
+/* One message about one alert, or a digest: then alert is NULL. All borrowed. */
+struct message {
+	const struct alert *alert;
+	const struct digest *digest;
+	const char *key;     /* idempotency key, the same on every retry */
+	const char *thread;  /* key of the first message about this alert */
+	const char *subject; /* headline of that first message */
+	const char *remote;  /* the target's own id of that message, or NULL */
+	bool first;          /* this is that message */
+	unsigned attempts;   /* before this one */
+	int64_t now_ms;      /* of the attempt */
+};
+
+struct request {
+	struct strb body;
+	const char *content_type; /* static; NULL: application/json */
+	struct strb url;          /* instead of the channel's, when not empty */
+	const char *auth;         /* static scheme of the token: "Bearer"; NULL: not sent */
+	bool failed;              /* the format could not say it; err in the log */
+};
+void request_fini(struct request *r);
+/* Serialises and drops j into the body; shortest reals, UTF-8. */
+void request_json(struct request *r, json_t *j);
+
+/* What the target's answer means beyond its status. */
+struct answer {
+	long status;
+	const char *body;  /* up to 64 KiB, terminated */
+	bool refused;      /* out: 2xx, but not taken (Slack); final */
+	int64_t retry_ms;  /* out: asked to wait so long; 0: did not say */
+	char remote[64];   /* out: its id of the message, "" none */
+};
+
+struct format {
+	const char *name, *doc;
+	bool machine;      /* sees every firing and resolve, never a digest */
+	unsigned batch;    /* alerts in one request; 0: one */
+	bool needs_token, needs_target, needs_template;
+	const char *default_url;
+	/* Fills r from n messages (one, unless batch says more). */
+	void (*make)(const struct channel *c, const struct message *m, unsigned n,
+		     struct request *r);
+	void (*read)(struct answer *a); /* may be NULL */
+	/* The target forgets: firing alerts are sent again so often; 0: no. */
+	int64_t resend_ms;
+	bool (*check)(const struct channel *c, struct err *err); /* may be NULL */
+};
+
+extern const struct format *const formats[]; /* NULL ends */
+const struct format *format_find(const char *name);
+
+#endif

@@ -1,0 +1,275 @@
+/* mail.c - an alert as a mail that a person can act on.
+ * SPDX-License-Identifier: ISC
+ *
+ *   multipart/mixed
+ *     multipart/alternative
+ *       text/plain                 what, why, figures, top flows, what next
+ *       multipart/related          (only with a chart)
+ *         text/html                the same, for a phone, light or dark
+ *         image/png  cid:chart
+ *     text/csv  flows.csv          (only with flows)
+ *
+ * The Message-ID is the idempotency key, so a retry is the same mail. The first
+ * message about an alert is the root of its thread: later ones answer it and
+ * keep its subject behind the tag, because some readers thread by that too.
+ */
+#include "daemon/notify/mail.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/base/units.h"
+#include "daemon/notify/mime.h"
+#include "daemon/notify/story.h"
+
+enum { ROWS = 10, WRAP = 72 };
+
+/* Adds text broken at blanks into lines of WRAP characters. */
+static void wrapped(struct strb *b, const char *text)
+{
+	size_t col = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, " "), chars = 0;
+
+		for (size_t i = 0; i < len; i++)
+			chars += ((unsigned char)text[i] & 0xc0) != 0x80;
+		if (col && col + 1 + chars > WRAP) {
+			strb_addc(b, '\n');
+			col = 0;
+		} else if (col) {
+			strb_addc(b, ' ');
+			col++;
+		}
+		strb_addn(b, text, len);
+		col += chars;
+		text += len;
+		text += strspn(text, " ");
+	}
+	strb_addc(b, '\n');
+}
+
+static void paragraph(struct strb *b, struct strb *text)
+{
+	if (text->len) {
+		wrapped(b, text->s);
+		strb_addc(b, '\n');
+	}
+	strb_free(text);
+}
+
+static void urls(const struct alert *a, struct strb *b)
+{
+	char size[UNIT_TEXT];
+	unsigned shown = 0;
+
+	for (unsigned i = 0; i < a->n_top; i++) {
+		const struct top_flow *f = &a->top[i];
+
+		for (unsigned k = 0; k < f->n_urls && shown < ROWS; k++, shown++) {
+			if (!shown)
+				strb_add(b, "Fetched through the proxy:\n");
+			strb_fmt(b, "  %8s  ", text_bytes((double)f->urls[k].bytes, size));
+			strb_tty(b, f->urls[k].client ? f->urls[k].client : "");
+			strb_add(b, f->urls[k].client ? "  " : "");
+			strb_tty(b, f->urls[k].url);
+			strb_addc(b, '\n');
+		}
+	}
+	strb_add(b, shown ? "\n" : "");
+}
+
+static void changes(const struct alert *a, struct strb *b)
+{
+	char now[UNIT_TEXT], before[UNIT_TEXT];
+
+	if (!a->n_changed)
+		return;
+	strb_add(b, "What changed against what is usual:\n");
+	for (unsigned i = 0; i < a->n_changed; i++) {
+		const struct changed *c = &a->changed[i];
+
+		strb_add(b, "  ");
+		story_share(c->share_of_change, b);
+		strb_add(b, " of the change: ");
+		strb_tty(b, c->key);
+		strb_fmt(b, ", now %s, before %s\n", measure_text(&a->measure, c->value, now),
+			 measure_text(&a->measure, c->before, before));
+	}
+	strb_addc(b, '\n');
+}
+
+static void alert_text(const struct channel *c, const struct alert *a, struct strb *b)
+{
+	struct fact facts[STORY_FACTS];
+	unsigned n = story_facts(a, facts);
+	struct strb t = { 0 };
+	char step[UNIT_TEXT];
+
+	story_why(a, &t);
+	paragraph(b, &t);
+	for (unsigned i = 0; i < n; i++)
+		strb_fmt(b, "  %-9s %s\n", facts[i].name, facts[i].value);
+	strb_addc(b, '\n');
+	if (a->n_spark) {
+		story_spark(a, b);
+		strb_fmt(b, "  one sign is %s\n\n", text_duration(a->spark_step_ms, step));
+	}
+	if (a->n_top) {
+		story_table(a, ROWS, b);
+		strb_addc(b, '\n');
+	}
+	urls(a, b);
+	changes(a, b);
+	story_quality(a, &t);
+	paragraph(b, &t);
+	story_next(a, &t);
+	paragraph(b, &t);
+	story_link(a, c->base_url, &t);
+	paragraph(b, &t);
+}
+
+void mail_text(const struct channel *c, const struct message *m, struct strb *b)
+{
+	struct strb t = { 0 };
+
+	story_headline(m, &t);
+	paragraph(b, &t);
+	if (m->alert) {
+		alert_text(c, m->alert, b);
+	} else {
+		strb_add(&t, "So many alerts came at once that they are told in one mail, the "
+			     "most severe first.");
+		paragraph(b, &t);
+		story_digest(m->digest, b);
+		strb_addc(b, '\n');
+	}
+	strb_fmt(b, "-- \nculprit on %s", c->ehlo);
+	if (m->alert)
+		strb_fmt(b, ", alert %s", m->alert->id);
+	strb_addc(b, '\n');
+}
+
+static void csv_end(struct strb *b, const struct addr *a, const char *name, uint16_t port)
+{
+	char buf[ADDR_TEXT];
+
+	strb_csv(b, addr_text(a, buf));
+	strb_addc(b, ',');
+	strb_csv(b, name ? name : "");
+	strb_fmt(b, ",%u,", port);
+}
+
+void mail_csv(const struct alert *a, struct strb *b)
+{
+	strb_add(b, "src,src_name,src_port,dst,dst_name,dst_port,proto,bytes,packets,flows,share,"
+		    "client,urls\r\n");
+	for (unsigned i = 0; i < a->n_top; i++) {
+		const struct top_flow *f = &a->top[i];
+		struct strb list = { 0 };
+
+		csv_end(b, &f->src, f->src_name, f->src_port);
+		csv_end(b, &f->dst, f->dst_name, f->dst_port);
+		strb_fmt(b, "%u,%llu,%llu,%llu,%.6f,", f->proto, (unsigned long long)f->bytes,
+			 (unsigned long long)f->packets, (unsigned long long)f->flows, f->share);
+		strb_csv(b, f->client ? f->client : "");
+		strb_addc(b, ',');
+		for (unsigned k = 0; k < f->n_urls; k++) {
+			strb_add(&list, k ? " " : "");
+			strb_add(&list, f->urls[k].url);
+		}
+		strb_csv(b, list.s ? list.s : "");
+		strb_add(b, "\r\n");
+		strb_free(&list);
+	}
+}
+
+static void ids(const struct channel *c, const struct message *m, struct strb *b)
+{
+	strb_fmt(b, "Message-ID: <%s@%s>\r\n", m->key, c->domain);
+	if (!m->first && m->thread && strcmp(m->thread, m->key)) {
+		strb_fmt(b, "In-Reply-To: <%s@%s>\r\n", m->thread, c->domain);
+		strb_fmt(b, "References: <%s@%s>\r\n", m->thread, c->domain);
+	}
+}
+
+static void headers(const struct channel *c, const struct message *m, struct strb *b)
+{
+	struct strb t = { 0 };
+
+	strb_add(b, "Date: ");
+	mime_date(b, m->now_ms);
+	strb_add(b, "\r\n");
+	strb_fmt(b, "From: culprit <%s>\r\n", c->from);
+	mime_addresses(b, "To", c->to);
+	story_title(m, &t);
+	mime_header(b, "Subject", t.s);
+	strb_free(&t);
+	ids(c, m, b);
+	strb_add(b, "Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\n"
+		    "Precedence: bulk\r\n");
+	strb_fmt(b, "List-Id: culprit alerts <culprit.%s>\r\n", c->domain);
+	if (m->alert) {
+		strb_fmt(&t, "%s; state=%s", m->alert->fingerprint,
+			 alert_state_word[m->alert->state]);
+		mime_header(b, "X-Culprit-Alert", t.s);
+		strb_free(&t);
+	}
+	if (m->alert && m->alert->state == ALERT_FIRING &&
+	    m->alert->severity == SEVERITY_CRITICAL)
+		strb_add(b, "Importance: high\r\n");
+	strb_add(b, "MIME-Version: 1.0\r\n");
+}
+
+static void multipart(struct strb *b, const char *kind, const char *key, int n)
+{
+	strb_fmt(b, "Content-Type: multipart/%s;\r\n boundary=\"=_%d_%s\"\r\n\r\n", kind, n, key);
+}
+
+/* A boundary has "=_", which no encoded part can contain. */
+static void boundary(struct strb *b, const char *key, int n, const char *end)
+{
+	strb_fmt(b, "--=_%d_%s%s\r\n", n, key, end);
+}
+
+static void text_part(struct strb *b, const char *type, struct strb *text)
+{
+	strb_fmt(b, "Content-Type: %s; charset=utf-8\r\n"
+		    "Content-Transfer-Encoding: quoted-printable\r\n\r\n", type);
+	mime_qp(b, text->s ? text->s : "");
+	strb_free(text);
+}
+
+static void csv_part(struct strb *b, const struct alert *a)
+{
+	struct strb csv = { 0 };
+
+	strb_add(b, "Content-Type: text/csv; charset=utf-8; header=present\r\n"
+		    "Content-Disposition: attachment; filename=\"flows.csv\"\r\n"
+		    "Content-Transfer-Encoding: base64\r\n\r\n");
+	mail_csv(a, &csv);
+	mime_base64(b, csv.s, csv.len);
+	strb_free(&csv);
+}
+
+void mail_compose(const struct channel *c, const struct message *m, struct strb *b)
+{
+	struct strb text = { 0 };
+
+	headers(c, m, b);
+	multipart(b, "mixed", m->key, 1);
+	boundary(b, m->key, 1, "");
+	multipart(b, "alternative", m->key, 2);
+	boundary(b, m->key, 2, "");
+	mail_text(c, m, &text);
+	text_part(b, "text/plain", &text);
+	boundary(b, m->key, 2, "");
+	mail_html(c, m, false, &text);
+	text_part(b, "text/html", &text);
+	boundary(b, m->key, 2, "--");
+	if (m->alert && m->alert->n_top) {
+		boundary(b, m->key, 1, "");
+		csv_part(b, m->alert);
+	}
+	boundary(b, m->key, 1, "--");
+}

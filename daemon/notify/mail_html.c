@@ -1,0 +1,278 @@
+/* mail_html.c - the mail's HTML part.
+ * SPDX-License-Identifier: ISC
+ *
+ * Mail programs know tables and inline styles and little else. Colours are
+ * chosen to read on white and on black, since some programs honour the style
+ * sheet's dark half, some invert, and some do neither. One column, 640 pixels
+ * at most; the table of flows drops nothing on a phone, it stacks its two ends
+ * in one cell. All text from outside goes through strb_html().
+ */
+#include "daemon/notify/mail.h"
+
+#include <stdio.h>
+
+#include "daemon/base/units.h"
+#include "daemon/notify/story.h"
+
+enum { ROWS = 10 };
+
+static const char head[] =
+	"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+	"<meta name=\"color-scheme\" content=\"light dark\">\n"
+	"<meta name=\"supported-color-schemes\" content=\"light dark\">\n"
+	"<style>\n:root { color-scheme: light dark; }\n"
+	"@media (prefers-color-scheme: dark) {\n"
+	" .page { background: #16181c !important; }\n"
+	" .card { background: #1f2227 !important; color: #e8e8e8 !important; }\n"
+	" .soft { color: #a5abb3 !important; }\n"
+	" .line { border-color: #3a3f46 !important; }\n"
+	" .link { color: #7ab7ff !important; }\n}\n"
+	"</style></head>\n"
+	"<body class=\"page\" style=\"margin:0;padding:0;background:#eef0f2\">\n"
+	"<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\""
+	" style=\"border-collapse:collapse\"><tr><td align=\"center\" style=\"padding:12px 8px\">\n"
+	"<table role=\"presentation\" class=\"card\" width=\"100%\" cellpadding=\"0\""
+	" cellspacing=\"0\" style=\"max-width:640px;border-collapse:collapse;background:#ffffff;"
+	"color:#1d2126;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;"
+	"font-size:15px;line-height:1.45\">\n";
+
+static const char row_open[] = "<tr><td style=\"padding:12px 18px 0 18px\">";
+static const char row_close[] = "</td></tr>\n";
+static const char soft[] = "<span class=\"soft\" style=\"color:#5f6770\">";
+
+/* Escapes and clears t. */
+static void escaped(struct strb *b, struct strb *t)
+{
+	strb_html(b, t->s ? t->s : "");
+	strb_free(t);
+}
+
+static void block(struct strb *b, struct strb *t, bool quiet)
+{
+	if (!t->len)
+		return;
+	strb_add(b, row_open);
+	strb_add(b, quiet ? soft : "");
+	escaped(b, t);
+	strb_add(b, quiet ? "</span>" : "");
+	strb_add(b, row_close);
+}
+
+static void title(const struct message *m, struct strb *b)
+{
+	const char *color = story_color(m);
+	struct strb t = { 0 };
+
+	strb_fmt(b, "<tr><td style=\"padding:0;background:%s;height:6px;line-height:6px;"
+		    "font-size:0\">&nbsp;</td></tr>\n", color);
+	strb_fmt(b, "<tr><td style=\"padding:16px 18px 0 18px\"><span style=\"display:inline-block;"
+		    "padding:1px 8px;border-radius:3px;background:%s;color:#ffffff;font-size:12px;"
+		    "font-weight:bold;letter-spacing:.5px\">%s</span>", color, story_tag(m));
+	strb_add(b, "<div style=\"font-size:20px;line-height:1.3;font-weight:bold;"
+		    "padding-top:8px;word-wrap:break-word\">");
+	story_headline(m, &t);
+	escaped(b, &t);
+	strb_add(b, "</div>");
+	strb_add(b, row_close);
+}
+
+static void facts(const struct alert *a, struct strb *b)
+{
+	struct fact f[STORY_FACTS];
+	unsigned n = story_facts(a, f);
+
+	strb_add(b, row_open);
+	strb_add(b, "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" "
+		    "style=\"border-collapse:collapse\">\n");
+	for (unsigned i = 0; i < n; i++) {
+		strb_fmt(b, "<tr><td class=\"soft\" style=\"padding:1px 14px 1px 0;color:#5f6770;"
+			    "vertical-align:top\">%s</td><td style=\"padding:1px 0;"
+			    "word-break:break-word\">", f[i].name);
+		strb_html(b, f[i].value);
+		strb_add(b, "</td></tr>\n");
+	}
+	strb_add(b, "</table>");
+	strb_add(b, row_close);
+}
+
+static void chart_or_spark(const struct alert *a, bool chart, struct strb *b)
+{
+	struct strb t = { 0 };
+
+	if (chart) {
+		strb_add(b, row_open);
+		strb_add(b, "<img src=\"cid:chart\" width=\"604\" alt=\"");
+		story_spark(a, &t);
+		escaped(b, &t);
+		strb_add(b, "\" style=\"display:block;width:100%;max-width:604px;height:auto;"
+			    "border:0\">");
+		strb_add(b, row_close);
+	} else if (a->n_spark) {
+		strb_add(b, row_open);
+		strb_add(b, "<span style=\"font-family:monospace;font-size:16px\">");
+		story_spark(a, &t);
+		escaped(b, &t);
+		strb_add(b, "</span>");
+		strb_add(b, row_close);
+	}
+}
+
+static void end_cell(struct strb *b, const struct addr *a, const char *name)
+{
+	char buf[ADDR_TEXT];
+
+	if (name && *name) {
+		strb_html(b, name);
+		strb_fmt(b, " %s%s</span>", soft, addr_text(a, buf));
+	} else {
+		strb_html(b, addr_text(a, buf));
+	}
+}
+
+static void flow_row(struct strb *b, const struct top_flow *f)
+{
+	double share = f->share > 0 && f->share <= 1 ? f->share : 0;
+	struct strb t = { 0 };
+	char size[UNIT_TEXT];
+
+	strb_add(b, "<tr><td class=\"line\" style=\"border-top:1px solid #dfe3e7;padding:6px 8px 6px "
+		    "0;vertical-align:top;white-space:nowrap\"><b>");
+	story_share(f->share, &t);
+	escaped(b, &t);
+	/* a bar of the share, readable without its colour */
+	strb_fmt(b, "</b><div style=\"width:56px;height:4px;background:#c9ced4;margin-top:3px\">"
+		    "<div style=\"width:%dpx;height:4px;background:#1976d2\"></div></div></td>",
+		 (int)(share * 56 + 0.5));
+	strb_fmt(b, "<td class=\"line\" style=\"border-top:1px solid #dfe3e7;padding:6px 10px 6px 0;"
+		    "vertical-align:top;white-space:nowrap;text-align:right\">%s</td>",
+		 text_bytes((double)f->bytes, size));
+	strb_add(b, "<td class=\"line\" style=\"border-top:1px solid #dfe3e7;padding:6px 0;"
+		    "vertical-align:top;word-break:break-word\">");
+	if (f->client && *f->client) {
+		strb_html(b, f->client);
+		strb_fmt(b, " %sthrough</span> ", soft);
+	}
+	end_cell(b, &f->src, f->src_name);
+	strb_add(b, " \xe2\x86\x92 ");
+	end_cell(b, &f->dst, f->dst_name);
+	strb_fmt(b, "<br>%s", soft);
+	story_service(f, &t);
+	escaped(b, &t);
+	strb_add(b, "</span>");
+	for (unsigned i = 0; i < f->n_urls && i < 3; i++) {
+		strb_fmt(b, "<br>%s%s</span> ", soft, text_bytes((double)f->urls[i].bytes, size));
+		strb_html(b, f->urls[i].url);
+	}
+	if (f->n_urls > 3)
+		strb_fmt(b, "<br>%sand %u more</span>", soft, f->n_urls - 3);
+	strb_add(b, "</td></tr>\n");
+}
+
+static void flows(const struct alert *a, struct strb *b)
+{
+	if (!a->n_top)
+		return;
+	strb_add(b, row_open);
+	strb_add(b, "<div style=\"font-weight:bold;padding:6px 0 4px 0\">Who it is</div>"
+		    "<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" "
+		    "style=\"border-collapse:collapse;font-size:14px\">\n");
+	for (unsigned i = 0; i < a->n_top && i < ROWS; i++)
+		flow_row(b, &a->top[i]);
+	strb_add(b, "</table>");
+	if (a->n_top > ROWS)
+		strb_fmt(b, "%s%u more in flows.csv</span>", soft, a->n_top - ROWS);
+	strb_add(b, row_close);
+}
+
+static void changes(const struct alert *a, struct strb *b)
+{
+	char now[UNIT_TEXT], before[UNIT_TEXT];
+	struct strb t = { 0 };
+
+	if (!a->n_changed)
+		return;
+	strb_add(b, row_open);
+	strb_add(b, "<div style=\"font-weight:bold;padding:6px 0 4px 0\">What changed</div>"
+		    "<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" "
+		    "style=\"border-collapse:collapse;font-size:14px\">\n");
+	for (unsigned i = 0; i < a->n_changed; i++) {
+		const struct changed *c = &a->changed[i];
+
+		strb_add(b, "<tr><td style=\"padding:2px 10px 2px 0;white-space:nowrap\"><b>");
+		story_share(c->share_of_change, &t);
+		escaped(b, &t);
+		strb_add(b, "</b></td><td style=\"padding:2px 0;word-break:break-word\">");
+		strb_html(b, c->key);
+		strb_fmt(b, " %s%s, before %s</span></td></tr>\n", soft,
+			 measure_text(&a->measure, c->value, now),
+			 measure_text(&a->measure, c->before, before));
+	}
+	strb_add(b, "</table>");
+	strb_add(b, row_close);
+}
+
+static void button(const struct alert *a, const char *base_url, struct strb *b)
+{
+	struct strb t = { 0 };
+
+	story_link(a, base_url, &t);
+	if (!t.len)
+		return;
+	strb_add(b, row_open);
+	strb_add(b, "<a class=\"link\" style=\"display:inline-block;padding:8px 16px;"
+		    "border:1px solid currentColor;border-radius:4px;color:#0b5cad;"
+		    "text-decoration:none;font-weight:bold\" href=\"");
+	escaped(b, &t);
+	strb_add(b, "\">Open this alert</a>");
+	strb_add(b, row_close);
+}
+
+static void alert_body(const struct channel *c, const struct alert *a, bool chart,
+		       struct strb *b)
+{
+	struct strb t = { 0 };
+
+	story_why(a, &t);
+	block(b, &t, false);
+	facts(a, b);
+	chart_or_spark(a, chart, b);
+	flows(a, b);
+	changes(a, b);
+	story_quality(a, &t);
+	block(b, &t, true);
+	story_next(a, &t);
+	block(b, &t, false);
+	button(a, c->base_url, b);
+}
+
+static void digest_body(const struct digest *d, struct strb *b)
+{
+	struct strb t = { 0 };
+
+	strb_add(&t, "So many alerts came at once that they are told in one mail, the most "
+		     "severe first.");
+	block(b, &t, false);
+	strb_add(b, row_open);
+	strb_add(b, "<div style=\"white-space:pre-wrap;word-break:break-word\">");
+	story_digest(d, &t);
+	escaped(b, &t);
+	strb_add(b, "</div>");
+	strb_add(b, row_close);
+}
+
+void mail_html(const struct channel *c, const struct message *m, bool chart, struct strb *b)
+{
+	strb_add(b, head);
+	title(m, b);
+	if (m->alert)
+		alert_body(c, m->alert, chart, b);
+	else
+		digest_body(m->digest, b);
+	strb_fmt(b, "<tr><td class=\"soft\" style=\"padding:16px 18px;color:#5f6770;"
+		    "font-size:12px\">culprit on ");
+	strb_html(b, c->ehlo);
+	if (m->alert)
+		strb_fmt(b, ", alert %s", m->alert->id);
+	strb_add(b, "</td></tr>\n</table></td></tr></table></body></html>\n");
+}

@@ -1,0 +1,576 @@
+/* notify.c - alerts to people and machines, each at least once.
+ * SPDX-License-Identifier: ISC
+ *
+ * Puts the parts together: the outbox writes, lanes decide when, webhooks and
+ * runners send. A set of channels is built completely before the old one is
+ * let go, so a reload with a mistake in it changes nothing. What an old runner
+ * has under way stays claimed in the outbox until it is settled, so the new
+ * one of the same name cannot send it twice.
+ */
+#include "daemon/notify/notify.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/notify/channel.h"
+#include "daemon/notify/hook.h"
+#include "daemon/notify/mail.h"
+#include "daemon/notify/message.h"
+#include "daemon/notify/outbox.h"
+#include "daemon/notify/sample.h"
+#include "daemon/notify/smtp.h"
+#include "daemon/notify/webhook.h"
+
+enum { SLEEP_MAX_MS = 60000, DUE_POLL_MS = 250, QUEUES_MAX = ALERT_NOTIFY * CHANNEL_URLS };
+
+/* The thread of one mail or exec channel. */
+struct runner {
+	struct runner *next;
+	struct notify *notify;
+	struct lane *lane;
+	pthread_t thread;
+	_Atomic bool stop, ended;
+};
+
+struct entry {
+	struct channel *channel;
+	struct counters *count;
+};
+
+struct notify {
+	struct outbox *outbox;
+	struct webhooks *webhooks;
+	pthread_mutex_t lock; /* of the set and its runners */
+	struct entry *entries; /* n_entries */
+	size_t n_entries;
+	struct runner *runners, *retired;
+	_Atomic uint64_t unknown;
+	pthread_mutex_t wake_lock;
+	pthread_cond_t wake; /* something was committed, or it is time to stop */
+	uint64_t commits;
+};
+
+/* --- sending ------------------------------------------------------------- */
+
+static void mail_send(const struct channel *c, const struct message *m, struct strb *transcript,
+		      struct outcome *out)
+{
+	struct strb text = { 0 };
+
+	mail_compose(c, m, &text);
+	smtp_send(c, text.s, m->attempts, transcript, out);
+	strb_free(&text);
+}
+
+static void send_item(struct lane *l, struct item *it)
+{
+	struct outcome out = { .result = RESULT_FINAL };
+	struct err err = { "" };
+	struct letter letter;
+
+	if (letter_open(&letter, it, clock_wall_ms(), &err))
+		mail_send(l->channel, &letter.m, NULL, &out);
+	else
+		snprintf(out.note, sizeof(out.note), "%.500s", err.msg);
+	letter_fini(&letter);
+	lane_settle(l, it, 1, &out, clock_wall_ms());
+	item_fini(it);
+}
+
+/* --- runners ------------------------------------------------------------- */
+
+static void on_commit(void *arg)
+{
+	struct notify *n = arg;
+
+	pthread_mutex_lock(&n->wake_lock);
+	n->commits++;
+	pthread_cond_broadcast(&n->wake);
+	pthread_mutex_unlock(&n->wake_lock);
+	if (n->webhooks)
+		webhooks_wake(n->webhooks);
+}
+
+static uint64_t commits(struct notify *n)
+{
+	uint64_t v;
+
+	pthread_mutex_lock(&n->wake_lock);
+	v = n->commits;
+	pthread_mutex_unlock(&n->wake_lock);
+	return v;
+}
+
+/* Until something was committed after `seen`, or for wait_ms. */
+static void sleep_until(struct runner *r, uint64_t seen, int64_t wait_ms)
+{
+	struct notify *n = r->notify;
+	struct timespec t;
+	int rc = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &t); /* what the condition counts by */
+	t.tv_sec += wait_ms / 1000;
+	t.tv_nsec += wait_ms % 1000 * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&n->wake_lock);
+	while (n->commits == seen && !r->stop && rc != ETIMEDOUT)
+		rc = pthread_cond_timedwait(&n->wake, &n->wake_lock, &t);
+	pthread_mutex_unlock(&n->wake_lock);
+}
+
+static void *run(void *arg)
+{
+	struct runner *r = arg;
+
+	while (!r->stop) {
+		uint64_t seen = commits(r->notify);
+		int64_t now = clock_wall_ms(), wake, wait;
+		struct item item;
+
+		if (lane_pick(r->lane, now, &item, 1, &wake)) {
+			send_item(r->lane, &item);
+			continue;
+		}
+		/* The clock may run faster than we sleep: look often while one is due. */
+		wait = wake == INT64_MAX ? SLEEP_MAX_MS : wake - now;
+		sleep_until(r, seen, wait < 0 ? 0 : wake != INT64_MAX && wait > DUE_POLL_MS
+							    ? DUE_POLL_MS
+							    : wait);
+	}
+	r->ended = true;
+	return NULL;
+}
+
+static void stop_runners(struct notify *n, struct runner *list)
+{
+	for (struct runner *r = list; r; r = r->next)
+		r->stop = true;
+	pthread_mutex_lock(&n->wake_lock);
+	pthread_cond_broadcast(&n->wake);
+	pthread_mutex_unlock(&n->wake_lock);
+}
+
+/* Frees retired runners whose last outcome is on disk. Under the lock. */
+static void reap(struct notify *n)
+{
+	for (struct runner **at = &n->retired; *at;) {
+		struct runner *r = *at;
+
+		if (!r->ended || !atomic_load(&r->lane->settled)) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
+		pthread_join(r->thread, NULL);
+		lane_free(&r->lane);
+		free(r);
+	}
+}
+
+/* False: a thread is still in an attempt and had to be left. */
+static bool join_runners(struct runner *list, int64_t until_mono_ms)
+{
+	bool all = true;
+
+	for (struct runner *r = list; r; r = r->next) {
+		int64_t left = until_mono_ms - clock_mono_ms();
+		struct timespec t;
+
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		t.tv_sec += left > 0 ? left / 1000 + 1 : 0;
+		if (pthread_clockjoin_np(r->thread, NULL, CLOCK_MONOTONIC, &t)) {
+			pthread_detach(r->thread);
+			all = false;
+		}
+	}
+	return all;
+}
+
+static void free_runners(struct runner **list)
+{
+	while (*list) {
+		struct runner *r = *list;
+
+		*list = r->next;
+		lane_free(&r->lane);
+		free(r);
+	}
+}
+
+/* --- a set of channels ---------------------------------------------------- */
+
+static void free_entries(struct entry *e, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		channel_unref(&e[i].channel);
+		counters_unref(&e[i].count);
+	}
+	free(e);
+}
+
+static struct entry *find(struct notify *n, const char *name)
+{
+	for (size_t i = 0; i < n->n_entries; i++)
+		if (!strcmp(n->entries[i].channel->name, name))
+			return &n->entries[i];
+	return NULL;
+}
+
+/* All channels of opts, or NULL + err. */
+static struct entry *build(struct notify *n, const struct notify_opts *opts, struct err *err)
+{
+	struct entry *e = xcalloc(opts->n_channels, sizeof(*e));
+
+	for (size_t i = 0; i < opts->n_channels; i++) {
+		struct entry *old;
+
+		e[i].channel = channel_new(&opts->channels[i], opts->base_url, err);
+		for (size_t k = 0; e[i].channel && k < i; k++) {
+			if (strcmp(e[k].channel->name, e[i].channel->name))
+				continue;
+			err_set(err, "notify %s: there are two of that name", e[i].channel->name);
+			channel_unref(&e[i].channel);
+		}
+		if (!e[i].channel) {
+			free_entries(e, i);
+			return NULL;
+		}
+		old = find(n, e[i].channel->name);
+		e[i].count = old ? counters_ref(old->count) : counters_new();
+	}
+	return e;
+}
+
+static struct runner *start_runner(struct notify *n, const struct entry *e)
+{
+	struct runner *r = xcalloc(1, sizeof(*r));
+
+	r->notify = n;
+	r->lane = lane_new(n->outbox, channel_ref(e->channel), 0, counters_ref(e->count));
+	if (!pthread_create(&r->thread, NULL, run, r))
+		return r;
+	log_err("notify %s: no thread could be started; its messages wait", e->channel->name);
+	lane_free(&r->lane);
+	free(r);
+	return NULL;
+}
+
+static void warn_insecure(const struct channel *c)
+{
+	if (c->insecure)
+		log_warn("notify %s: insecure is set: the certificate is not checked, anybody "
+			 "between can read and change what is sent", c->name);
+}
+
+/* Serves the new set; the old one ends with what it has under way. Under the lock. */
+static void serve(struct notify *n, struct entry *e, size_t n_entries)
+{
+	struct lane **lanes = NULL;
+	struct runner *fresh = NULL, **last = &n->retired;
+	size_t n_lanes = 0;
+
+	stop_runners(n, n->runners);
+	while (*last)
+		last = &(*last)->next;
+	*last = n->runners;
+	for (size_t i = 0; i < n_entries; i++) {
+		struct channel *c = e[i].channel;
+
+		warn_insecure(c);
+		if (c->kind != CHANNEL_WEBHOOK) {
+			struct runner *r = start_runner(n, &e[i]);
+
+			if (r) {
+				r->next = fresh;
+				fresh = r;
+			}
+			continue;
+		}
+		lanes = xrealloc(lanes, n_lanes + channel_lanes(c), sizeof(struct lane *));
+		for (unsigned k = 0; k < channel_lanes(c); k++)
+			lanes[n_lanes++] = lane_new(n->outbox, channel_ref(c), k,
+						    counters_ref(e[i].count));
+	}
+	n->runners = fresh;
+	webhooks_set(n->webhooks, lanes, n_lanes);
+	free_entries(n->entries, n->n_entries);
+	n->entries = e;
+	n->n_entries = n_entries;
+	reap(n);
+}
+
+/* --- public --------------------------------------------------------------- */
+
+static void prepare_process(void)
+{
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	signal(SIGPIPE, SIG_IGN); /* libesmtp writes to sockets that may be gone */
+}
+
+static struct notify *fresh(void)
+{
+	struct notify *n = xcalloc(1, sizeof(*n));
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&n->lock, NULL);
+	pthread_mutex_init(&n->wake_lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&n->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	return n;
+}
+
+static void free_notify(struct notify *n)
+{
+	free_entries(n->entries, n->n_entries);
+	pthread_mutex_destroy(&n->lock);
+	pthread_mutex_destroy(&n->wake_lock);
+	pthread_cond_destroy(&n->wake);
+	free(n);
+}
+
+struct notify *notify_start(const struct notify_opts *opts, struct err *err)
+{
+	struct notify *n = fresh();
+	struct entry *e = build(n, opts, err);
+	char *path = xasprintf("%s/outbox.db", opts->state_dir);
+
+	prepare_process();
+	if (e)
+		n->webhooks = webhooks_start(err);
+	if (n->webhooks)
+		n->outbox = outbox_open(path, on_commit, n, err);
+	free(path);
+	if (n->outbox) {
+		pthread_mutex_lock(&n->lock);
+		serve(n, e, opts->n_channels);
+		pthread_mutex_unlock(&n->lock);
+		return n;
+	}
+	if (n->webhooks)
+		webhooks_stop(n->webhooks, 0);
+	webhooks_free(&n->webhooks);
+	if (e)
+		free_entries(e, opts->n_channels);
+	free_notify(n);
+	return NULL;
+}
+
+bool notify_reload(struct notify *n, const struct notify_opts *opts, struct err *err)
+{
+	struct entry *e;
+
+	pthread_mutex_lock(&n->lock);
+	e = build(n, opts, err);
+	if (e)
+		serve(n, e, opts->n_channels);
+	pthread_mutex_unlock(&n->lock);
+	return e;
+}
+
+void notify_stop(struct notify **np, int timeout_ms)
+{
+	int64_t until = clock_mono_ms() + timeout_ms;
+	struct notify *n = *np;
+	bool joined;
+
+	*np = NULL;
+	if (!n)
+		return;
+	stop_runners(n, n->runners);
+	webhooks_stop(n->webhooks, timeout_ms);
+	joined = join_runners(n->runners, until) & join_runners(n->retired, until);
+	if (!joined) {
+		/* A mail server hangs. Its thread still uses all this; the process ends soon,
+		 * and the outbox needs no orderly end. */
+		outbox_flush(n->outbox);
+		return;
+	}
+	if (!outbox_close(&n->outbox))
+		log_err("the outbox could not be written at the end; alerts may be lost");
+	webhooks_free(&n->webhooks);
+	free_runners(&n->runners);
+	free_runners(&n->retired);
+	free_notify(n);
+}
+
+void notify_alert(struct notify *n, struct alert *a)
+{
+	char names[QUEUES_MAX][LANE_QUEUE];
+	const char *queues[QUEUES_MAX];
+	size_t n_queues = 0;
+
+	pthread_mutex_lock(&n->lock);
+	for (size_t i = 0; i < ALERT_NOTIFY && a->notify[i]; i++) {
+		const struct entry *e = find(n, a->notify[i]);
+
+		if (!e) {
+			n->unknown++;
+			log_seldom(a->notify[i], 3600, "an alert of rule %s is for channel %s, "
+				   "which no notify section describes",
+				   a->rule ? a->rule : "", a->notify[i]);
+			continue;
+		}
+		if (e->channel->no_resolved && a->state == ALERT_RESOLVED && !a->was)
+			continue;
+		for (unsigned k = 0; k < channel_lanes(e->channel); k++) {
+			lane_queue(e->channel, k, names[n_queues]);
+			queues[n_queues] = names[n_queues];
+			n_queues++;
+		}
+	}
+	pthread_mutex_unlock(&n->lock);
+	if (n_queues)
+		outbox_put(n->outbox, a, queues, n_queues);
+	else
+		alert_unref(&a);
+}
+
+static bool test_webhook(const struct channel *c, const struct message *m,
+			 struct strb *transcript, struct outcome *out)
+{
+	for (unsigned i = 0; i < channel_lanes(c); i++) {
+		struct hook *h = hook_new(c, i, m, 1, transcript, out);
+
+		if (!h)
+			return false;
+		hook_outcome(h, (int)curl_easy_perform(hook_curl(h)), out);
+		hook_free(&h);
+		if (out->result != RESULT_SENT)
+			return false;
+	}
+	return true;
+}
+
+static bool test_channel(const struct channel *c, struct strb *transcript, struct err *err)
+{
+	int64_t now = clock_wall_ms();
+	struct alert *a = sample_alert(now, ALERT_FIRING);
+	char *key = xasprintf("%s.test", a->id);
+	struct message m = { .alert = a, .key = key, .thread = key, .first = true, .now_ms = now };
+	struct outcome out = { .result = RESULT_FINAL };
+	struct strb where = { 0 };
+
+	if (c->kind == CHANNEL_WEBHOOK)
+		test_webhook(c, &m, transcript, &out);
+	else
+		mail_send(c, &m, transcript, &out);
+	channel_where(c, 0, &where);
+	if (out.result != RESULT_SENT)
+		err_set(err, "notify %s: %s: %s", c->name, where.s, out.note);
+	strb_free(&where);
+	free(key);
+	alert_unref(&a);
+	return out.result == RESULT_SENT;
+}
+
+bool notify_test(struct notify *n, const char *channel, struct strb *transcript,
+		 struct err *err)
+{
+	struct channel *c = NULL;
+	struct entry *e;
+	bool ok;
+
+	pthread_mutex_lock(&n->lock);
+	e = find(n, channel);
+	if (e)
+		c = channel_ref(e->channel);
+	pthread_mutex_unlock(&n->lock);
+	if (!c)
+		return err_set(err, "there is no channel %s; culprit status lists them", channel);
+	ok = test_channel(c, transcript, err);
+	channel_unref(&c);
+	return ok;
+}
+
+bool notify_test_once(const struct channel_conf *conf, const char *base_url,
+		      struct strb *transcript, struct err *err)
+{
+	struct channel *c = channel_new(conf, base_url, err);
+	bool ok;
+
+	if (!c)
+		return false;
+	prepare_process();
+	ok = test_channel(c, transcript, err);
+	channel_unref(&c);
+	return ok;
+}
+
+bool notify_check(const struct channel_conf *conf, struct err *err)
+{
+	struct channel *c = channel_new(conf, NULL, err);
+	bool ok = c;
+
+	channel_unref(&c);
+	return ok;
+}
+
+void notify_stats(struct notify *n, notify_stat_f *fn, void *arg)
+{
+	pthread_mutex_lock(&n->lock);
+	for (size_t i = 0; i < n->n_entries; i++) {
+		const struct channel *c = n->entries[i].channel;
+		struct counters *k = n->entries[i].count;
+		char queue[LANE_QUEUE], error[OUTBOX_NOTE];
+		struct notify_stat s = {
+			.channel = c->name, .sent = k->sent, .failed = k->failed,
+			.retried = k->retried, .dead = k->dead, .digested = k->digested,
+			.last_sent_ms = k->last_sent_ms, .last_error = error,
+		};
+
+		for (unsigned l = 0; l < channel_lanes(c); l++) {
+			struct outbox_count count;
+
+			lane_queue(c, l, queue);
+			count = outbox_count(n->outbox, queue);
+			s.queued += count.open;
+			s.dead_now += count.dead;
+		}
+		pthread_mutex_lock(&k->lock); /* a leaf: nothing is locked under it */
+		memcpy(error, k->last_error, sizeof(error));
+		pthread_mutex_unlock(&k->lock);
+		fn(&s, arg);
+	}
+	pthread_mutex_unlock(&n->lock);
+}
+
+uint64_t notify_unknown(struct notify *n)
+{
+	return n->unknown;
+}
+
+uint64_t notify_retry(struct notify *n, const char *channel)
+{
+	struct channel *c = NULL;
+	char queue[LANE_QUEUE];
+	uint64_t retried = 0;
+	struct entry *e;
+
+	if (!channel)
+		return outbox_retry(n->outbox, NULL);
+	pthread_mutex_lock(&n->lock);
+	e = find(n, channel);
+	if (e)
+		c = channel_ref(e->channel);
+	pthread_mutex_unlock(&n->lock);
+	for (unsigned i = 0; c && i < channel_lanes(c); i++) {
+		lane_queue(c, i, queue);
+		retried += outbox_retry(n->outbox, queue);
+	}
+	channel_unref(&c);
+	return retried;
+}

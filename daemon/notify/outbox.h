@@ -1,0 +1,78 @@
+/* outbox.h - what must be told, on disk before it is told.
+ * SPDX-License-Identifier: ISC */
+#ifndef CUL_NOTIFY_OUTBOX_H
+#define CUL_NOTIFY_OUTBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/base/err.h"
+#include "daemon/model/alert.h"
+
+struct outbox;
+
+enum { OUTBOX_WAITING = 4096, OUTBOX_NOTE = 512, OUTBOX_KEY = 80, OUTBOX_REMOTE = 64 };
+
+/* wake (may be NULL) is called after every commit, from the writer's thread, no lock
+ * held. NULL + err when the file cannot be made; one that is damaged is moved aside to
+ * <path>.damaged-<time> and said. */
+struct outbox *outbox_open(const char *path, void (*wake)(void *arg), void *arg,
+			   struct err *err);
+/* Commits what was handed over, then closes. False: it could not be written. */
+bool outbox_close(struct outbox **o);
+void outbox_flush(struct outbox *o); /* waits, for 5 s at most, until all is on disk */
+
+/* Takes the alert; n queues (names are copied) get a row each, in one commit. Waits
+ * while OUTBOX_WAITING others are not on disk yet. Any thread. */
+void outbox_put(struct outbox *o, struct alert *a, const char *const *queues, size_t n);
+
+enum item_kind { ITEM_ALERT, ITEM_DIGEST };
+/* A claimed row: nobody else gets it until it is settled. */
+struct item {
+	int64_t id, made_ms;
+	enum item_kind kind;
+	unsigned attempts;         /* before this one */
+	char key[OUTBOX_KEY];      /* idempotency key */
+	char alert[ALERT_ID];      /* "" for a digest */
+	char thread[OUTBOX_KEY];   /* key of the first message about that alert */
+	char remote[OUTBOX_REMOTE]; /* the target's id of that message, or "" */
+	char *subject;             /* headline of that message; NULL for a digest */
+	bool first;
+	char *body;                /* JSON: the alert, or the digest */
+};
+void item_fini(struct item *it);
+
+/* Up to max rows of the queue that are due at now_ms, oldest first; never one that has
+ * an older open row about the same alert before it. Each is claimed. When none is due,
+ * *next_ms is when one will be (INT64_MAX: none). Any thread. */
+unsigned outbox_next(struct outbox *o, const char *queue, int64_t now_ms,
+		     struct item *items, unsigned max, int64_t *next_ms);
+/* How many alert rows are open and not claimed, and when the oldest was made. */
+uint64_t outbox_open_rows(struct outbox *o, const char *queue, int64_t *oldest_ms);
+/* When the last `n` messages of the queue were sent, newest first, 0 for none. */
+void outbox_last_sent(struct outbox *o, const char *queue, int64_t *at_ms, unsigned n);
+
+enum settle { SETTLE_SENT, SETTLE_LATER, SETTLE_DEAD };
+struct settling {
+	enum settle how;
+	int64_t now_ms, next_ms;     /* next_ms: SETTLE_LATER */
+	char note[OUTBOX_NOTE];      /* why it failed; inert, without secrets */
+	char remote[OUTBOX_REMOTE];  /* id that the target gave, or "" */
+	_Atomic bool *done;          /* set once it is on disk; may be NULL */
+};
+/* Queued for the writer; the claim ends with the commit. Any thread. */
+void outbox_settle(struct outbox *o, const struct item *it, const struct settling *s);
+
+/* Puts all open, unclaimed alert rows of the queue into one digest row, in one commit;
+ * how many there were. Any thread. */
+uint64_t outbox_digest(struct outbox *o, const char *queue, int64_t now_ms);
+
+struct outbox_count {
+	uint64_t open, dead;
+};
+struct outbox_count outbox_count(struct outbox *o, const char *queue);
+uint64_t outbox_retry(struct outbox *o, const char *queue); /* dead letters, NULL: of all */
+
+#endif
