@@ -20,25 +20,28 @@ enum { FILE_MAX = 16 << 20, OPEN_MAX = 16 };
 static char *read_file(const char *file, size_t *len, struct err *err)
 {
 	struct stat st;
-	FILE *f = fopen(file, "re");
 	char *buf;
+	FILE *f;
 
+	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode)) { /* opening a pipe could wait */
+		err_set(err, S_ISDIR(st.st_mode) ? "%s is a directory; name a file in it" :
+			"%s is not a plain file", file);
+		return NULL;
+	}
+	f = fopen(file, "re");
 	if (!f) {
 		err_set(err, "%s: %s", file, strerror(errno));
 		return NULL;
 	}
-	if (fstat(fileno(f), &st) < 0 || S_ISDIR(st.st_mode)) {
-		err_set(err, "%s is a directory; name a file in it", file);
+	if (fstat(fileno(f), &st) < 0 || st.st_size > FILE_MAX) {
+		err_set(err, "%s is larger than 16 MB, so it is no configuration", file);
 		fclose(f);
 		return NULL;
 	}
-	buf = xcalloc(1, FILE_MAX + 1);
-	*len = fread(buf, 1, FILE_MAX + 1, f);
-	if (ferror(f) || *len > FILE_MAX) {
-		if (*len > FILE_MAX)
-			err_set(err, "%s is larger than 16 MB, so it is no configuration", file);
-		else
-			err_set(err, "%s: %s", file, strerror(errno));
+	buf = xcalloc(1, (size_t)st.st_size + 1);
+	*len = fread(buf, 1, (size_t)st.st_size, f);
+	if (ferror(f)) {
+		err_set(err, "%s: %s", file, strerror(errno));
 		free(buf);
 		buf = NULL;
 	}

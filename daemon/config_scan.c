@@ -145,6 +145,8 @@ static bool begins_statement(const struct scanner *p, const struct section *what
 
 	if (t->quoted || t->kind != TOKEN_WORD)
 		return t->kind != TOKEN_WORD;
+	if (next->kind == TOKEN_WORD && at(p, 2)->kind == TOKEN_OPEN)
+		return true;
 	return next->kind == TOKEN_IS || next->kind == TOKEN_ADD || next->kind == TOKEN_OPEN ||
 	       next->kind == TOKEN_LEFT || config_setting(what, t->text) ||
 	       config_kid(what, t->text) || config_kid(&config_root, t->text);
@@ -195,30 +197,48 @@ static bool first_time(struct scanner *p, struct braces *b, const struct token *
 	return true;
 }
 
+/* From a mistake in a list to behind its }, or to where another setting begins. */
+static void skip_list(struct scanner *p)
+{
+	for (const struct token *t = at(p, 0); t->kind != TOKEN_END; t = at(p, 0)) {
+		if (t->kind == TOKEN_WORD && at(p, 1)->kind == TOKEN_IS)
+			return;
+		if (t->kind == TOKEN_OPEN) {
+			skip_block(p);
+			continue;
+		}
+		p->i++;
+		if (t->kind == TOKEN_CLOSE)
+			return;
+	}
+}
+
 static bool list_of_values(struct scanner *p, const struct token *name)
 {
 	bool ok = true;
 
 	emit(p, take(p)); /* { */
 	for (;;) {
-		const struct token *t = take(p);
+		const struct token *t = at(p, 0), *next = at(p, 1);
 
 		if (t->kind == TOKEN_CLOSE) { /* also behind a last comma */
-			emit(p, t);
+			emit(p, take(p));
 			return ok;
 		}
-		if (t->kind != TOKEN_WORD) {
+		if (t->kind != TOKEN_WORD || next->kind == TOKEN_IS) {
 			bad(p, t->line, "%s: %s where a value was expected; a list is "
 			    "written {\"a\", \"b\"}", name->text, t->text);
+			skip_list(p);
 			return false;
 		}
 		ok = ok && !t->bad;
-		emit(p, t);
-		if (at(p, 0)->kind == TOKEN_COMMA) {
+		emit(p, take(p));
+		if (next->kind == TOKEN_COMMA) {
 			emit(p, take(p));
-		} else if (at(p, 0)->kind != TOKEN_CLOSE) {
-			bad(p, at(p, 0)->line, "%s: %s where a comma or } was expected; a list "
-			    "is written {\"a\", \"b\"}", name->text, at(p, 0)->text);
+		} else if (next->kind != TOKEN_CLOSE) {
+			bad(p, next->line, "%s: %s where a comma or } was expected; a list "
+			    "is written {\"a\", \"b\"}", name->text, next->text);
+			skip_list(p);
 			return false;
 		}
 	}
@@ -330,7 +350,7 @@ static bool section_head(struct scanner *p, const struct braces *b, const struct
 		if (t->bad)
 			*keep = false;
 		else if (!t->plain) {
-			bad(p, t->line, "%s: a %s is written without \\ and ${}", kid->name,
+			bad(p, t->line, "%s: its %s is written without \\ and ${}", kid->name,
 			    kid->title);
 			*keep = false;
 		}
