@@ -261,21 +261,9 @@ static void check_http(struct config_reader *r, const struct node *n)
 		config_bad(r, url, "url: \"%s\" does not begin with http:// or https://", h->url);
 }
 
-static void check_channel(struct config_reader *r, const struct node *n,
-			  const struct channel_conf *ch)
-{
-	struct err err;
-
-	if (!notify_check(ch, &err))
-		config_bad_node(r, n, "%s", err.msg);
-	if (ch->insecure)
-		config_warn_node(r, n, "notify %s does not check certificates: whoever is in "
-				 "between can read and change its messages", ch->name);
-}
-
 void config_check(struct config_reader *r)
 {
-	size_t rules = 0, exporters = 0, networks = 0, channels = 0;
+	size_t rules = 0, exporters = 0, networks = 0;
 
 	for (size_t i = 0; i < r->root->n_kids; i++) {
 		const struct node *n = &r->root->kids[i];
@@ -286,8 +274,6 @@ void config_check(struct config_reader *r)
 			check_exporters(r, n, exporters++);
 		else if (n->what == &config_network)
 			check_network(r, n, networks++);
-		else if (n->what == &config_notify)
-			check_channel(r, n, &r->c->channels[channels++]);
 		else if (n->what == &config_history)
 			check_history(r, n);
 		else if (n->what == &config_http)

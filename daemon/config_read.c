@@ -466,7 +466,9 @@ static void read_channel(struct config_reader *r, const struct node *n)
 {
 	struct config *c = r->c;
 	const struct value *resolved = config_value(n, "resolved");
+	size_t errors = r->errs->n_errors;
 	struct channel_conf *ch;
+	struct err err;
 	int kinds;
 	bool yes = true;
 
@@ -487,6 +489,11 @@ static void read_channel(struct config_reader *r, const struct node *n)
 				"email = \"noc@example.org\", webhook = \"https://…\" or exec = "
 				"{\"/path/program\"}", n->title);
 	ch->kind = ch->n_to ? CHANNEL_EMAIL : ch->n_argv ? CHANNEL_EXEC : CHANNEL_WEBHOOK;
+	if (errors == r->errs->n_errors && !n->lost && !notify_check(ch, &err))
+		config_bad_node(r, n, "%s", err.msg);
+	if (ch->insecure)
+		config_warn_node(r, n, "notify %s does not check certificates: whoever is in "
+				 "between can read and change its messages", ch->name);
 }
 
 static void read_rule(struct config_reader *r, const struct node *n)
