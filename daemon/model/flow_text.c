@@ -30,7 +30,7 @@ const char *flow_flags_text(uint16_t flags, char buf[static 12])
 		char letter;
 		uint8_t bit;
 	} order[] = { { 'U', 32 }, { 'A', 16 }, { 'P', 8 },  { 'R', 4 },
-		      { 'S', 2 },  { 'F', 1 },  { 'E', 64 }, { 'C', 128 } };
+		      { 'S', 2 },  { 'F', 1 },	{ 'E', 64 }, { 'C', 128 } };
 	size_t n = 0;
 
 	if (flags > 255) {
@@ -47,15 +47,16 @@ const char *flow_flags_text(uint16_t flags, char buf[static 12])
 static void notes_text(unsigned notes, struct cell *c)
 {
 	static const char *const word[] = { "time_clamped", "time_received",
-					    "sampling_guessed", "value_clamped", "reverse" };
+					    "sampling_guessed", "value_clamped",
+					    "reverse" };
 
 	c->buf[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(word); i++) {
 		size_t len = strlen(c->buf);
 
 		if (notes >> i & 1)
-			snprintf(c->buf + len, sizeof(c->buf) - len, "%s%s", len ? " " : "",
-				 word[i]);
+			snprintf(c->buf + len, sizeof(c->buf) - len, "%s%s",
+				 len ? " " : "", word[i]);
 	}
 	c->text = c->buf;
 }
@@ -63,7 +64,7 @@ static void notes_text(unsigned notes, struct cell *c)
 static void exporter_cell(const struct block *b, struct cell *c)
 {
 	const struct exporter *e =
-		b->names ? names_exporter_at(b->names, (uint32_t)c->v) : NULL;
+	    b->names ? names_exporter_at(b->names, (uint32_t)c->v) : NULL;
 
 	c->told = e || c->v;
 	if (!e)
@@ -83,7 +84,9 @@ static void special(const struct block *b, enum field f, uint32_t row, struct ce
 	case F_sampling: c->told = c->v > 1; break;
 	case F_via: c->text = c->v < VIA_COUNT ? via_label[c->v] : NULL; break;
 	case F_direction:
-		c->text = c->v == DIR_INGRESS ? "ingress" : c->v == DIR_EGRESS ? "egress" : NULL;
+		c->text = c->v == DIR_INGRESS  ? "ingress"
+			  : c->v == DIR_EGRESS ? "egress"
+					       : NULL;
 		break;
 	case F_tcp_flags: c->text = flow_flags_text((uint16_t)c->v, c->buf); break;
 	case F_icmp: /* an echo reply is 0/0 */
@@ -268,9 +271,9 @@ static const char *proto_text(uint8_t proto, char buf[static 12])
 	static const struct {
 		uint8_t v;
 		const char *name;
-	} usual[] = { { 1, "icmp" }, { 2, "igmp" }, { 4, "ipip" },  { 6, "tcp" },
-		      { 17, "udp" }, { 41, "6in4" }, { 47, "gre" }, { 50, "esp" },
-		      { 51, "ah" },  { 58, "icmp6" }, { 89, "ospf" }, { 103, "pim" },
+	} usual[] = { { 1, "icmp" },   { 2, "igmp" },	{ 4, "ipip" },	{ 6, "tcp" },
+		      { 17, "udp" },   { 41, "6in4" },	{ 47, "gre" },	{ 50, "esp" },
+		      { 51, "ah" },    { 58, "icmp6" }, { 89, "ospf" }, { 103, "pim" },
 		      { 112, "vrrp" }, { 132, "sctp" } };
 
 	for (size_t i = 0; i < ARRAY_LEN(usual); i++)
@@ -290,8 +293,8 @@ static void end_point(struct strb *s, const struct addr *a, uint16_t port)
 		strb_fmt(s, ":%u", port);
 }
 
-static void add_interface(struct strb *s, const struct block *b, enum field f, uint32_t row,
-			  const char *word)
+static void add_interface(struct strb *s, const struct block *b, enum field f,
+			  uint32_t row, const char *word)
 {
 	struct interface i;
 	const char *name = interface_name(b, f, row, &i);
@@ -309,8 +312,8 @@ static void add_interface(struct strb *s, const struct block *b, enum field f, u
 /* What only some flows tell, after what all do. */
 static void add_rest(struct strb *s, const struct block *b, uint32_t row)
 {
-	static const enum field also[] = { F_icmp, F_vlan, F_src_as, F_dst_as, F_app_name,
-					   F_user, F_url };
+	static const enum field also[] = { F_icmp,     F_vlan, F_src_as, F_dst_as,
+					   F_app_name, F_user, F_url };
 	struct cell c;
 
 	for (size_t i = 0; i < ARRAY_LEN(also); i++) {

@@ -15,13 +15,13 @@
 
 /* For a terminal, in local time, without a newline:
  * "2026-11-23 10:35:00 CET 12 seconds tcp 10.0.0.1:443 -> 10.20.0.66:51000 18.7 MB
- *  12.9 k packets flags AS in WAN out 3 exporter edge". Fit for strb_tty sinks as it is. */
+ *  12.9 k packets flags AS in WAN out 3 exporter edge". Already inert for a terminal. */
 void flow_text_line(struct strb *s, const struct block *b, uint32_t row);
 
 /* A JSON object of what the flow tells, without a newline: {"start":
- * "2026-11-23T09:35:00.000Z", …, "bytes":1500, "src":"10.0.0.1", …}. Counts are numbers,
- * what has a form of its own (addresses, MACs, flags as letters, times in UTC) is text.
- * start_ms is called start there, and so on. Streamed: nothing is allocated but s. */
+ * "2026-11-23T09:35:00.000Z", …, "bytes":1500, "src":"10.0.0.1", …}. Counts are
+ * numbers, what has a form of its own (addresses, MACs, flags as letters, times in UTC) is
+ * text. start_ms is called start there, and so on. Streamed: nothing is allocated but s. */
 void flow_text_json(struct strb *s, const struct block *b, uint32_t row);
 /* The same object for jansson; numbers above INT64_MAX are reals. Gives a reference. */
 json_t *flow_text_object(const struct block *b, uint32_t row);

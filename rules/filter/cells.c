@@ -30,11 +30,11 @@ static uint64_t packed(const uint8_t m[static ROWS])
 
 /* For a column of T: OR-s into m whether a cell lies in [lo, hi]. The cells of
  * a used column and the bounds fit T, so the differences do too. */
-#define CELLS_OF(T)                                                                  \
-	static void in_##T(const T *c, T lo, T span, uint8_t m[static ROWS])         \
-	{                                                                            \
-		for (unsigned i = 0; i < ROWS; i++)                                  \
-			m[i] |= (uint8_t)((T)(c[i] - lo) <= span);                   \
+#define CELLS_OF(T)                                                                      \
+	static void in_##T(const T *c, T lo, T span, uint8_t m[static ROWS])             \
+	{                                                                                \
+		for (unsigned i = 0; i < ROWS; i++)                                      \
+			m[i] |= (uint8_t)((T)(c[i] - lo) <= span);                       \
 	}
 CELLS_OF(uint8_t)
 CELLS_OF(uint16_t)
@@ -117,17 +117,37 @@ uint64_t cells_inet6(const struct addr *col)
 	return packed(m);
 }
 
+/* Without a division, which would be the dearest part: v = over / under, rounded
+ * down, is at least lo when over >= lo * under, and at most hi when
+ * over < (hi + 1) * under. Something over nothing is no rate and taken as 0. */
+uint64_t cells_ratio(const double *over, const double *under, const struct range *r,
+		     unsigned n)
+{
+	uint8_t m[ROWS] = { 0 };
+
+	for (unsigned k = 0; k < n; k++) {
+		double lo = (double)r[k].lo, end = (double)r[k].hi + 1;
+		uint8_t zero = r[k].lo == 0, open = r[k].hi == UINT64_MAX;
+
+		for (unsigned i = 0; i < ROWS; i++) {
+			uint8_t some = under[i] > 0, none = under[i] <= 0;
+			uint8_t in = (over[i] >= lo * under[i]) &
+				     (open | (over[i] < end * under[i]));
+
+			m[i] |= (uint8_t)((some & in) | (none & zero));
+		}
+	}
+	return packed(m);
+}
+
+/* In all three the last range that begins at or before v is kept in r[0..n). */
 bool range_has(const struct range *r, unsigned n, uint64_t v)
 {
-	while (n > 1) { /* the last one that begins at or before v is in r[0..n) */
+	while (n > 1) {
 		unsigned half = n / 2;
 
-		if (r[half].lo <= v) {
-			r += half;
-			n -= half;
-		} else {
-			n = half;
-		}
+		r += r[half].lo <= v ? half : 0;
+		n -= half;
 	}
 	return n && r->lo <= v && v <= r->hi;
 }
@@ -166,7 +186,12 @@ bool addr_set_has(const struct node *t, const struct addr *a)
 
 	memcpy(w, a->b, sizeof(w));
 	v = (struct wide){ be64toh(w[0]), be64toh(w[1]) };
-	if (!v.hi && v.lo >> 32 == 0xffff)
+	if (!v.hi && v.lo >> 32 == 0xffff) {
+		unsigned top = (unsigned)(v.lo >> 16 & 0xffff);
+
+		if (t->tops && !(t->tops[top / 64] >> top % 64 & 1))
+			return false;
 		return has4(t->four, t->n_four, (uint32_t)v.lo);
+	}
 	return has6(t->six, t->n_six, &v);
 }

@@ -45,6 +45,7 @@ static void node_free(struct node *n)
 	free(n->few);
 	free(n->four);
 	free(n->six);
+	free(n->tops);
 	free(n->text);
 	free(n);
 }
@@ -96,7 +97,8 @@ const char *filter_text(const struct filter *f)
 }
 
 static void each_name(const struct node *n,
-		      void (*fn)(void *arg, const char *kind, const char *name), void *arg)
+		      void (*fn)(void *arg, const char *kind, const char *name),
+		      void *arg)
 {
 	const char *kind;
 
@@ -113,7 +115,8 @@ static void each_name(const struct node *n,
 }
 
 void filter_each_name(const struct filter *f,
-		      void (*fn)(void *arg, const char *kind, const char *name), void *arg)
+		      void (*fn)(void *arg, const char *kind, const char *name),
+		      void *arg)
 {
 	if (f)
 		each_name(f->root, fn, arg);

@@ -84,14 +84,15 @@ void lex_at(const char *s, size_t at, struct token *t)
 		char text[3];
 		enum token_kind kind;
 		enum op op;
-	} marks[] = { /* longer ones first */
-		{ "&&", TOK_AND, OP_NONE }, { "||", TOK_OR, OP_NONE },
-		{ "==", TOK_OP, OP_EQ },    { "!=", TOK_OP, OP_NE },
-		{ "<=", TOK_OP, OP_LE },    { ">=", TOK_OP, OP_GE },
-		{ "=", TOK_OP, OP_EQ },     { "<", TOK_OP, OP_LT },
-		{ ">", TOK_OP, OP_GT },     { "!", TOK_NOT, OP_NONE },
-		{ "(", TOK_OPEN, OP_NONE }, { ")", TOK_CLOSE, OP_NONE },
-		{ "[", TOK_OPEN, OP_NONE }, { "]", TOK_CLOSE, OP_NONE },
+	} marks[] = {
+		/* longer ones first */
+		{ "&&", TOK_AND, OP_NONE },  { "||", TOK_OR, OP_NONE },
+		{ "==", TOK_OP, OP_EQ },     { "!=", TOK_OP, OP_NE },
+		{ "<=", TOK_OP, OP_LE },     { ">=", TOK_OP, OP_GE },
+		{ "=", TOK_OP, OP_EQ },	     { "<", TOK_OP, OP_LT },
+		{ ">", TOK_OP, OP_GT },	     { "!", TOK_NOT, OP_NONE },
+		{ "(", TOK_OPEN, OP_NONE },  { ")", TOK_CLOSE, OP_NONE },
+		{ "[", TOK_OPEN, OP_NONE },  { "]", TOK_CLOSE, OP_NONE },
 		{ ",", TOK_COMMA, OP_NONE },
 	};
 
@@ -121,7 +122,7 @@ void lex_at(const char *s, size_t at, struct token *t)
 	} else if (isprint((unsigned char)s[at])) {
 		bad(t, "");
 		snprintf(t->text, sizeof(t->text), "'%c' means nothing here%s", s[at],
-			 s[at] == '&'   ? "; 'and' is && or the word"
+			 s[at] == '&'	? "; 'and' is && or the word"
 			 : s[at] == '|' ? "; 'or' is || or the word"
 					: "");
 	} else {

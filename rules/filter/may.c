@@ -44,7 +44,8 @@ static struct may may_flags(const struct known *k, const struct node *t, enum fi
 	if (!k->range || !k->range(k->arg, f, &lo, &hi))
 		return both;
 	if (lo == hi)
-		return (struct may){ (lo & t->bits) == t->bits, (lo & t->bits) != t->bits };
+		return (struct may){ (lo & t->bits) == t->bits,
+				     (lo & t->bits) != t->bits };
 	return (struct may){ hi >= t->bits, true };
 }
 
@@ -88,9 +89,10 @@ static struct may may_duration(const struct known *k, const struct node *t)
 	if (!durations(k, &lo, &hi))
 		return both;
 	for (unsigned i = 0; i < t->n_cells; i++) {
-		m.be_true |= t->cells[i].lo <= (uint64_t)hi && (uint64_t)lo <= t->cells[i].hi;
-		m.be_false &= !(t->cells[i].lo <= (uint64_t)lo &&
-				(uint64_t)hi <= t->cells[i].hi);
+		m.be_true |=
+		    t->cells[i].lo <= (uint64_t)hi && (uint64_t)lo <= t->cells[i].hi;
+		m.be_false &=
+		    !(t->cells[i].lo <= (uint64_t)lo && (uint64_t)hi <= t->cells[i].hi);
 	}
 	return m;
 }
@@ -105,8 +107,10 @@ static struct may may_rate(const struct known *k, const struct node *t)
 	    !k->range(k->arg, t->word->field[0], &lo, &hi))
 		return both;
 	/* One more for the rounding of doubles. */
-	return (struct may){ (double)hi * (double)per / (double)(shortest ? shortest : 1) *
-					     1.000001 + 1 >= (double)t->ranges[0].lo,
+	return (struct may){ (double)hi * (double)per /
+					 (double)(shortest ? shortest : 1) * 1.000001 +
+				     1 >=
+				 (double)t->ranges[0].lo,
 			     true };
 }
 

@@ -20,8 +20,9 @@ enum {
 	FEW = 4,                   /* a set this small is tried one by one */
 };
 
-enum how { HOW_CELL, HOW_FLAGS, HOW_ADDR, HOW_INET, HOW_INET6, HOW_DURATION, HOW_BPS, HOW_PPS,
-	   HOW_BPP, HOW_EXPORTER, HOW_IF, HOW_NETWORK, HOW_COUNTRY, HOW_TEXT, HOW_APP };
+enum how { HOW_CELL, HOW_FLAGS, HOW_ADDR, HOW_INET, HOW_INET6, HOW_DURATION, HOW_BPS,
+	   HOW_PPS, HOW_BPP, HOW_EXPORTER, HOW_IF, HOW_NETWORK, HOW_COUNTRY, HOW_TEXT,
+	   HOW_APP };
 
 /* What stands behind a word. */
 enum value { VALUE_NONE, VALUE_NUMBER, VALUE_COUNT, VALUE_RATE, VALUE_TIME, VALUE_PORT,
@@ -38,7 +39,7 @@ struct word {
 	uint8_t n;              /* of field */
 	enum field field[FIELDS_MAX];
 	uint64_t max;           /* largest number */
-	uint8_t shift;          /* the number is (cell >> shift) & mask; mask 0: all of it */
+	uint8_t shift;          /* number = (cell >> shift) & mask; mask 0: all of it */
 	uint16_t mask;
 	bool zero_is_one;       /* cells 0 and 1 mean the same */
 	bool bare;              /* without a value: told at all */
@@ -85,12 +86,13 @@ struct node {
 	/* made of those for running (prepare.c): */
 	struct range *cells;     /* which cells pass, sorted and apart */
 	unsigned n_cells;
-	uint64_t *map;           /* the same as bits, for columns of 8 and 16 bits; or NULL */
+	uint64_t *map;           /* the same as bits, for 8 and 16 bit columns; or NULL */
 	struct masked *few;      /* n_few prefixes, or ... */
 	unsigned n_few;
 	struct range4 *four;     /* ... sorted ranges of both families */
 	struct range6 *six;
 	unsigned n_four, n_six;
+	uint64_t *tops;          /* upper 16 bits that occur in a large `four`; or NULL */
 	/* filled by norm.c: */
 	unsigned cost;           /* about ns for ten rows */
 	char *text;              /* normal form */
@@ -105,12 +107,12 @@ struct filter {
 };
 
 /* ---- words.c ---- */
-enum word_id { W_HOST, W_PORT, W_PROTO, W_IF, W_EXPORTER, W_AS, W_COUNTRY, W_NETWORK, W_BYTES,
-	       W_PACKETS, W_FLOWS, W_BPS, W_PPS, W_BPP, W_DURATION, W_FLAGS, W_TOS, W_DSCP,
-	       W_ECN, W_VLAN, W_MPLS, W_MAC, W_NEXT_HOP, W_BGP_NEXT_HOP, W_ICMP_TYPE,
-	       W_ICMP_CODE, W_VIA, W_DIRECTION, W_NAT_HOST, W_NAT_PORT, W_NAT_EVENT,
-	       W_FW_EVENT, W_APP, W_USER, W_URL, W_VRF, W_MASK, W_SAMPLING, W_DOMAIN, W_INET,
-	       W_INET6, WORD_COUNT };
+enum word_id { W_HOST, W_PORT, W_PROTO, W_IF, W_EXPORTER, W_AS, W_COUNTRY, W_NETWORK,
+	       W_BYTES, W_PACKETS, W_FLOWS, W_BPS, W_PPS, W_BPP, W_DURATION, W_FLAGS,
+	       W_TOS, W_DSCP, W_ECN, W_VLAN, W_MPLS, W_MAC, W_NEXT_HOP, W_BGP_NEXT_HOP,
+	       W_ICMP_TYPE, W_ICMP_CODE, W_VIA, W_DIRECTION, W_NAT_HOST, W_NAT_PORT, W_NAT_EVENT,
+	       W_FW_EVENT, W_APP, W_USER, W_URL, W_VRF, W_MASK, W_SAMPLING, W_DOMAIN,
+	       W_INET, W_INET6, WORD_COUNT };
 extern const struct word words[WORD_COUNT];
 /* The word of that spelling; NULL when there is none. A column's own name is a word too;
  * then *sides says which side it means, else 0. */
@@ -158,6 +160,8 @@ uint64_t cells_with_bits(const uint16_t *col, uint16_t bits);
 uint64_t cells_masked(const struct addr *col, const struct masked *m, unsigned n);
 uint64_t cells_inet(const struct addr *col);
 uint64_t cells_inet6(const struct addr *col);
+uint64_t cells_ratio(const double *over, const double *under, const struct range *r,
+		     unsigned n);
 /* One at a time, for large sets. */
 bool range_has(const struct range *r, unsigned n, uint64_t v);
 bool addr_set_has(const struct node *t, const struct addr *a);

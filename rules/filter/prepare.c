@@ -61,7 +61,9 @@ static struct wide host_bits(unsigned bits)
 {
 	return (struct wide){
 		bits >= 64 ? 0 : UINT64_MAX >> bits,
-		bits >= 128 ? 0 : bits <= 64 ? UINT64_MAX : UINT64_MAX >> (bits - 64),
+		bits >= 128  ? 0
+		: bits <= 64 ? UINT64_MAX
+			     : UINT64_MAX >> (bits - 64),
 	};
 }
 
@@ -107,6 +109,17 @@ static void prepare_few(struct node *t)
 	}
 }
 
+/* Most addresses are in no block list, and one bit says so for most of them. */
+static void prepare_tops(struct node *t)
+{
+	if (t->n_four <= 16)
+		return;
+	t->tops = xcalloc(65536 / 64, sizeof(*t->tops));
+	for (unsigned i = 0; i < t->n_four; i++)
+		for (uint32_t v = t->four[i].lo >> 16; v <= t->four[i].hi >> 16; v++)
+			t->tops[v / 64] |= UINT64_C(1) << v % 64;
+}
+
 static void prepare_addrs(struct node *t)
 {
 	bool few = t->n_prefixes <= FEW;
@@ -125,12 +138,12 @@ static void prepare_addrs(struct node *t)
 		uint32_t lo = (uint32_t)wide_of(&p->addr).lo;
 
 		if (addr_is4(&p->addr) && p->bits >= 96)
-			t->four[t->n_four++] = (struct range4){
-				lo, lo | (uint32_t)host_bits(p->bits).lo
-			};
+			t->four[t->n_four++] =
+			    (struct range4){ lo, lo | (uint32_t)host_bits(p->bits).lo };
 		else
 			prepare6(t, p);
 	}
+	prepare_tops(t);
 }
 
 void filter_prepare(struct node *n)

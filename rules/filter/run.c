@@ -62,8 +62,8 @@ static void each_row(const struct run *r, const struct node *t, row_f *fn, void 
 	}
 }
 
-static bool row_search(const struct run *r, const struct node *t, void *state, enum field f,
-		       uint32_t row)
+static bool row_search(const struct run *r, const struct node *t, void *state,
+		       enum field f, uint32_t row)
 {
 	(void)state;
 	return range_has(t->cells, t->n_cells, block_u64(r->b, f, row));
@@ -82,8 +82,8 @@ struct networks {
 	unsigned n;
 };
 
-static bool in_networks(const struct networks *s, const struct run *r, const struct node *t,
-			int number)
+static bool in_networks(const struct networks *s, const struct run *r,
+			const struct node *t, int number)
 {
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->number[i] == number)
@@ -94,8 +94,8 @@ static bool in_networks(const struct networks *s, const struct run *r, const str
 	return false;
 }
 
-static bool row_network(const struct run *r, const struct node *t, void *state, enum field f,
-			uint32_t row)
+static bool row_network(const struct run *r, const struct node *t, void *state,
+			enum field f, uint32_t row)
 {
 	const struct addr *a = (const struct addr *)block_col(r->b, f) + row;
 	struct networks *s = state;
@@ -111,8 +111,8 @@ static bool row_network(const struct run *r, const struct node *t, void *state, 
 	return s->memo.answer[at];
 }
 
-static bool row_country(const struct run *r, const struct node *t, void *state, enum field f,
-			uint32_t row)
+static bool row_country(const struct run *r, const struct node *t, void *state,
+			enum field f, uint32_t row)
 {
 	const struct addr *a = (const struct addr *)block_col(r->b, f) + row;
 	struct memo *m = state;
@@ -152,7 +152,8 @@ static bool row_text(const struct run *r, const struct node *t, void *state, enu
 	if (!at)
 		return false;
 	if (!last->known || last->at != at)
-		*last = (struct last_text){ at, true, text_passes(t, block_text_at(r->b, at)) };
+		*last = (struct last_text){ at, true,
+					    text_passes(t, block_text_at(r->b, at)) };
 	return last->passes;
 }
 
@@ -188,8 +189,8 @@ static bool exporter_passes(const struct run *r, const struct node *t, uint32_t 
 	return t->n_prefixes && addr_set_has(t, &e->addr);
 }
 
-static bool row_exporter(const struct run *r, const struct node *t, void *state, enum field f,
-			 uint32_t row)
+static bool row_exporter(const struct run *r, const struct node *t, void *state,
+			 enum field f, uint32_t row)
 {
 	uint32_t id = ((const uint32_t *)block_col(r->b, f))[row];
 	struct seen *s = state;
@@ -220,41 +221,46 @@ static bool row_interface(const struct run *r, const struct node *t, void *state
 
 /* ---- numbers of two or three columns ---- */
 
-static bool row_duration(const struct run *r, const struct node *t, void *state, enum field f,
-			 uint32_t row)
+static void durations(const struct run *r, const struct node *t, const uint64_t *in,
+		      uint64_t *out)
 {
-	int64_t ms = r->b->end_ms[row] - r->b->start_ms[row];
+	for (unsigned w = 0; w < r->words; w++) {
+		const int64_t *start = r->b->start_ms + 64 * w,
+			      *end = r->b->end_ms + 64 * w;
+		uint64_t ms[64];
 
-	(void)state, (void)f;
-	return range_has(t->cells, t->n_cells, ms < 0 ? 0 : (uint64_t)ms);
+		for (unsigned i = 0; i < 64; i++)
+			ms[i] =
+			    end[i] > start[i] ? (uint64_t)end[i] - (uint64_t)start[i] : 0;
+		out[w] =
+		    in[w] ? in[w] & cells_in(ms, sizeof(*ms), t->cells, t->n_cells) : 0;
+	}
 }
 
-/* over / under, rounded down, lies in a range. Without a division: it would be
- * the dearest part. Something over nothing is no rate and taken as zero. */
-static bool ratio_in(const struct node *t, double over, double under)
-{
-	if (under <= 0)
-		return t->ranges[0].lo == 0;
-	for (unsigned i = 0; i < t->n_ranges; i++)
-		if (over >= (double)t->ranges[i].lo * under &&
-		    (t->ranges[i].hi == UINT64_MAX ||
-		     over < ((double)t->ranges[i].hi + 1) * under))
-			return true;
-	return false;
-}
-
-static bool row_ratio(const struct run *r, const struct node *t, void *state, enum field f,
-		      uint32_t row)
+/* bits and packets in a second, bytes in a packet */
+static void ratios(const struct run *r, const struct node *t, const uint64_t *in,
+		   uint64_t *out)
 {
 	const struct block *b = r->b;
-	double ms = (double)(b->end_ms[row] - b->start_ms[row]);
+	enum how how = t->word->how;
+	double per = how == HOW_BPS ? 8000 : how == HOW_PPS ? 1000 : 1;
 
-	(void)state, (void)f;
-	if (t->word->how == HOW_BPS)
-		return ratio_in(t, (double)b->bytes[row] * 8000, ms);
-	if (t->word->how == HOW_PPS)
-		return ratio_in(t, (double)b->packets[row] * 1000, ms);
-	return ratio_in(t, (double)b->bytes[row], (double)b->packets[row]);
+	for (unsigned w = 0; w < r->words; w++) {
+		const uint64_t *top = (how == HOW_PPS ? b->packets : b->bytes) + 64 * w;
+		const int64_t *start = b->start_ms + 64 * w, *end = b->end_ms + 64 * w;
+		double over[64], under[64];
+
+		out[w] = 0;
+		if (!in[w])
+			continue;
+		for (unsigned i = 0; i < 64; i++)
+			over[i] = (double)top[i] * per;
+		for (unsigned i = 0; how == HOW_BPP && i < 64; i++)
+			under[i] = (double)b->packets[64 * w + i];
+		for (unsigned i = 0; how != HOW_BPP && i < 64; i++)
+			under[i] = (double)end[i] - (double)start[i];
+		out[w] = in[w] & cells_ratio(over, under, t->ranges, t->n_ranges);
+	}
 }
 
 /* ---- one column of one test ---- */
@@ -309,7 +315,8 @@ static void flags(const struct run *r, const struct node *t, enum field f,
 		constant(r, !t->bits, in, out);
 	else
 		for (unsigned w = 0; w < r->words; w++)
-			out[w] = in[w] ? in[w] & cells_with_bits(col + 64 * w, t->bits) : 0;
+			out[w] =
+			    in[w] ? in[w] & cells_with_bits(col + 64 * w, t->bits) : 0;
 }
 
 static void addresses(const struct run *r, const struct node *t, enum field f,
@@ -434,10 +441,10 @@ static void column(const struct run *r, const struct node *t, enum field f,
 		else
 			texts(r, t, f, in, out);
 		break;
-	case HOW_DURATION: each_row(r, t, row_duration, NULL, f, in, out); break;
+	case HOW_DURATION: durations(r, t, in, out); break;
 	case HOW_BPS:
 	case HOW_PPS:
-	case HOW_BPP: each_row(r, t, row_ratio, NULL, f, in, out); break;
+	case HOW_BPP: ratios(r, t, in, out); break;
 	}
 }
 

@@ -61,8 +61,8 @@ static void add_number(struct strb *s, const struct word *w, uint64_t v)
 /* A word by itself that is no number, address or keyword where a name may stand. */
 static bool plain(const char *name)
 {
-	static const char *const taken[] = { "in", "and", "or", "not", "eq", "ne",
-					     "lt", "gt", "le", "ge", "mask" };
+	static const char *const taken[] = { "in", "and", "or", "not", "eq",  "ne",
+					     "lt", "gt",  "le", "ge",  "mask" };
 	size_t len = strlen(name);
 
 	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
@@ -136,7 +136,7 @@ static void add_flags(struct strb *s, unsigned bits)
 		char letter;
 		uint8_t bit;
 	} order[] = { { 'U', 32 }, { 'A', 16 }, { 'P', 8 },  { 'R', 4 },
-		      { 'S', 2 },  { 'F', 1 },  { 'E', 64 }, { 'C', 128 } };
+		      { 'S', 2 },  { 'F', 1 },	{ 'E', 64 }, { 'C', 128 } };
 
 	if (bits > 255) {
 		add_u64(s, bits);
@@ -212,8 +212,8 @@ static void add_test(struct strb *s, const struct node *t)
 	const struct word *w = t->word;
 	bool nets = false;
 
-	if (w == &words[W_PROTO] && t->n_ranges == 1 && t->ranges[0].lo == t->ranges[0].hi &&
-	    proto_name(t->ranges[0].lo)) {
+	if (w == &words[W_PROTO] && t->n_ranges == 1 &&
+	    t->ranges[0].lo == t->ranges[0].hi && proto_name(t->ranges[0].lo)) {
 		strb_add(s, proto_name(t->ranges[0].lo));
 		return;
 	}

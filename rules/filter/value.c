@@ -153,9 +153,9 @@ static bool mac(const char *s, uint64_t *out)
 		}
 		if (!isxdigit((unsigned char)*s) || n == 12)
 			return false;
-		*out = *out << 4 | (uint64_t)(isdigit((unsigned char)*s)
-						      ? *s - '0'
-						      : (*s | 0x20) - 'a' + 10);
+		*out = *out << 4 |
+		       (uint64_t)(isdigit((unsigned char)*s) ? *s - '0'
+							     : (*s | 0x20) - 'a' + 10);
 		n++;
 	}
 	return n == 12;
@@ -182,7 +182,8 @@ static bool country(const char *s, uint64_t *out)
 {
 	if (!isalpha((unsigned char)s[0]) || !isalpha((unsigned char)s[1]) || s[2])
 		return false;
-	*out = (uint64_t)toupper((unsigned char)s[0]) << 8 | (uint64_t)toupper((unsigned char)s[1]);
+	*out = (uint64_t)toupper((unsigned char)s[0]) << 8 |
+	       (uint64_t)toupper((unsigned char)s[1]);
 	return true;
 }
 
@@ -210,7 +211,9 @@ bool value_number(const struct word *w, const char *s, uint64_t *out)
 	case VALUE_COUNT: ok = parse_size(s, out); break;
 	case VALUE_RATE: ok = rate(s, out); break;
 	case VALUE_TIME: ok = duration(s, out); break;
-	case VALUE_PORT: ok = service_find(s, out) || parse_u64(s, UINT64_MAX, out); break;
+	case VALUE_PORT:
+		ok = service_find(s, out) || parse_u64(s, UINT64_MAX, out);
+		break;
 	case VALUE_PROTO: ok = proto_find(s, out) || parse_u64(s, UINT64_MAX, out); break;
 	case VALUE_AS: ok = as_number(s, out); break;
 	case VALUE_FLAGS: ok = flags(s, out); break;
@@ -275,8 +278,8 @@ static bool add_between(struct node *t, const char *s)
 		if (dash - s >= (long)sizeof(left))
 			return false;
 		snprintf(left, sizeof(left), "%.*s", (int)(dash - s), s);
-		if (value_number(t->word, left, &lo) && value_number(t->word, dash + 1, &hi) &&
-		    lo <= hi) {
+		if (value_number(t->word, left, &lo) &&
+		    value_number(t->word, dash + 1, &hi) && lo <= hi) {
 			value_add_range(t, lo, hi);
 			return true;
 		}
@@ -303,7 +306,8 @@ static bool add_via_family(struct node *t, const char *s)
 bool value_add(struct node *t, const char *s, bool name)
 {
 	enum value v = t->word->value;
-	bool named = v == VALUE_NAME || v == VALUE_IF || v == VALUE_EXPORTER || v == VALUE_APP;
+	bool named =
+	    v == VALUE_NAME || v == VALUE_IF || v == VALUE_EXPORTER || v == VALUE_APP;
 	uint64_t n;
 
 	if (v == VALUE_NAME || (named && name)) {

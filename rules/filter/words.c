@@ -15,8 +15,8 @@
 
 /* clang-format off */
 const struct word words[WORD_COUNT] = {
-	[W_HOST] = { .name = "host", .how = HOW_ADDR, .value = VALUE_ADDR, .sides = SIDES_SRC_DST,
-		.n = 2, .field = { F_src, F_dst } },
+	[W_HOST] = { .name = "host", .how = HOW_ADDR, .value = VALUE_ADDR,
+		.sides = SIDES_SRC_DST, .n = 2, .field = { F_src, F_dst } },
 	[W_PORT] = { .name = "port", .value = VALUE_PORT, .sides = SIDES_SRC_DST,
 		.n = 2, .field = { F_src_port, F_dst_port }, .max = UINT16_MAX },
 	[W_PROTO] = { .name = "proto", .value = VALUE_PROTO,
@@ -28,7 +28,8 @@ const struct word words[WORD_COUNT] = {
 	[W_AS] = { .name = "as", .value = VALUE_AS, .sides = SIDES_SRC_DST,
 		.n = 2, .field = { F_src_as, F_dst_as }, .max = UINT32_MAX },
 	[W_COUNTRY] = { .name = "country", .how = HOW_COUNTRY, .value = VALUE_COUNTRY,
-		.sides = SIDES_SRC_DST, .n = 2, .field = { F_src, F_dst }, .max = UINT16_MAX },
+		.sides = SIDES_SRC_DST, .n = 2, .field = { F_src, F_dst },
+		.max = UINT16_MAX },
 	[W_NETWORK] = { .name = "network", .how = HOW_NETWORK, .value = VALUE_NAME,
 		.sides = SIDES_SRC_DST, .n = 2, .field = { F_src, F_dst } },
 	[W_BYTES] = { .name = "bytes", .value = VALUE_COUNT,
@@ -54,11 +55,14 @@ const struct word words[WORD_COUNT] = {
 	[W_ECN] = { .name = "ecn", .value = VALUE_NUMBER,
 		.n = 1, .field = { F_tos }, .max = 3, .mask = 3 },
 	[W_VLAN] = { .name = "vlan", .value = VALUE_NUMBER, .sides = SIDES_IN_OUT,
-		.n = 2, .field = { F_vlan, F_out_vlan }, .max = UINT16_MAX, .bare = true },
+		.n = 2, .field = { F_vlan, F_out_vlan }, .max = UINT16_MAX,
+		.bare = true },
 	[W_MPLS] = { .name = "mpls", .value = VALUE_NUMBER,
-		.n = 3, .field = { F_mpls1, F_mpls2, F_mpls3 }, .max = UINT32_MAX, .bare = true },
+		.n = 3, .field = { F_mpls1, F_mpls2, F_mpls3 }, .max = UINT32_MAX,
+		.bare = true },
 	[W_MAC] = { .name = "mac", .value = VALUE_MAC, .sides = SIDES_SRC_DST,
-		.n = 2, .field = { F_src_mac, F_dst_mac }, .max = (UINT64_C(1) << 48) - 1 },
+		.n = 2, .field = { F_src_mac, F_dst_mac },
+		.max = (UINT64_C(1) << 48) - 1 },
 	[W_NEXT_HOP] = { .name = "next-hop", .how = HOW_ADDR, .value = VALUE_ADDR,
 		.n = 1, .field = { F_next_hop } },
 	[W_BGP_NEXT_HOP] = { .name = "bgp-next-hop", .how = HOW_ADDR, .value = VALUE_ADDR,
@@ -103,7 +107,8 @@ static const struct {
 	const char *text;
 	enum word_id id;
 } spellings[] = {
-	{ "addr", W_HOST }, { "address", W_HOST }, { "net", W_HOST }, { "portrange", W_PORT },
+	{ "addr", W_HOST }, { "address", W_HOST }, { "net", W_HOST },
+	{ "portrange", W_PORT },
 	{ "protocol", W_PROTO }, { "interface", W_IF }, { "ifindex", W_IF },
 	{ "router", W_EXPORTER }, { "asn", W_AS }, { "octets", W_BYTES },
 	{ "byte", W_BYTES }, { "packet", W_PACKETS }, { "pkts", W_PACKETS },
@@ -129,13 +134,16 @@ static const struct named {
 	{ "l2tp", 115 }, { "isis", 124 }, { "sctp", 132 }, { "udplite", 136 },
 	{ "udp-lite", 136 },
 }, services[] = {
-	{ "ftp-data", 20 }, { "ftp", 21 }, { "ssh", 22 }, { "telnet", 23 }, { "smtp", 25 },
-	{ "domain", 53 }, { "dns", 53 }, { "bootps", 67 }, { "dhcp", 67 }, { "bootpc", 68 },
+	{ "ftp-data", 20 }, { "ftp", 21 }, { "ssh", 22 }, { "telnet", 23 },
+	{ "smtp", 25 },
+	{ "domain", 53 }, { "dns", 53 }, { "bootps", 67 }, { "dhcp", 67 },
+	{ "bootpc", 68 },
 	{ "tftp", 69 }, { "http", 80 }, { "kerberos", 88 }, { "pop3", 110 },
 	{ "sunrpc", 111 }, { "ntp", 123 }, { "epmap", 135 }, { "netbios-ns", 137 },
 	{ "netbios-dgm", 138 }, { "netbios-ssn", 139 }, { "imap", 143 }, { "snmp", 161 },
 	{ "snmptrap", 162 }, { "bgp", 179 }, { "ldap", 389 }, { "https", 443 },
-	{ "smb", 445 }, { "microsoft-ds", 445 }, { "submissions", 465 }, { "isakmp", 500 },
+	{ "smb", 445 }, { "microsoft-ds", 445 }, { "submissions", 465 },
+	{ "isakmp", 500 },
 	{ "ike", 500 }, { "syslog", 514 }, { "submission", 587 }, { "ipp", 631 },
 	{ "ldaps", 636 }, { "rsync", 873 }, { "ftps", 990 }, { "imaps", 993 },
 	{ "pop3s", 995 }, { "openvpn", 1194 }, { "ms-sql", 1433 }, { "radius", 1812 },
@@ -143,7 +151,6 @@ static const struct named {
 	{ "sip", 5060 }, { "postgresql", 5432 }, { "vnc", 5900 }, { "redis", 6379 },
 	{ "wireguard", 51820 },
 };
-/* clang-format on */
 
 /* A word for each column; the kinds are those of flow_fields.def. */
 #define HOW_OF(kind) \
@@ -157,12 +164,14 @@ static const struct named {
 	((kind) == KIND_U8 ? UINT8_MAX : (kind) == KIND_U16 ? UINT16_MAX \
 	 : (kind) == KIND_U32 ? UINT32_MAX : UINT64_MAX)
 static const struct word columns[FIELD_COUNT] = {
-#define FIELD(id, type, kind, unit, doc)                                                     \
-	[F_##id] = { .name = #id, .how = HOW_OF(KIND_##kind), .value = VALUE_OF(KIND_##kind), \
-		     .n = 1, .field = { F_##id }, .max = MAX_OF(KIND_##kind) },
+#define FIELD(id, type, kind, unit, doc) \
+	[F_##id] = { .name = #id, .how = HOW_OF(KIND_##kind), \
+		     .value = VALUE_OF(KIND_##kind), .n = 1, .field = { F_##id }, \
+		     .max = MAX_OF(KIND_##kind) },
 #include "daemon/model/flow_fields.def"
 #undef FIELD
 };
+/* clang-format on */
 
 /* `src_port` is the same as `src port`, and must become the same text. */
 static const struct word *of_column(int f, uint8_t *sides)
@@ -170,7 +179,8 @@ static const struct word *of_column(int f, uint8_t *sides)
 	for (size_t i = 0; i < WORD_COUNT; i++) {
 		const struct word *w = &words[i];
 
-		if (w->mask || (w->how != HOW_CELL && w->how != HOW_ADDR && w->how != HOW_IF))
+		if (w->mask ||
+		    (w->how != HOW_CELL && w->how != HOW_ADDR && w->how != HOW_IF))
 			continue;
 		for (unsigned k = 0; k < w->n; k++) {
 			if (w->field[k] == (enum field)f) {
@@ -252,7 +262,8 @@ static unsigned distance(const char *a, const char *b)
 			if (d[i][j - 1] + 1 < v)
 				v = d[i][j - 1] + 1;
 			if (i > 1 && j > 1 && !strncasecmp(a + i - 1, b + j - 2, 1) &&
-			    !strncasecmp(a + i - 2, b + j - 1, 1) && d[i - 2][j - 2] + 1 < v)
+			    !strncasecmp(a + i - 2, b + j - 1, 1) &&
+			    d[i - 2][j - 2] + 1 < v)
 				v = d[i - 2][j - 2] + 1;
 			d[i][j] = v;
 		}
@@ -275,9 +286,11 @@ static void near_try(struct near *n, const char *word)
 {
 	unsigned d = distance(n->text, word);
 
-	bool begun = !strncasecmp(word, n->text, strlen(n->text)); /* prot: proto, not port */
+	bool begun =
+	    !strncasecmp(word, n->text, strlen(n->text)); /* prot: proto, not port */
 
-	if (d < strlen(word) && (d < n->distance || (begun && n->best && d == n->distance))) {
+	if (d < strlen(word) &&
+	    (d < n->distance || (begun && n->best && d == n->distance))) {
 		n->best = word;
 		n->distance = d;
 	}
@@ -285,8 +298,8 @@ static void near_try(struct near *n, const char *word)
 
 const char *suggest_word(const char *text)
 {
-	static const char *const others[] = { "src", "dst", "in", "out", "and", "or", "not",
-					      "any", "nat", "next", "bgp", "ip" };
+	static const char *const others[] = { "src", "dst", "in",  "out",  "and", "or",
+					      "not", "any", "nat", "next", "bgp", "ip" };
 	struct near n = near_init(text);
 
 	for (size_t i = 0; i < WORD_COUNT; i++)
@@ -329,7 +342,8 @@ const char *value_wanted(enum value v)
 		[VALUE_COUNT] = "a number like 1500, 10k or 1.5M",
 		[VALUE_RATE] = "a rate like 300k or 20M (bits/s)",
 		[VALUE_TIME] = "a duration with its unit, like 500ms, 60s or 5m",
-		[VALUE_PORT] = "a port, a service like https, or a list like (80 443 8000-8100)",
+		[VALUE_PORT] =
+		    "a port, a service like https, or a list like (80 443 8000-8100)",
 		[VALUE_PROTO] = "a protocol like tcp, or its number up to 255",
 		[VALUE_AS] = "an AS number",
 		[VALUE_FLAGS] = "letters of UAPRSFEC or a number like 0x12",

@@ -34,7 +34,8 @@ static void fill(struct block *b)
 {
 	for (b->n = 0; b->n < ROWS; b->n++) {
 		for (int f = 0; f < FIELD_COUNT; f++) {
-			uint64_t v = (b->n * 2654435761u + (unsigned)f * 40503u) >> b->n % 24;
+			uint64_t v =
+			    (b->n * 2654435761u + (unsigned)f * 40503u) >> b->n % 24;
 			uint8_t *cell = block_cell(b, (enum field)f, b->n);
 
 			block_use(b, (enum field)f);
@@ -43,7 +44,8 @@ static void fill(struct block *b)
 			else if (field_info[f].kind == KIND_ADDR && b->n % 3)
 				*(struct addr *)cell = addr_of4(&v);
 			else
-				memcpy(cell, &v, field_info[f].width < 8 ? field_info[f].width : 8);
+				memcpy(cell, &v,
+				       field_info[f].width < 8 ? field_info[f].width : 8);
 		}
 		b->exporter[b->n] %= 3;
 	}

@@ -15,7 +15,18 @@
 #include "flow_row.h"
 
 #define T0 INT64_C(1795426500000) /* 2026-11-23 10:35 in Central Europe */
-#define FOUR(a, b, c, d) { { [10] = 0xff, [11] = 0xff, [12] = a, b, c, d } }
+#define FOUR(a, b, c, d)                                                                 \
+	{                                                                                \
+		{                                                                        \
+			[10] = 0xff, [11] = 0xff, [12] = a, b, c, d                      \
+		}                                                                        \
+	}
+#define DOC(a, b, z)                                                                     \
+	{                                                                                \
+		{                                                                        \
+			0x20, 0x01, 0x0d, 0xb8, a, b, [15] = z                           \
+		}                                                                        \
+	} /* 2001:db8:ab::z */
 
 /* clang-format off */
 static const struct flow_row flows[] = {
@@ -69,18 +80,18 @@ static const struct flow_row flows[] = {
 		.start_ms = T0, .end_ms = T0 + 0 },
 	{ /* k */
 
-		.src = { { 0x20, 0x01, 0x0d, 0xb8, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x05 } },
+		.src = DOC(0x00, 0x20, 5),
 		.src_port = 50000,
-		.dst = { { 0x20, 0x01, 0x0d, 0xb8, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01 } },
+		.dst = DOC(0xff, 0xff, 1),
 		.dst_port = 443, .proto = 6, .tcp_flags = 0x18, .bytes = 1000000,
 		.packets = 1000, .exporter = 2, .in_if = 2, .out_if = 7,
 		.via = VIA_IPFIX, .src_as = 65001, .dst_as = 64501,
 		.start_ms = T0, .end_ms = T0 + 10000 },
 	{ /* l */
 
-		.src = { { 0x20, 0x01, 0x0d, 0xb8, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01 } },
+		.src = DOC(0xff, 0xff, 1),
 		.src_port = 443,
-		.dst = { { 0x20, 0x01, 0x0d, 0xb8, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x05 } },
+		.dst = DOC(0x00, 0x20, 5),
 		.dst_port = 50000, .proto = 6, .tcp_flags = 0x18, .bytes = 1000001,
 		.packets = 1000, .exporter = 2, .in_if = 7, .out_if = 2,
 		.via = VIA_IPFIX, .src_as = 64501, .dst_as = 65001,
@@ -169,7 +180,7 @@ static const struct flow_row flows[] = {
 		.start_ms = T0, .end_ms = T0 + 3000 },
 	{ /* D */
 		.src = FOUR(10, 1, 2, 4), .dst = FOUR(10, 3, 2, 2),
-		.next_hop = { { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe } },
+		.next_hop = DOC(0x00, 0x00, 0xfe),
 		.proto = 103, .vrf_in = 10, .vrf_out = 20, .bytes = 222, .packets = 2,
 		.start_ms = T0, .end_ms = T0 + 2000 },
 	{ /* E: ECN SYN */
@@ -200,7 +211,7 @@ static const struct flow_row flows[] = {
 		.start_ms = T0, .end_ms = T0 + 0 },
 	{ /* K: IPv6 close to the mapped range */
 		.src = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0, 0x01 } },
-		.dst = { { 0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0x08, 0x08, 0x08 } },
+		.dst = { { 0, 0x64, 0xff, 0x9b, [12] = 8, 8, 8, 8 } },
 		.proto = 41, .bytes = 60, .packets = 1,
 		.start_ms = T0, .end_ms = T0 + 0 },
 	{ /* L: tells nearly nothing */
@@ -294,7 +305,8 @@ static void check_alone(const struct state *s, const struct filter *f, const cha
 	uint64_t bits[FILTER_WORDS];
 
 	for (size_t i = 0; i < FLOWS; i++)
-		if (filter_run(f, s->one[i], bits) != (strchr(letters, letter(i)) ? 1 : 0))
+		if (filter_run(f, s->one[i], bits) !=
+		    (strchr(letters, letter(i)) ? 1 : 0))
 			fail_msg("%s: flow %c alone", text, letter(i));
 }
 
@@ -577,11 +589,13 @@ static void a_wrong_filter_is_told_where_and_what_was_meant(void **state)
 	static const struct {
 		const char *text, *says;
 	} wrong[] = {
-		{ "prot tcp", "character 1: 'prot' is no word of filters; did you mean 'proto'?" },
+		{ "prot tcp",
+		  "character 1: 'prot' is no word of filters; did you mean 'proto'?" },
 		{ "tcp and dst prot 443", "character 13: 'prot' is no word" },
 		{ "srcc host 10.0.0.1", "did you mean 'src'?" },
 		{ "exporter edge or tpc", "did you mean 'tcp'?" },
-		{ "host 10.0.0.1 adn tcp", "character 15: 'adn' is no word of filters; did you mean 'and'?" },
+		{ "host 10.0.0.1 adn tcp",
+		  "character 15: 'adn' is no word of filters; did you mean 'and'?" },
 		{ "byts > 5", "did you mean 'bytes'?" },
 		{ "srcport 80", "did you mean 'src_port'?" },
 		{ "xyzzyplugh", "is no word of filters (words are host" },
@@ -589,11 +603,13 @@ static void a_wrong_filter_is_told_where_and_what_was_meant(void **state)
 		{ "proto tpc", "did you mean 'tcp'?" },
 		{ "via netflw9", "did you mean 'netflow9'?" },
 		{ "direction ingres", "did you mean 'ingress'?" },
-		{ "host example.com", "host names are not looked up), not 'example.com'" },
+		{ "host example.com",
+		  "host names are not looked up), not 'example.com'" },
 		{ "host 10.1", "an address or a prefix" },
 		{ "host 10.0.0.256", "an address or a prefix" },
 		{ "net 10.0.0.0/33", "an address or a prefix" },
-		{ "net 10.0.0.0 mask 255.0.255.0", "is no mask: its ones must come first" },
+		{ "net 10.0.0.0 mask 255.0.255.0",
+		  "is no mask: its ones must come first" },
 		{ "net 10.0.0.0 mask tcp", "after 'mask' comes a mask" },
 		{ "port 65536", "character 6: after 'port' comes a port" },
 		{ "port in (80 65536)", "character 13: after 'port'" },
@@ -698,13 +714,40 @@ static void equal_meaning_gives_equal_text(void **state)
 static void what_differs_in_meaning_differs_in_text(void **state)
 {
 	static const char *const texts[] = {
-		"any", "tcp", "not tcp", "port 80", "src port 80", "dst port 80",
-		"src and dst port 80", "port 8080", "host 10.0.0.80", "if 2", "if \"2\"",
-		"exporter wan", "exporter WAN", "flags S", "flags = S", "app 5", "app \"5\"",
-		"host ::", "net ::/0", "net 0.0.0.0/0", "inet", "inet6", "nat host 10.0.0.80",
-		"port > 1024 and port < 2048", "port in (1025-2047)", "port 80 and port 81",
-		"in vlan 5", "vlan 5", "vlan", "bytes 1k", "packets 1k", "flows < 1",
-		"exporter 10.0.0.1", "exporter \"10.0.0.1\"",
+		"any",
+		"tcp",
+		"not tcp",
+		"port 80",
+		"src port 80",
+		"dst port 80",
+		"src and dst port 80",
+		"port 8080",
+		"host 10.0.0.80",
+		"if 2",
+		"if \"2\"",
+		"exporter wan",
+		"exporter WAN",
+		"flags S",
+		"flags = S",
+		"app 5",
+		"app \"5\"",
+		"host ::",
+		"net ::/0",
+		"net 0.0.0.0/0",
+		"inet",
+		"inet6",
+		"nat host 10.0.0.80",
+		"port > 1024 and port < 2048",
+		"port in (1025-2047)",
+		"port 80 and port 81",
+		"in vlan 5",
+		"vlan 5",
+		"vlan",
+		"bytes 1k",
+		"packets 1k",
+		"flows < 1",
+		"exporter 10.0.0.1",
+		"exporter \"10.0.0.1\"",
 	};
 
 	(void)state;
@@ -776,7 +819,8 @@ static void note(void *arg, const char *kind, const char *name)
 
 static void names_are_told_for_checking(void **state)
 {
-	struct filter *f = compile("exporter (edge 10.0.0.1) and in if (2 WAN) or not network lan");
+	struct filter *f =
+	    compile("exporter (edge 10.0.0.1) and in if (2 WAN) or not network lan");
 	uint64_t want = UINT64_C(1) << F_exporter | UINT64_C(1) << F_in_if |
 			UINT64_C(1) << F_src | UINT64_C(1) << F_dst;
 	char seen[200] = "";

@@ -26,12 +26,14 @@ static uint64_t rnd(uint64_t *seed, uint64_t below)
 
 /* ---- flows out of small pools, so that tests hit ---- */
 
-static const char *const pool[] = { "10.20.0.66", "10.20.0.67", "10.20.9.1", "10.0.0.1",
-				    "203.0.113.7", "255.255.255.255", "0.0.0.0", "::1",
-				    "2001:db8:20::5", "2001:db8::1", "fe80::1" };
-static const char *const nets[] = { "10.0.0.0/8", "10.20.0.0/16", "10.20.0.66/31",
-				    "0.0.0.0/0", "2001:db8::/32", "::/0", "::/90",
-				    "203.0.113.7/32", "fe80::/10", "255.255.255.255/32" };
+static const char *const pool[] = { "10.20.0.66",  "10.20.0.67",  "10.20.9.1",
+				    "10.0.0.1",	   "203.0.113.7", "255.255.255.255",
+				    "0.0.0.0",	   "::1",	  "2001:db8:20::5",
+				    "2001:db8::1", "fe80::1" };
+static const char *const nets[] = {
+	"10.0.0.0/8", "10.20.0.0/16", "10.20.0.66/31",	"0.0.0.0/0", "2001:db8::/32",
+	"::/0",	      "::/90",	      "203.0.113.7/32", "fe80::/10", "255.255.255.255/32"
+};
 static const uint16_t ports[] = { 0, 22, 53, 80, 443, 1024, 8000, 8050, 8100, 65535 };
 
 static struct flow_row random_flow(uint64_t *seed)
@@ -69,12 +71,24 @@ struct range { /* of a column or a rate */
 	uint64_t lo, hi;
 };
 
-enum term_kind { TERM_NUMBER, TERM_ADDR, TERM_FLAGS, TERM_EXPORTER, TERM_WAN, TERM_LAN,
-		 TERM_INET, TERM_INET6, TERM_BPS, TERM_DURATION, TERM_DSCP, TERM_ICMP };
+enum term_kind {
+	TERM_NUMBER,
+	TERM_ADDR,
+	TERM_FLAGS,
+	TERM_EXPORTER,
+	TERM_WAN,
+	TERM_LAN,
+	TERM_INET,
+	TERM_INET6,
+	TERM_BPS,
+	TERM_DURATION,
+	TERM_DSCP,
+	TERM_ICMP
+};
 
 struct term {
 	enum term_kind kind;
-	uint8_t sides;     /* 1 first column, 2 second, 3 either */
+	uint8_t sides; /* 1 first column, 2 second, 3 either */
 	bool both;
 	enum field f[2];
 	struct range r[LIST];
@@ -124,7 +138,8 @@ static bool side_true(const struct term *t, const struct flow_row *r, unsigned s
 	case TERM_NUMBER: return in_ranges(t, number_of(r, t->f[side]));
 	case TERM_ADDR: return in_prefixes(t, a);
 	case TERM_WAN:
-		return (r->exporter == 0 && index == 2) || (r->exporter == 2 && index == 7);
+		return (r->exporter == 0 && index == 2) ||
+		       (r->exporter == 2 && index == 7);
 	case TERM_LAN:
 		return !addr_is_none(a) && names_network_of(names, a) >= 0 &&
 		       names_network_of(names, a) == names_network_find(names, "lan");
@@ -134,9 +149,9 @@ static bool side_true(const struct term *t, const struct flow_row *r, unsigned s
 	case TERM_EXPORTER: return r->exporter == t->v;
 	case TERM_BPS:
 		return in_ranges(t, r->end_ms == r->start_ms
-					    ? 0
-					    : r->bytes * 8000 /
-						      (uint64_t)(r->end_ms - r->start_ms));
+					? 0
+					: r->bytes * 8000 /
+					      (uint64_t)(r->end_ms - r->start_ms));
 	case TERM_DURATION: return in_ranges(t, (uint64_t)(r->end_ms - r->start_ms));
 	case TERM_DSCP: return in_ranges(t, r->tos >> 2);
 	case TERM_ICMP:
@@ -158,7 +173,8 @@ static bool term_true(const struct term *t, const struct flow_row *r,
 	return t->both ? first && second : first || second;
 }
 
-static const char *const sides_src[] = { "", "src ", "dst ", "src or dst ", "src and dst " };
+static const char *const sides_src[] = { "", "src ", "dst ", "src or dst ",
+					 "src and dst " };
 static const char *const sides_in[] = { "", "in ", "out ", "in or out ", "in and out " };
 
 static void random_sides(uint64_t *seed, struct term *t, struct strb *s,
@@ -191,8 +207,10 @@ static void random_set(uint64_t *seed, struct term *t, struct strb *s, uint64_t 
 	t->n = 1 + (unsigned)rnd(seed, LIST);
 	for (unsigned i = 0; i < t->n; i++) {
 		t->r[i].lo = rnd(seed, about);
-		t->r[i].hi = rnd(seed, 3) ? t->r[i].lo : t->r[i].lo + rnd(seed, about / 4 + 1);
-		strb_fmt(s, "%s%llu%s", i ? " " : "", (unsigned long long)t->r[i].lo, unit);
+		t->r[i].hi =
+		    rnd(seed, 3) ? t->r[i].lo : t->r[i].lo + rnd(seed, about / 4 + 1);
+		strb_fmt(s, "%s%llu%s", i ? " " : "", (unsigned long long)t->r[i].lo,
+			 unit);
 		if (t->r[i].hi > t->r[i].lo)
 			strb_fmt(s, "-%llu%s", (unsigned long long)t->r[i].hi, unit);
 	}
@@ -404,9 +422,10 @@ static void one_round(uint64_t *seed, struct names *names, struct flow_row *rows
 	static const unsigned sizes[] = { 0, 1, 2, 63, 64, 65, 128, 200, MOST_ROWS };
 	unsigned n = sizes[rnd(seed, ARRAY_LEN(sizes))], hits = 0;
 	uint64_t bits[FILTER_WORDS];
-	uint64_t gone = rnd(seed, 3) ? 0 : (rnd(seed, UINT32_MAX) << 30 | rnd(seed, UINT32_MAX)) &
-						   ~(UINT64_C(1) << F_start_ms |
-						     UINT64_C(1) << F_end_ms);
+	uint64_t gone = rnd(seed, 3)
+			    ? 0
+			    : (rnd(seed, UINT32_MAX) << 30 | rnd(seed, UINT32_MAX)) &
+				  ~(UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms);
 	struct block *b = block_new(names);
 	struct tree t = { .n = 0 };
 	struct strb s = { 0 };
@@ -425,7 +444,8 @@ static void one_round(uint64_t *seed, struct names *names, struct flow_row *rows
 		fail_msg("%s: %s", s.s, err.msg);
 	again = filter_compile(filter_text(f), &err);
 	if (!again || strcmp(filter_text(again), filter_text(f)))
-		fail_msg("%s\n%s\n%s", s.s, filter_text(f), again ? filter_text(again) : err.msg);
+		fail_msg("%s\n%s\n%s", s.s, filter_text(f),
+			 again ? filter_text(again) : err.msg);
 	count = filter_run(f, b, bits);
 	for (unsigned i = 0; i < n; i++) {
 		unsigned at = 0, term = 0;

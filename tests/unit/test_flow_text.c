@@ -22,10 +22,20 @@ static struct block *one(struct names *names, const struct flow_row *r)
 static struct flow_row download(void)
 {
 	return (struct flow_row){
-		.start_ms = T0, .end_ms = T0 + 12000, .received_ms = T0 + 13500,
-		.bytes = 18700000, .packets = 12900, .via = VIA_NETFLOW9,
-		.src = ip("203.0.113.7"), .dst = ip("10.20.0.66"), .src_port = 443,
-		.dst_port = 51000, .proto = 6, .tcp_flags = 0x1a, .in_if = 2, .out_if = 9,
+		.start_ms = T0,
+		.end_ms = T0 + 12000,
+		.received_ms = T0 + 13500,
+		.bytes = 18700000,
+		.packets = 12900,
+		.via = VIA_NETFLOW9,
+		.src = ip("203.0.113.7"),
+		.dst = ip("10.20.0.66"),
+		.src_port = 443,
+		.dst_port = 51000,
+		.proto = 6,
+		.tcp_flags = 0x1a,
+		.in_if = 2,
+		.out_if = 9,
 		.src_as = 64500,
 	};
 }
@@ -39,9 +49,10 @@ static void a_line_says_what_a_person_asks(void **state)
 
 	(void)state;
 	flow_text_line(&s, b, 0);
-	assert_string_equal(s.s, "2026-11-23 10:35:00 CET 12 seconds tcp "
-				 "203.0.113.7:443 -> 10.20.0.66:51000 18.7 MB 12.9 k packets "
-				 "flags APS in WAN out 9 src_as 64500 exporter edge");
+	assert_string_equal(s.s,
+			    "2026-11-23 10:35:00 CET 12 seconds tcp "
+			    "203.0.113.7:443 -> 10.20.0.66:51000 18.7 MB 12.9 k packets "
+			    "flags APS in WAN out 9 src_as 64500 exporter edge");
 	strb_free(&s);
 	block_unref(&b);
 	names_free(&names);
@@ -49,15 +60,22 @@ static void a_line_says_what_a_person_asks(void **state)
 
 static void an_ipv6_address_is_kept_apart_from_its_port(void **state)
 {
-	struct flow_row r = { .src = ip("2001:db8::1"), .dst = ip("2001:db8::2"), .dst_port = 53,
-			      .src_port = 1024, .proto = 17, .packets = 1, .bytes = 70,
-			      .start_ms = T0, .end_ms = T0 };
+	struct flow_row r = { .src = ip("2001:db8::1"),
+			      .dst = ip("2001:db8::2"),
+			      .dst_port = 53,
+			      .src_port = 1024,
+			      .proto = 17,
+			      .packets = 1,
+			      .bytes = 70,
+			      .start_ms = T0,
+			      .end_ms = T0 };
 	struct block *b = one(NULL, &r);
 	struct strb s = { 0 };
 
 	(void)state;
 	flow_text_line(&s, b, 0);
-	assert_non_null(strstr(s.s, " udp [2001:db8::1]:1024 -> [2001:db8::2]:53 70 B 1 packet"));
+	assert_non_null(
+	    strstr(s.s, " udp [2001:db8::1]:1024 -> [2001:db8::2]:53 70 B 1 packet"));
 	assert_null(strstr(s.s, "packets"));
 	strb_free(&s);
 	block_unref(&b);
@@ -72,13 +90,14 @@ static void json_holds_only_what_is_told(void **state)
 
 	(void)state;
 	flow_text_json(&s, b, 0);
-	assert_string_equal(s.s,
-		"{\"start\":\"2026-11-23T09:35:00.000Z\",\"end\":\"2026-11-23T09:35:12.000Z\","
-		"\"received\":\"2026-11-23T09:35:13.500Z\",\"bytes\":18700000,"
-		"\"packets\":12900,\"exporter\":\"edge\",\"via\":\"netflow9\","
-		"\"src\":\"203.0.113.7\",\"dst\":\"10.20.0.66\",\"src_port\":443,"
-		"\"dst_port\":51000,\"proto\":6,\"tcp_flags\":\"APS\",\"in_if\":2,"
-		"\"in_if_name\":\"WAN\",\"out_if\":9,\"src_as\":64500}");
+	assert_string_equal(
+	    s.s, "{\"start\":\"2026-11-23T09:35:00.000Z\",\"end\":\"2026-11-23T09:35:12."
+		 "000Z\","
+		 "\"received\":\"2026-11-23T09:35:13.500Z\",\"bytes\":18700000,"
+		 "\"packets\":12900,\"exporter\":\"edge\",\"via\":\"netflow9\","
+		 "\"src\":\"203.0.113.7\",\"dst\":\"10.20.0.66\",\"src_port\":443,"
+		 "\"dst_port\":51000,\"proto\":6,\"tcp_flags\":\"APS\",\"in_if\":2,"
+		 "\"in_if_name\":\"WAN\",\"out_if\":9,\"src_as\":64500}");
 	strb_free(&s);
 	block_unref(&b);
 	names_free(&names);
@@ -89,14 +108,14 @@ static struct flow_row full(void)
 {
 	struct flow_row r = {
 #define FIELD(name, type, kind, unit, doc) .name = FILL_##kind,
-#define FILL_U8 2
-#define FILL_U16 300
-#define FILL_U32 2
-#define FILL_U64 UINT64_C(0xd0000000000001c5)
-#define FILL_TIME T0
-#define FILL_ADDR ip("192.0.2.9")
-#define FILL_MAC UINT64_C(0x02005e100001)
-#define FILL_TEXT 0
+#define FILL_U8				   2
+#define FILL_U16			   300
+#define FILL_U32			   2
+#define FILL_U64			   UINT64_C(0xd0000000000001c5)
+#define FILL_TIME			   T0
+#define FILL_ADDR			   ip("192.0.2.9")
+#define FILL_MAC			   UINT64_C(0x02005e100001)
+#define FILL_TEXT			   0
 #include "daemon/model/flow_fields.def"
 #undef FIELD
 	};
@@ -122,7 +141,8 @@ static void streamed_json_equals_the_object(void **state)
 		json_error_t err;
 
 		flow_text_json(&s, b, 0);
-		streamed = json_loads(s.s, JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES, &err);
+		streamed = json_loads(
+		    s.s, JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES, &err);
 		if (!streamed)
 			fail_msg("%s: %s", err.text, s.s);
 		json_decref(streamed);
