@@ -18,13 +18,14 @@ enum {
 	TIMES_SKEW_MS = 2000,        /* a smaller error of a clock is left alone */
 };
 
-/* Unix ms of the uptime t when the uptime is `uptime` at now_ms; modulo 2^32 ms. Up
- * to an hour ahead of `uptime` is the future, everything else the past. */
+/* Unix ms of the uptime t when the uptime is `uptime` at now_ms; modulo 2^32 ms (49.7
+ * days). The last 32 days are the past, so that a flow of a month is one; what is
+ * older can only be ahead of `uptime`, as some exporters' times are. */
 static inline int64_t times_uptime(int64_t now_ms, uint32_t uptime, uint32_t t)
 {
 	uint32_t ago = uptime - t;
 
-	if (__builtin_expect(ago > UINT32_MAX - 3600 * 1000, 0))
+	if (__builtin_expect(ago > UINT32_C(32) * 86400 * 1000, 0))
 		return now_ms + (uint32_t)-ago;
 	return now_ms - ago;
 }

@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum { MOVE_MS = 1000, NEVER_USED_MS = 60000, LOOK_AT = 64, CONFLICTS = 4,
-       CONFLICT_MS = 10 * 60 * 1000, RECORD_MAX = 65535,
+       CONFLICT_MS = 10 * 60 * 1000, RECORD_MAX = 65535, LAST_RESORT = 3,
        OVERHEAD = 64 /* of the allocation and of the map */ };
 
 struct tmpl_key {
@@ -158,6 +158,23 @@ static bool after(const struct draft *a, const struct draft *b)
 	return a->step.to != b->step.to ? a->step.to > b->step.to : a->rank > b->rank;
 }
 
+/* Of several steps for a target the first one writes and the others fill gaps; those of
+ * a last resort go when there is a better one. */
+static unsigned settle_ranks(struct draft *draft, unsigned n_steps)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n_steps; i++) {
+		bool more = kept && draft[kept - 1].step.to == draft[i].step.to;
+
+		if (more && draft[i].rank >= LAST_RESORT && draft[kept - 1].rank < LAST_RESORT)
+			continue;
+		draft[kept] = draft[i];
+		draft[kept++].step.merge = more;
+	}
+	return kept;
+}
+
 /* Collects the steps of known elements in the order of their target and rank; of
  * equals the first in the template stays first. `off` is the number of the field. */
 static unsigned draft_steps(const struct field_spec *f, unsigned n, struct draft *draft)
@@ -181,9 +198,7 @@ static unsigned draft_steps(const struct field_spec *f, unsigned n, struct draft
 			draft[i] = draft[i - 1];
 		draft[i] = new;
 	}
-	for (i = 1; i < n_steps; i++)
-		draft[i].step.merge = draft[i].step.to == draft[i - 1].step.to;
-	return n_steps;
+	return settle_ranks(draft, n_steps);
 }
 
 /* The octets of a record: all of them, or the least when some fields say their length
