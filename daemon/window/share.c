@@ -41,18 +41,26 @@ static void room(struct shares *s, size_t n)
 	s->at = xrealloc(s->at, s->cap, sizeof(*s->at));
 }
 
-/* floor(total * part / whole) with part <= whole; the narrow way when it fits. */
-static inline uint64_t portion(uint64_t total, uint64_t part, uint64_t whole)
+/* floor(total * part / whole) with part <= whole. Below 2^53 a product is exact as a
+ * double and its quotient by the reciprocal is off by one at most, which is put right:
+ * a third of the time of a division. */
+static inline uint64_t portion(uint64_t total, uint64_t part, uint64_t whole, double inverse)
 {
-	if ((total | part) <= UINT32_MAX)
-		return total * part / whole;
-	return (uint64_t)((unsigned __int128)total * part / whole);
+	uint64_t product, q;
+
+	if (total > UINT32_MAX || part > (1u << 21))
+		return (uint64_t)((unsigned __int128)total * part / whole);
+	product = total * part;
+	q = (uint64_t)((double)product * inverse);
+	q -= q * whole > product;
+	return q + ((q + 1) * whole <= product);
 }
 
 struct span { /* one row while it is cut up */
 	int64_t start, end;
 	uint64_t bytes, packets;           /* in all */
 	uint64_t bytes_done, packets_done; /* given out so far */
+	double inverse;                    /* of its duration */
 };
 
 /* The share from where the last one ended up to t. */
@@ -64,8 +72,8 @@ static inline struct share cut(struct span *p, int64_t t)
 	if (t < p->end) {
 		uint64_t part = (uint64_t)(t - p->start), whole = (uint64_t)(p->end - p->start);
 
-		b = portion(p->bytes, part, whole);
-		k = portion(p->packets, part, whole);
+		b = portion(p->bytes, part, whole, p->inverse);
+		k = portion(p->packets, part, whole, p->inverse);
 	}
 	s.bytes = b - p->bytes_done;
 	s.packets = k - p->packets_done;
@@ -145,7 +153,7 @@ void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t l
 		uint32_t flows = b->flows[r] ? b->flows[r] : 1;
 		int64_t from = slice_of(b->start_ms[r]);
 		struct span p = { b->start_ms[r], b->end_ms[r], b->bytes[r],
-				  b->packets[r], 0, 0 };
+				  b->packets[r], 0, 0, 0 };
 
 		s->from[r] = (uint32_t)n;
 		if (from >= first && from <= last && p.end <= (from + 1) * SLICE_MS) {
@@ -153,6 +161,8 @@ void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t l
 			s->at[n++] = (struct share){ p.bytes, p.packets, from, flows, 0 };
 			continue;
 		}
+		if (p.end > p.start)
+			p.inverse = 1.0 / (double)(p.end - p.start);
 		n = cut_row(s, n, &p, flows, first, last, &olds);
 	}
 	s->from[b->n] = (uint32_t)n;

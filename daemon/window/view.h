@@ -50,6 +50,7 @@ struct window {
 	struct presence *presence;
 	struct shares *shares;
 	struct gauge_union *gauges;
+	struct small *small;
 	uint32_t round; /* of window_changed */
 	struct slices slices;
 	struct window_stats stats;
@@ -58,8 +59,21 @@ struct window {
 /* Sums of k over n slices from `first`; returns the error. */
 struct sums view_sums(const struct view *v, const struct key *k, int64_t first, unsigned n,
 		      struct sums *out);
+/* Adds to the cell of k in open slice s, and notes the change where it matters. */
+void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
+	      const struct sums *sum);
+/* The same for one share, be it of an open slice or older. */
+struct share;
+void view_add_share(struct window *w, struct view *v, const struct key *k,
+		    const struct share *s);
 uint64_t view_weight(const struct view *v, const struct sums *s);
 bool window_covered(const struct window *w, enum by by, const struct key *k, int64_t s);
+
+/* small.c: views of few keys that are sums. */
+struct small *small_new(void);
+void small_free(struct small **s);
+void small_block(struct window *w, struct view *v, const struct block *b,
+		 const uint64_t *bits);
 
 void period_init(struct totals *t, const struct calendar *c, enum period p,
 		 size_t key_octets, int64_t now_ms);

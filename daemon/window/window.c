@@ -52,6 +52,7 @@ struct window *window_new(const struct window_opts *o, int64_t now_ms)
 	w->shares = xcalloc(1, sizeof(*w->shares));
 	shares_init(w->shares);
 	w->gauges = gauge_union_new();
+	w->small = small_new();
 	w->round = 1;
 	w->slices = (struct slices){ w, sums_of, gauge_of, total_of, covered_of,
 				    lateness_of };
@@ -86,6 +87,7 @@ void window_free(struct window **wp)
 	shares_fini(w->shares);
 	free(w->shares);
 	gauge_union_free(&w->gauges);
+	small_free(&w->small);
 	free(w);
 }
 
@@ -261,6 +263,48 @@ static void add_old(struct view *v, const struct key *k, const struct share *s)
 	sum->flows += s->flows;
 }
 
+static void touch(struct window *w, struct view *v, int64_t s)
+{
+	uint64_t at = (uint64_t)s % w->n_ring;
+
+	v->touched[at / 64] |= UINT64_C(1) << (at % 64);
+}
+
+static void add_known(struct view *v, const struct key *k, int64_t s)
+{
+	int64_t *newest = map_put(&v->known, k, NULL);
+
+	if (newest && s > *newest)
+		*newest = s;
+}
+
+void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
+	      const struct sums *sum)
+{
+	uint64_t hash = map_hash(k, v->table.key);
+	bool fresh;
+	struct cell *c = table_cell(&v->table, s, k, hash, &fresh);
+
+	c->sums.bytes += sum->bytes;
+	c->sums.packets += sum->packets;
+	c->sums.flows += sum->flows;
+	note(w, v, c, fresh, k, hash, s);
+	touch(w, v, s);
+	if (fresh)
+		add_known(v, k, s);
+}
+
+void view_add_share(struct window *w, struct view *v, const struct key *k,
+		    const struct share *s)
+{
+	struct sums sum = { s->bytes, s->packets, s->flows };
+
+	if (s->old)
+		add_old(v, k, s);
+	else
+		view_add(w, v, k, s->slice, &sum);
+}
+
 static void add_total(struct view *v, const struct key *k, const struct share *s, uint32_t n)
 {
 	struct sums sum = { 0 };
@@ -302,34 +346,25 @@ static void add_row(struct window *w, struct view *v, const struct block *b, uin
 			c->sums.flows += s[i].flows;
 		}
 		note(w, v, c, fresh, k, hash, s[i].slice);
-		if (v->spec.history) {
-			uint64_t at = (uint64_t)s[i].slice % w->n_ring;
-			v->touched[at / 64] |= UINT64_C(1) << (at % 64);
-		}
+		touch(w, v, s[i].slice);
 	}
 	if (v->totals.period != PERIOD_NONE)
 		add_total(v, k, s, n);
-}
-
-static void add_known(struct view *v, const struct key *k, int64_t s)
-{
-	int64_t *newest;
-
-	if (!by_is_small(v->spec.by))
-		return;
-	newest = map_put(&v->known, k, NULL);
-	if (newest && s > *newest)
-		*newest = s;
 }
 
 static void add_block(struct window *w, struct view *v, const struct block *b)
 {
 	uint64_t bits[FILTER_WORDS];
 	struct key keys[ROW_KEYS], last = { .b = { 0xff } };
+	bool small = by_is_small(v->spec.by);
 
 	if (!filter_run(v->spec.filter, b, bits))
 		return;
 	rows_counted(v->spec.by, v->spec.filter ? filter_columns(v->spec.filter) : 0, b, bits);
+	if (small && !v->table.gauge && v->spec.period == PERIOD_NONE) {
+		small_block(w, v, b, bits);
+		return;
+	}
 	for (uint32_t i = 0; i * 64 < b->n; i++) {
 		for (uint64_t left = bits[i]; left; left &= left - 1) {
 			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
@@ -337,7 +372,7 @@ static void add_block(struct window *w, struct view *v, const struct block *b)
 
 			for (unsigned k = 0; k < n; k++) {
 				add_row(w, v, b, r, &keys[k], k);
-				if (memcmp(&last, &keys[k], sizeof(last))) {
+				if (small && memcmp(&last, &keys[k], sizeof(last))) {
 					last = keys[k];
 					add_known(v, &last, w->now_slice);
 				}
