@@ -624,6 +624,93 @@ static void a_damaged_file_gives_errors_or_a_configuration(void **unused)
 	assert_in_range(loaded, 25, 475);
 }
 
+/* contrib/culprit.conf with its settings put into force: "#word" and "#\tword" are
+ * settings, "# word" is prose. */
+static char *example(void)
+{
+	struct strb b = { 0 };
+	FILE *f = fopen("contrib/culprit.conf", "r");
+	char line[256];
+
+	if (!f) /* not started from the root of the tree */
+		skip();
+	while (fgets(line, sizeof(line), f))
+		strb_add(&b, line[0] == '#' && line[1] != ' ' ? line + 1 : line);
+	fclose(f);
+	return strb_take(&b);
+}
+
+/* Says what is missing of s, which is defined in text as one or several sections. */
+static bool shows_all(const struct node *n, const struct section *s, bool *seen)
+{
+	for (size_t i = 0; i < n->n_values; i++)
+		for (size_t j = 0; n->what == s && s->settings[j].name; j++)
+			if (&s->settings[j] == n->values[i].what)
+				seen[j] = true;
+	for (size_t i = 0; i < n->n_kids; i++)
+		shows_all(&n->kids[i], s, seen);
+	for (size_t j = 0; s->settings[j].name; j++)
+		if (!seen[j])
+			return false;
+	return true;
+}
+
+static void check_shown(const struct node *root, const struct section *s)
+{
+	bool seen[CONFIG_WORDS] = { false };
+
+	if (!shows_all(root, s, seen))
+		for (size_t j = 0; s->settings[j].name; j++)
+			if (!seen[j])
+				print_error("contrib/culprit.conf lacks %s of \"%s\"\n",
+					    s->settings[j].name, s->name);
+	assert_true(shows_all(root, s, seen));
+	for (size_t i = 0; s->kids && s->kids[i]; i++)
+		check_shown(root, s->kids[i]);
+}
+
+/* A setting in a section that stands once is shown with the value it has anyway. */
+static void check_defaults(const struct node *n)
+{
+	for (size_t i = 0; i < n->n_values; i++) {
+		const struct value *v = &n->values[i];
+
+		if (!n->what->many && v->what->def && strcmp(v->what->def, v->text))
+			fail_msg("contrib/culprit.conf:%d: %s is \"%s\", its default \"%s\"",
+				 v->line, v->name, v->text, v->what->def);
+	}
+	for (size_t i = 0; i < n->n_kids; i++)
+		check_defaults(&n->kids[i]);
+}
+
+static void the_example_is_right_and_shows_every_setting(void **unused)
+{
+	char *text = example();
+	struct config_errors errs = { 0 };
+	struct config_scan scan = { .errs = &errs };
+	struct config *c = load_ok(text);
+	struct node *root;
+
+	(void)unused;
+	assert_int_equal(c->n_rules, 4);
+	assert_int_equal(c->n_channels, 3);
+	config_free(&c);
+	config_scan_text(&scan, "contrib/culprit.conf", text, strlen(text));
+	root = config_parse(&scan, &errs);
+	check_shown(root, &config_root);
+	check_defaults(root);
+	config_node_free(&root);
+	config_scan_free(&scan);
+	config_errors_free(&errs);
+	free(text);
+	c = config_load("contrib/culprit.conf", "/s", &errs);
+	assert_non_null(c); /* as installed: defaults only */
+	assert_int_equal(errs.n, 0);
+	assert_int_equal(c->n_rules + c->n_channels + c->n_exporters, 0);
+	config_free(&c);
+	config_errors_free(&errs);
+}
+
 static void a_reload_knows_what_needs_a_restart(void **unused)
 {
 	struct config *a = load_ok(""), *b = load_ok("late = 5m rule x { above = 1M }"),
@@ -655,6 +742,7 @@ int main(void)
 		T(secrets_that_others_can_read_are_refused),
 		T(what_is_printed_can_be_loaded_and_tells_no_secret),
 		T(a_damaged_file_gives_errors_or_a_configuration),
+		T(the_example_is_right_and_shows_every_setting),
 		T(a_reload_knows_what_needs_a_restart),
 	};
 
