@@ -130,6 +130,19 @@ void alert_new_id(char id[static ALERT_ID], int64_t now_ms)
 	id[at] = '\0';
 }
 
+/* "2.00 Mbit/s" becomes "2 Mbit/s": a band is no measurement. */
+static void short_number(char *s)
+{
+	size_t n = strcspn(s, " "), keep = n;
+
+	if (!memchr(s, '.', n))
+		return;
+	while (s[keep - 1] == '0')
+		keep--;
+	keep -= s[keep - 1] == '.';
+	memmove(s + keep, s + n, strlen(s + n) + 1);
+}
+
 /* "2-4 Mbit/s" of "2.00 Mbit/s" and "4.00 Mbit/s"; without the unit when it is
  * the one of the value that was just said. */
 static void range(const struct alert *a, const char *value, char out[static 112])
@@ -139,6 +152,8 @@ static void range(const struct alert *a, const char *value, char out[static 112]
 
 	measure_text(&a->measure, a->low, low);
 	measure_text(&a->measure, a->high, high);
+	short_number(low);
+	short_number(high);
 	lu = strchr(low, ' ');
 	hu = strchr(high, ' ');
 	vu = strchr(value, ' ');

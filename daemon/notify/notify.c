@@ -521,10 +521,20 @@ bool notify_check(const struct channel_conf *conf, struct err *err)
 
 void notify_stats(struct notify *n, notify_stat_f *fn, void *arg)
 {
+	struct entry *e;
+	size_t n_entries;
+
 	pthread_mutex_lock(&n->lock);
-	for (size_t i = 0; i < n->n_entries; i++) {
-		const struct channel *c = n->entries[i].channel;
-		struct counters *k = n->entries[i].count;
+	n_entries = n->n_entries;
+	e = xcalloc(n_entries, sizeof(*e));
+	for (size_t i = 0; i < n_entries; i++) {
+		e[i].channel = channel_ref(n->entries[i].channel);
+		e[i].count = counters_ref(n->entries[i].count);
+	}
+	pthread_mutex_unlock(&n->lock);
+	for (size_t i = 0; i < n_entries; i++) {
+		const struct channel *c = e[i].channel;
+		struct counters *k = e[i].count;
 		char queue[LANE_QUEUE], error[OUTBOX_NOTE];
 		struct notify_stat s = {
 			.channel = c->name, .sent = k->sent, .failed = k->failed,
@@ -540,12 +550,12 @@ void notify_stats(struct notify *n, notify_stat_f *fn, void *arg)
 			s.queued += count.open;
 			s.dead_now += count.dead;
 		}
-		pthread_mutex_lock(&k->lock); /* a leaf: nothing is locked under it */
+		pthread_mutex_lock(&k->lock);
 		memcpy(error, k->last_error, sizeof(error));
 		pthread_mutex_unlock(&k->lock);
 		fn(&s, arg);
 	}
-	pthread_mutex_unlock(&n->lock);
+	free_entries(e, n_entries);
 }
 
 uint64_t notify_unknown(struct notify *n)

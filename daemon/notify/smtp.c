@@ -10,6 +10,10 @@
  *   starts.
  * - STARTTLS is required once there is a password; "enabled" would send it in
  *   clear to a server, or to somebody between, that does not offer STARTTLS.
+ * - TLS 1.2 and nothing newer. In 1.3 the server sends session tickets of its own
+ *   accord after the handshake; libesmtp takes them for the answer to an EHLO
+ *   that still lies in its buffer, reads on, and both sides wait for each other
+ *   until the time-out. (A server that speaks 1.3 alone can be had by smtps://.)
  * - smtp_start_session() says 1 also when nothing was delivered. What counts is
  *   the transfer's status and every recipient's.
  * - It has no time-out to connect and none for the whole: relay.c has.
@@ -147,6 +151,7 @@ static SSL_CTX *tls_context(struct session *s, struct outcome *out)
 	bool ok;
 
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_app_data(ctx, s);
 	SSL_CTX_set_info_callback(ctx, on_info);
 	if (c->insecure) {

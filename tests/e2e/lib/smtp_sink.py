@@ -49,11 +49,12 @@ class Handler:
         tell({"from": envelope.mail_from, "to": envelope.rcpt_tos,
               "data": envelope.content.decode("latin-1"), "tls": session.ssl is not None,
               "sni": names[-1] if names else None,
-              "user": getattr(session, "auth_data", None)})
+              "user": users[-1] if users else None})
         return "250 2.0.0 taken"
 
 
 names = []
+users = []
 
 
 def context(args):
@@ -101,7 +102,7 @@ async def main():
         given = data.login.decode() + ":" + data.password.decode()
         if given != args.auth:
             return AuthResult(success=False, handled=False)
-        session.auth_data = data.login.decode()
+        users.append(data.login.decode())
         return AuthResult(success=True)
 
     def protocol():
