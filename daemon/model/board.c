@@ -46,7 +46,15 @@ static void sheet_unref(struct sheet *s)
 	for (size_t i = 0; i < s->n_series; i++) {
 		free(s->series[i].series);
 		free(s->series[i].series_id);
+		free(s->series[i].history);
 	}
+	for (size_t i = 0; i < s->n_rules; i++) {
+		free(s->rules[i].filter);
+		free(s->rules[i].window);
+		free(s->rules[i].detector);
+	}
+	free(s->rules);
+	free(s->interfaces);
 	free(s->series);
 	free(s);
 }

@@ -15,12 +15,32 @@ enum { BOARD_ALERTS = 1000 };
 struct board_series {
 	char rule[NAME_LEN];
 	char *series, *series_id;
+	char *history;             /* name of its bins in the store; NULL: keeps none */
 	enum by by;
 	struct measure measure;
 	double value, threshold, low, median, high; /* NAN: not known */
 	enum alert_state state;    /* ALERT_RESOLVED: nothing is wrong */
 	int64_t since_ms;
 	uint32_t armed_in_s;
+};
+
+/* What is watched, in the order of the configuration. */
+struct board_rule {
+	char name[NAME_LEN];
+	char *filter, *window;     /* as a person reads them: "in if WAN", "1 minute", "month" */
+	char *detector;            /* NULL: limits only */
+	enum by by;
+	struct measure measure;
+	double above, below, clear; /* NAN: none */
+	int64_t for_ms;
+	enum severity severity;
+	bool quiet;
+};
+
+struct board_interface { /* totals since start, as D13 counts them */
+	char exporter[NAME_LEN], name[NAME_LEN]; /* name: "#2" when nobody told */
+	bool out;
+	uint64_t bytes;
 };
 
 struct board_table { /* memory, for culprit_memory_bytes */
@@ -32,6 +52,10 @@ struct sheet {
 	int64_t at_ms;
 	struct board_series *series;
 	size_t n_series;
+	struct board_rule *rules;      /* freed with the sheet, as is all it points to */
+	size_t n_rules;
+	struct board_interface *interfaces;
+	size_t n_interfaces;
 	struct board_table tables[8];
 	size_t n_tables;
 	uint64_t flows, late_flows, cut_shares, thinned_keys; /* of the windows */
