@@ -5,11 +5,11 @@
  *                         └──────forward────▶ other collectors
  *
  * Waking up costs more than a datagram: at 5,000 datagrams a second most of the time
- * would go into being woken for each. So after a look that found something the
- * worker sleeps for a moment and finds a batch. The nap is short enough for the granted
- * buffer (a thousandth of it in microseconds holds a burst of 400,000 datagrams a second), at
- * most NAP_US. Only a look that found nothing at all ends in epoll_wait(). Nobody
- * notices five milliseconds: alerts are judged once a second.
+ * would go into being woken for each. So after a look that found something the worker
+ * naps and then finds a batch. The nap is short enough for the granted buffer (a
+ * thousandth of its octets in microseconds: room for 400,000 datagrams a second), at
+ * most NAP_US. Only a look that found nothing ends in epoll_wait(). Nobody notices ten
+ * milliseconds: alerts are judged once a second.
  *
  * Blocks are used again: the worker keeps a reference to each of WORKER_BLOCKS, and one
  * whose only reference that is has come back. The lowest free one is taken, because
@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NAP_US = 5000, TICK_MS = 1000, ROUNDS = 16 /* batches of one socket before the next */ };
+enum { NAP_US = 10000, TICK_MS = 1000, ROUNDS = 16 /* batches of one socket before the next */ };
 
 struct worker {
 	struct worker_conf conf;
