@@ -711,6 +711,36 @@ static void the_example_is_right_and_shows_every_setting(void **unused)
 	config_errors_free(&errs);
 }
 
+static void check_manual(const char *page, const struct section *s)
+{
+	for (const struct setting *set = s->settings; set->name; set++) {
+		char want[64];
+
+		snprintf(want, sizeof(want), "\n.It Ic %s = ", set->name);
+		if (!strstr(page, want))
+			fail_msg("contrib/man/culprit.conf.5 lacks %s of \"%s\"", set->name,
+				 s->name);
+	}
+	for (size_t i = 0; s->kids && s->kids[i]; i++)
+		check_manual(page, s->kids[i]);
+}
+
+static void the_manual_knows_every_setting(void **unused)
+{
+	struct strb b = { 0 };
+	FILE *f = fopen("contrib/man/culprit.conf.5", "r");
+	char line[256];
+
+	(void)unused;
+	if (!f)
+		skip();
+	while (fgets(line, sizeof(line), f))
+		strb_add(&b, line);
+	fclose(f);
+	check_manual(b.s, &config_root);
+	strb_free(&b);
+}
+
 static void a_reload_knows_what_needs_a_restart(void **unused)
 {
 	struct config *a = load_ok(""), *b = load_ok("late = 5m rule x { above = 1M }"),
@@ -743,6 +773,7 @@ int main(void)
 		T(what_is_printed_can_be_loaded_and_tells_no_secret),
 		T(a_damaged_file_gives_errors_or_a_configuration),
 		T(the_example_is_right_and_shows_every_setting),
+		T(the_manual_knows_every_setting),
 		T(a_reload_knows_what_needs_a_restart),
 	};
 

@@ -1,0 +1,64 @@
+# bash completion for culprit and culpritd.
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash disable=SC2207
+
+_culprit_ids() { # of alerts, from the daemon when it answers
+	culprit alerts --csv 2>/dev/null | cut -d, -f1 | grep -E '^[0-9A-Z]{26}$'
+}
+
+_culprit() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
+	local verbs='status top flows history baseline alerts show ack silence slow notify
+		backtest learn import export replay score verify test-notify demo'
+	local keys='none exporter interface src dst host network src-as dst-as as src-port
+		dst-port port proto src,dst vlan app'
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-c | --config | --state) ((i++)) ;;
+		-*) ;;
+		*)
+			verb=${COMP_WORDS[i]}
+			break
+			;;
+		esac
+	done
+	COMPREPLY=()
+	case $before in
+	-c | --config)
+		COMPREPLY=($(compgen -f -- "$word"))
+		return
+		;;
+	--state)
+		COMPREPLY=($(compgen -d -- "$word"))
+		return
+		;;
+	--by)
+		COMPREPLY=($(compgen -W "$keys" -- "$word"))
+		return
+		;;
+	--as-of)
+		COMPREPLY=($(compgen -W "$(_culprit_ids)" -- "$word"))
+		return
+		;;
+	esac
+	case $verb in
+	'') COMPREPLY=($(compgen -W "$verbs -c --state --help --version" -- "$word")) ;;
+	show | ack) COMPREPLY=($(compgen -W "$(_culprit_ids) --json --help" -- "$word")) ;;
+	import | verify | replay | score) COMPREPLY=($(compgen -f -- "$word")) ;;
+	*) COMPREPLY=($(compgen -W '--at --from --to --by --as-of --whole --json --csv --help' \
+		-- "$word")) ;;
+	esac
+}
+
+_culpritd() {
+	local word=${COMP_WORDS[COMP_CWORD]}
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	-c | --config | --pidfile) COMPREPLY=($(compgen -f -- "$word")) ;;
+	--state) COMPREPLY=($(compgen -d -- "$word")) ;;
+	*) COMPREPLY=($(compgen -W '-c --config --state -f --foreground -t --test -T --print
+		--demo --pidfile -v --verbose -V --version -h --help' -- "$word")) ;;
+	esac
+}
+
+complete -o filenames -F _culprit culprit
+complete -o filenames -F _culpritd culpritd
