@@ -1,213 +1,421 @@
-/* seasonal.c - unusual for this hour of this kind of day. (first version) */
+/* seasonal.c - unusual for this hour of this kind of day.
+ * SPDX-License-Identifier: ISC
+ *
+ * What is normal comes from profile.c: the day, the habits of the week, today's
+ * level. Several cheap views look at how far a bin is from that, each for another
+ * kind of trouble, and each is calibrated by its own daily maxima (tail.c), so
+ * that all speak one language: how seldom is this? An alert stands when that is
+ * seldomer than the view's share of the budget allows.
+ *
+ * Two kinds of view:
+ * - seasonal ones, in spreads of the hour. They are sharp, but need days to know
+ *   themselves: they are armed after a week, and get nearly all of the budget.
+ * - plain ones, in bare logarithms, that need next to no learning: a sudden
+ *   change, a distance from other days, a step, a record. They watch from the
+ *   second day on and say how newsworthy a bin is (verdict.news). Of the budget
+ *   they get a hundredth: traffic has lone bursts that are no incident.
+ *
+ * A view that sees one bin only (a jump, a step) has little budget for the same
+ * reason; two bins in a row, or several within an hour or two, have much.
+ * Falls need four bins, since a quarter of an hour's delay of a nightly job is
+ * no fall.
+ *
+ * An alert is told once, and again only when it has grown. It ends when its views
+ * have been calm for three quarters of an hour: clear late (D2). While it stands
+ * nothing of it is learnt as normal, except in the first three weeks, when
+ * the profile itself is still the likelier culprit. A level that lasts (`adopt`)
+ * becomes the new normal at once and on purpose.
+ */
 #include "detectors/detector.h"
 
 #include <math.h>
 #include <string.h>
 
-#ifndef TUNE
-#define TUNE(name, v) static const double name = v;
-#endif
-TUNE(A_FAST, 0.08)
-TUNE(A_SLOW, 0.006)
-TUNE(A_SLOWVIEW, 0.05)
-TUNE(G_DAY, 0.08)
-TUNE(G_SCALE, 0.01)
-TUNE(CLIP, 4)
-TUNE(HOLD, 9)
-TUNE(N0, 6)
-TUNE(PRIOR_Z, 4.5)
-TUNE(PRIOR_DEV, 0.25)
-TUNE(MIN_SCALE, 0.05)
+#include "detectors/profile.h"
+#include "detectors/tail.h"
 
-enum { CLASSES = 2, RING = 12, NEAR = 3, CODE = 1024, UNKNOWN = INT16_MIN };
-enum view { V_ONE, V_TWO, V_PULSES, V_SLOW_UP, V_LOW, V_SLOW_DOWN, VIEWS };
-
-static const char *const view_words[VIEWS] = {
-	"a jump",      "higher than usual", "repeated pulses",
-	"a slow rise", "too quiet",	    "a slow fall",
+enum {
+	DAY_S = 86400,
+	ARMED_DAYS = 7,           /* whole days before the seasonal views speak */
+	LEARN_S = 21 * DAY_S,     /* until then an alert does not stop the learning */
+	HABIT_S = DAY_S,          /* what lasts longer than this is no habit */
+	STALE_S = 3600,           /* after a longer gap the bins before say nothing */
+	RECENT = 16,              /* bins in which bursts are counted */
+	LOW_BINS = 4,             /* that must all be low */
+	CALM_BINS = 9,            /* before an alert ends */
+	STEP_PARTS = 3,           /* blocks a day of the step view */
 };
+
+enum view {
+	ONE, TWO, BURSTS, SLOW_UP, SLOW_DOWN, QUIET, DROP,  /* seasonal */
+	RISE, FALL, MORE, LESS, STEP, RECORD,               /* plain */
+	VIEWS, SEASONAL = RISE, CALIBRATED = RECORD,
+};
+
+enum { EARLY = 1 }; /* may speak before the bin has settled: it sees this bin's rise */
+
+static const struct {
+	const char *words;
+	uint8_t side, flags;
+	float share;  /* of the budget */
+	float narrow; /* least believable scale of its figure */
+} views[VIEWS] = {
+	/* The shares add up to 1.5: views see the same events, and the rate realised is
+	 * about two thirds of their sum. */
+	[ONE]       = { "a jump", SIDE_UP, EARLY, 0.0075f, 0.25f },
+	[TWO]       = { "higher than usual", SIDE_UP, EARLY, 0.25f, 0.25f },
+	[BURSTS]    = { "repeated bursts", SIDE_UP, EARLY, 0.25f, 0.25f },
+	[SLOW_UP]   = { "a slow rise", SIDE_UP, 0, 0.25f, 0.25f },
+	[SLOW_DOWN] = { "a slow fall", SIDE_DOWN, 0, 0.25f, 0.25f },
+	[QUIET]     = { "too quiet for too long", SIDE_DOWN, 0, 0.25f, 0.25f },
+	[DROP]      = { "a drop", SIDE_DOWN, 0, 0.25f, 0.25f },
+	[RISE]      = { "a sudden rise", SIDE_UP, EARLY, 0.0025f, 0.001f },
+	[FALL]      = { "a sudden fall", SIDE_DOWN, 0, 0.0025f, 0.001f },
+	[MORE]      = { "more than on other days", SIDE_UP, EARLY, 0.0025f, 0.001f },
+	[LESS]      = { "less than on other days", SIDE_DOWN, 0, 0.0025f, 0.001f },
+	[STEP]      = { "an unusual step", SIDE_NONE, 0, 0.0025f, 0.001f },
+	[RECORD]    = { "a new record", SIDE_NONE, EARLY, 0.0025f, 0 },
+};
+
+/* Gains of moving averages, for bins of any length. */
+static const float fast_gain = 0.2f;  /* what lingers from the bins just before */
+static const float slow_gain = 0.04f; /* two hours: a slow rise */
+static const float ewma_gain = 0.1f;  /* what a sudden change is sudden against */
+static const float other_gain = 0.3f; /* three bins: distance from other days */
+static const float away_gain = 0.01f; /* eight hours: the level to adopt */
+static const float clip = 4;          /* spreads */
+
+/* A record is worth this, what comes once in two months, and more when it is far past
+ * the range so far; under a hundredth of the range it is none. */
+static const float record_nats = 4, record_least = 0.01f;
+
+/* news is 1 at what a plain view says once in three years (ln 1000 days). It is told
+ * again when it is a third larger; half of it is forgotten after 14 h. */
+static const float news_nats = 6.9f, grown = 1.3f, told_kept = 0.996f;
+
+static const float calm = 0.7f; /* of the limit: hysteresis */
 
 struct conf {
-	double budget, adopt_s;
-};
-
-struct tail {
-	float mean, dev; /* of the largest of a day, and its mean distance from that */
-	float top;	 /* largest of this day so far */
-	uint16_t days, bins;
+	double budget, adopt_s, floor;
 };
 
 struct state {
-	int16_t day[CLASSES][SLOTS_DAY];
-	uint8_t seen[CLASSES][SLOTS_DAY];
-	int8_t odd[2][SLOTS_WEEK]; /* last week's and the week before's */
-	float scale[CLASSES][24];
-	uint16_t scaled[CLASSES][24];
-	struct tail tail[VIEWS];
-	float ring[RING]; /* z of the newest bins, newest first */
-	float fast, slow, rise, scale_all;
-	uint32_t bins;
-	int64_t last_s, alert_since_s, first_s;
-	int32_t block;
-	uint8_t side, hold, view;
+	struct profile profile;
+	struct tail tail[CALIBRATED];
+	int64_t first_s, last_s; /* first and newest bin seen; 0: none */
+	int64_t alert_s;         /* when the alert that stands began */
+	float x[LOW_BINS - 1];   /* newest values first */
+	float z[RECENT - 1];     /* their distances from normal */
+	float low[LOW_BINS - 1]; /* the same of the largest of 4 bins */
+	float fast, fast_before; /* what lingers, now and one bin ago */
+	float fickle;            /* spread from bin to bin against spread of the hour */
+	float slow, ewma, other, away;
+	float max, min;
 	float told;
+	uint16_t last_slot;
+	uint8_t side, calm_left, view;
 };
 
 static const struct opt opts[] = {
 	{ "budget", OPT_BUDGET, 0.1, 0.001, 1000, offsetof(struct conf, budget),
 	  "false alarms a week and series" },
-	{ "adopt", OPT_DURATION, 10 * 86400, 86400, 366 * 86400.0,
+	{ "adopt", OPT_DURATION, 10 * DAY_S, DAY_S, 366 * DAY_S,
 	  offsetof(struct conf, adopt_s), "a level that lasts this long becomes normal" },
+	{ "floor", OPT_QUANTITY, 1, 1e-9, 1e15, offsetof(struct conf, floor),
+	  "what is near this or below is next to nothing, in the measure's unit" },
 	{ .name = NULL },
 };
 
-static float to_log(double v)
+static float clampf(float v, float lo, float hi)
 {
-	return v < 0 ? -log1pf(-v) : log1pf(v);
-}
-static double from_log(float x)
-{
-	return x < 0 ? -expm1(-x) : expm1(x);
+	return v < lo ? lo : v > hi ? hi : v;
 }
 
-struct seen { /* a point looked at */
-	float x, mid, up, down, scale, r, z, zu, zd, slow_r;
-	bool own;
-	int c, s, h;
+/* A point held against normal. */
+struct look {
+	struct normal n;
+	float x, most; /* value, and the largest of it and the three before */
+	float spread;
+	float z, low;  /* distances from normal, of x and of most */
+	float v[VIEWS];
 };
 
-static float odd_at(const struct state *s, int slot)
+/* How far past the edges of normal x is, in units of scale; between them 0. */
+static float past(const struct normal *n, float x, float base, float scale)
 {
-	int a = s->odd[0][slot], b = s->odd[1][slot];
-
-	if (a > 0 && b > 0)
-		return (a < b ? a : b) / 16.0f;
-	if (a < 0 && b < 0)
-		return (a > b ? a : b) / 16.0f;
-	return 0;
+	if (x > n->up + base)
+		return (x - n->up - base) / scale;
+	return x < n->down + base ? (x - n->down - base) / scale : 0;
 }
 
-static void look(const struct state *s, const struct point *p, double value,
-		 struct seen *o)
+/* Mean of the second to fourth largest of z and the bins before: one burst is none. */
+static float bursts(const float *before, float z)
 {
-	int d = p->slot % SLOTS_DAY, c = p->rest;
+	float top[4] = { z, -INFINITY, -INFINITY, -INFINITY };
 
-	o->c = c;
-	o->s = d;
-	o->h = d / 12;
-	o->x = to_log(value);
-	o->own = s->seen[c][d] > 0;
-	int pc = o->own ? c : s->seen[!c][d] ? !c : -1;
-	float up = -1e9f, down = 1e9f;
-	if (pc < 0) {
-		o->mid = up = down = s->bins ? s->fast + 0 : o->x;
-	} else {
-		o->mid = s->day[pc][d] / (float)CODE + odd_at(s, p->slot) * !p->holiday;
-		for (int k = -NEAR; k <= NEAR; k++) {
-			int n = (d + k + SLOTS_DAY) % SLOTS_DAY,
-			    w = (p->slot + k + SLOTS_WEEK) % SLOTS_WEEK;
-			if (!s->seen[pc][n])
-				continue;
-			float b = s->day[pc][n] / (float)CODE, e = odd_at(s, w);
-			float bu = b + (p->holiday && e < 0 ? 0 : e),
-			      bd = b + (p->holiday && e > 0 ? 0 : e);
-			if (bu > up)
-				up = bu;
-			if (bd < down)
-				down = bd;
+	for (int i = 0; i < RECENT - 1; i++) {
+		float v = before[i];
+
+		for (int k = 0; k < 4 && v > top[3]; k++) {
+			if (v > top[k]) {
+				float w = top[k];
+
+				top[k] = v;
+				v = w;
+			}
 		}
 	}
-	o->up = up;
-	o->down = down;
-	float sc = s->scaled[c][o->h] > 6    ? s->scale[c][o->h]
-		   : s->scaled[!c][o->h] > 6 ? s->scale[!c][o->h]
-					     : s->scale_all;
-	if (!(sc > MIN_SCALE))
-		sc = MIN_SCALE;
-	if (!o->own)
-		sc *= 2;
-	o->scale = sc;
-	o->r = o->x - o->mid;
-	float base = s->fast;
-	o->z = (o->r - base) / sc;
-	o->zu = fmaxf(0, (o->x - o->up - base) / sc);
-	o->zd = fmaxf(0, (o->down + base - o->x) / sc);
-	o->slow_r = o->r - s->slow;
+	return (top[1] + top[2] + top[3]) / 3;
 }
 
-static float third(const float *z, int n, float now)
+static float largest(const float *v, int n, float m)
 {
-	float a = now, b = -1e9f, c = -1e9f;
-	for (int i = 0; i < n - 1; i++) {
-		float v = z[i];
-		if (v > a) {
-			c = b;
-			b = a;
-			a = v;
-		} else if (v > b) {
-			c = b;
-			b = v;
-		} else if (v > c)
-			c = v;
-	}
-	return c;
+	for (int i = 0; i < n; i++)
+		m = fmaxf(m, v[i]);
+	return m;
 }
 
-static void views(const struct state *s, const struct seen *o, float *v)
+static void look_seasonal(const struct state *s, struct look *l)
 {
-	float zu = o->x > o->up + s->fast ? o->zu : -o->zd;
-	if (o->zu == 0 && o->zd == 0)
-		zu = 0;
-	v[V_ONE] = zu;
-	v[V_TWO] = fminf(zu, s->ring[0]);
-	v[V_PULSES] = third(s->ring, RING, zu);
-	v[V_LOW] = -fmaxf(fmaxf(zu, s->ring[0]), fmaxf(s->ring[1], s->ring[2]));
-	float lim = CLIP * o->scale;
-	float in = fminf(fmaxf(o->slow_r, -lim), lim);
-	float rise = s->rise + A_SLOWVIEW * (in - s->rise);
-	v[V_SLOW_UP] = rise / s->scale_all;
-	v[V_SLOW_DOWN] = -rise / s->scale_all;
+	const struct profile *f = &s->profile;
+	float fine = l->spread * clampf(s->fickle, 0.3f, 1);
+	/* An uncertain level makes all bins of the small hours wrong together. */
+	float wide = sqrtf(l->n.scale * l->n.scale + 3 * f->level_var);
+	float off = clampf((l->x - l->n.mid - f->level) / wide, -clip, clip);
+
+	l->z = past(&l->n, l->x, f->level, l->spread);
+	l->low = (l->most - l->n.least_most - f->level) / l->spread;
+	l->v[ONE] = past(&l->n, l->x, f->level + s->fast, fine);
+	/* Against what lingered before both bins, else the first would excuse the second. */
+	l->v[TWO] = fminf(past(&l->n, l->x, f->level + s->fast_before, fine), s->z[0]);
+	l->v[BURSTS] = bursts(s->z, l->z);
+	l->v[SLOW_UP] = s->slow + slow_gain * (off - s->slow);
+	l->v[SLOW_DOWN] = -l->v[SLOW_UP];
+	l->v[QUIET] = -largest(s->low, LOW_BINS - 1, l->low);
+	l->v[DROP] = -largest(s->z, LOW_BINS - 1, l->z);
 }
 
-static float nats(const struct tail *t, float v)
+static void look_plain(const struct state *s, bool stale, struct look *l)
 {
-	float n = t->days, w = n / (n + N0);
-	float mean = n ? t->mean * n / (n + 1) + PRIOR_Z / (n + 1) : PRIOR_Z;
-	float dev = w * t->dev + (1 - w) * PRIOR_DEV * mean;
-	float b = dev / 0.95f;
-	if (b < 0.08f * mean)
-		b = 0.08f * mean;
-	if (b < 0.1f)
-		b = 0.1f;
-	return (v - mean) / b + 0.577f;
+	float range = s->max - s->min, out = 0;
+	float day = l->n.known ? l->x - l->n.day : l->x - s->ewma;
+
+	l->v[RISE] = l->x - s->ewma;
+	l->v[FALL] = -l->v[RISE];
+	l->v[MORE] = s->other + other_gain * (day - s->other);
+	l->v[LESS] = -l->v[MORE];
+	l->v[STEP] = stale ? 0 : fabsf(l->x - s->x[0]);
+	if (l->x > s->max)
+		out = l->x - s->max;
+	else if (l->x < s->min)
+		out = s->min - l->x;
+	l->v[RECORD] = 0;
+	if (out > record_least * range)
+		l->v[RECORD] = record_nats * (1 + out / fmaxf(range, 1e-6f));
 }
 
-static void close_day(struct state *s)
+static void look_at(const struct conf *c, const struct state *s, const struct point *p,
+		    double value, struct look *l)
 {
-	for (int i = 0; i < VIEWS; i++) {
-		struct tail *t = &s->tail[i];
-		if (t->bins >= 12 && t->bins * 2 > 1) {
-			float g = 1.0f / (t->days + 1), v = t->top;
-			if (g < 1 / 30.0f)
-				g = 1 / 30.0f;
-			if (t->days >= 3) {
-				float lim = t->mean + 6 * t->dev + 0.5f;
-				if (v > lim)
-					v = lim;
-			}
-			float d = fabsf(v - t->mean);
-			if (!t->days) {
-				t->mean = v;
-			} else {
-				t->dev += (t->days == 1 ? 1 : g) * (d - t->dev);
-				t->mean += g * (v - t->mean);
-			}
-			if (t->days < 1000)
-				t->days++;
+	l->x = profile_log(value / c->floor);
+	l->most = largest(s->x, LOW_BINS - 1, l->x);
+	profile_expect(&s->profile, p, s->x[0], &l->n);
+	l->spread = profile_spread(&s->profile, &l->n);
+	look_seasonal(s, l);
+	look_plain(s, p->at_s - s->last_s > STALE_S, l);
+}
+
+static bool is_armed(const struct state *s, enum view i)
+{
+	if (i == RECORD)
+		return true;
+	return s->tail[i].blocks >= (i < SEASONAL ? ARMED_DAYS : 1);
+}
+
+static float nats_of(const struct state *s, const struct look *l, enum view i)
+{
+	float n;
+
+	if (i == RECORD)
+		return l->v[i];
+	n = tail_nats(&s->tail[i], l->v[i], views[i].narrow);
+	return i == STEP ? n - 1.0986f : n; /* its blocks are thirds of a day */
+}
+
+static enum side side_of(const struct state *s, const struct look *l, enum view i)
+{
+	if (views[i].side != SIDE_NONE)
+		return views[i].side;
+	return l->x > s->x[0] ? SIDE_UP : SIDE_DOWN;
+}
+
+/* What all the views say together. */
+struct sum {
+	float best[3]; /* largest score on each side; 1 is the limit */
+	uint8_t view[3];
+	float news;
+	uint8_t news_view;
+	bool lasting;  /* more than one bin is over its limit */
+};
+
+static void sum_up(const struct conf *c, const struct state *s, const struct look *l,
+		   unsigned flags, struct sum *m)
+{
+	*m = (struct sum){ .best = { 0 } };
+	for (enum view i = 0; i < VIEWS; i++) {
+		enum side side = side_of(s, l, i);
+		float nats, score;
+
+		if (!is_armed(s, i) || (flags & ~views[i].flags))
+			continue;
+		nats = nats_of(s, l, i);
+		score = nats / logf(7 / (views[i].share * (float)c->budget));
+		if (score > m->best[side]) {
+			m->best[side] = score;
+			m->view[side] = (uint8_t)i;
 		}
-		t->top = -1e9f;
-		t->bins = 0;
+		if (score >= 1 && (i == TWO || i == BURSTS))
+			m->lasting = true;
+		/* A seasonal view is no news below its limit: there are too many of them. */
+		if (i >= SEASONAL || score < 1)
+			score = i >= SEASONAL ? nats / news_nats : 0;
+		if (score > m->news) {
+			m->news = score;
+			m->news_view = (uint8_t)i;
+		}
 	}
+}
+
+static void begin(const struct conf *c, struct state *s, const struct point *p)
+{
+	float x = profile_log(p->value / c->floor);
+
+	s->first_s = p->at_s;
+	s->last_slot = p->slot;
+	s->fickle = 1;
+	s->ewma = s->max = s->min = x;
+	for (int i = 0; i < LOW_BINS - 1; i++)
+		s->x[i] = x;
+}
+
+/* Blocks end with the local day, and with a third of it. */
+static void turn_day(struct state *s, const struct point *p)
+{
+	unsigned part = SLOTS_DAY / STEP_PARTS;
+	unsigned bins = DAY_S / (p->step_s ? p->step_s : 300);
+
+	if (p->slot / part != s->last_slot / part)
+		tail_close(&s->tail[STEP], bins / STEP_PARTS / 4);
+	if (p->slot / SLOTS_DAY != s->last_slot / SLOTS_DAY) {
+		for (int i = 0; i < CALIBRATED; i++)
+			if (i != STEP)
+				tail_close(&s->tail[i], bins / 4);
+		profile_new_day(&s->profile);
+	}
+	s->last_slot = p->slot;
+	if (p->at_s - s->last_s > STALE_S) {
+		memset(s->z, 0, sizeof(s->z));
+		memset(s->low, 0, sizeof(s->low));
+	}
+}
+
+/* The alert that stands after this bin. True when one begins. */
+static bool move_alert(struct state *s, const struct sum *m, const struct point *p)
+{
+	enum side other = s->side == SIDE_UP ? SIDE_DOWN : SIDE_UP;
+
+	if (s->side != SIDE_NONE) {
+		if (m->best[s->side] >= 1)
+			s->calm_left = CALM_BINS;
+		else if (m->best[s->side] < calm && !--s->calm_left)
+			s->side = SIDE_NONE;
+		if (s->side != SIDE_NONE || m->best[other] < 1)
+			return false;
+	}
+	s->side = m->best[SIDE_UP] >= m->best[SIDE_DOWN] ? SIDE_UP : SIDE_DOWN;
+	if (m->best[s->side] < 1) {
+		s->side = SIDE_NONE;
+		return false;
+	}
+	s->view = m->view[s->side];
+	s->calm_left = CALM_BINS;
+	s->alert_s = p->at_s;
+	return true;
+}
+
+static void push(float *v, int n, float newest)
+{
+	memmove(v + 1, v, (size_t)(n - 1) * sizeof(*v));
+	v[0] = newest;
+}
+
+/* What the next bins are held against; nothing of it outlives the day. */
+static void follow(struct state *s, const struct look *l)
+{
+	float limit = clip * l->spread, off = l->x - l->n.mid - s->profile.level;
+	float inner = fminf(fabsf(off - s->fast), limit) * 1.25f / l->n.scale;
+
+	s->fickle += 0.003f * (inner - s->fickle);
+	s->fast_before = s->fast;
+	s->fast += fast_gain * (clampf(off, -limit / 2, limit / 2) - s->fast);
+	s->away += away_gain * (off - s->away);
+	s->slow = l->v[SLOW_UP];
+	s->ewma += ewma_gain * (l->x - s->ewma);
+	s->other = l->v[MORE];
+	s->max = fmaxf(s->max, l->x);
+	s->min = fminf(s->min, l->x);
+	push(s->x, LOW_BINS - 1, l->x);
+	push(s->z, RECENT - 1, l->z);
+	push(s->low, LOW_BINS - 1, l->low);
+}
+
+/* The maxima of the day. `peak` is the same bin at its largest sliding value: what is
+ * judged while it slides is calibrated on what sliding finds (D6). */
+static void calibrate(struct state *s, const struct look *l, const struct look *peak,
+		      bool calm_now, bool lasting)
+{
+	for (enum view i = 0; i < CALIBRATED; i++) {
+		const struct look *from = views[i].flags & EARLY ? peak : l;
+
+		/* A lone jump is no incident: it is learnt even when it alerted. */
+		if (i >= SEASONAL || (l->n.known && (calm_now || (i == ONE && !lasting))))
+			tail_put(&s->tail[i], from->v[i]);
+	}
+}
+
+static uint32_t armed_in(const struct state *s, const struct point *p)
+{
+	unsigned days = s->tail[ONE].blocks;
+	uint32_t gone_s = p->slot % SLOTS_DAY * 300u;
+
+	/* The day in progress counts when it ends; the first one teaches the profile. */
+	if (days >= ARMED_DAYS)
+		return 0;
+	if (!s->profile.days)
+		days = 0;
+	return (ARMED_DAYS - days + (s->profile.days ? 0 : 1)) * DAY_S - gone_s;
+}
+
+static void fill(const struct conf *c, const struct state *s, const struct point *p,
+		 const struct look *l, const struct sum *m, struct verdict *out)
+{
+	float base = s->profile.level;
+	enum view i = s->side == SIDE_NONE ? m->news_view : s->view;
+
+	out->side = s->side;
+	out->low = profile_unlog(l->n.down + base - 2 * l->spread) * c->floor;
+	out->median = profile_unlog(l->n.mid + base) * c->floor;
+	out->high = profile_unlog(l->n.up + base + 2 * l->spread) * c->floor;
+	out->score = fmaxf(m->best[SIDE_UP], m->best[SIDE_DOWN]);
+	out->view = s->side != SIDE_NONE || m->news > 0 ? views[i].words : "";
+	out->armed_in_s = armed_in(s, p);
+}
+
+static void say_nothing(const struct state *s, const struct point *p, struct verdict *out)
+{
+	*out = (struct verdict){ .side = s->side, .low = NAN, .median = NAN, .high = NAN,
+				 .view = s->side == SIDE_NONE ? "" : views[s->view].words,
+				 .armed_in_s = armed_in(s, p) };
 }
 
 static void step(const void *conf, void *state, const struct point *p,
@@ -215,117 +423,47 @@ static void step(const void *conf, void *state, const struct point *p,
 {
 	const struct conf *c = conf;
 	struct state *s = state;
-	struct seen o;
-	float v[VIEWS];
+	struct look l, peak;
+	struct sum m = { .best = { 0 } };
+	bool stood, calm_now;
 
-	*out = (struct verdict){
-		.side = s->side, .low = NAN, .median = NAN, .high = NAN, .view = ""
-	};
-	if (!s->first_s) {
-		s->first_s = p->at_s;
-		s->scale_all = 0.3f;
-		s->block = -1;
-		for (int i = 0; i < VIEWS; i++)
-			s->tail[i].top = -1e9f;
-	}
+	say_nothing(s, p, out);
 	if (p->gap)
 		return;
-	look(s, p, p->value, &o);
-	views(s, &o, v);
-	int block = (p->at_s - s->first_s) / 86400;
-	if (block != s->block) {
-		close_day(s);
-		s->block = block;
+	if (!s->first_s)
+		begin(c, s, p);
+	else
+		turn_day(s, p);
+	look_at(c, s, p, p->value, &l);
+	peak = l;
+	if (p->peak > p->value)
+		look_at(c, s, p, p->peak, &peak);
+	stood = s->side != SIDE_NONE;
+	if (p->at_s - s->first_s >= DAY_S)
+		sum_up(c, s, &l, 0, &m);
+	out->fresh = move_alert(s, &m, p);
+	fill(c, s, p, &l, &m, out);
+	if (m.news > s->told * grown) {
+		out->news = s->told = m.news;
+		out->fresh |= s->side != SIDE_NONE && out->score >= 1;
 	}
-	float limit = logf(7 * VIEWS / c->budget), best = -1e9f, raw = -1e9f;
-	int which = 0;
-	for (int i = 0; i < VIEWS; i++) {
-		float a = nats(&s->tail[i], v[i]) / limit;
-		if (a > best)
-			best = a, which = i;
-	}
-	raw = best;
-	if (s->bins < 288)
-		best = 0;
-	out->score = best > 0 ? best : 0;
-	bool was = s->side != SIDE_NONE;
-	if (best >= 1) {
-		s->side = which >= V_LOW ? SIDE_DOWN : SIDE_UP;
-		s->hold = HOLD;
-		if (!was) {
-			s->alert_since_s = p->at_s;
-			out->fresh = true;
-		}
-	} else if (was && best < 0.7f) {
-		if (!s->hold || !--s->hold)
-			s->side = SIDE_NONE;
-	}
-	out->side = s->side;
-	out->view = view_words[which];
-	if (out->score > s->told * 1.05f && out->score > 0.3f) {
-		out->news = out->score;
-		s->told = out->score;
-	}
-	s->told *= 0.998f;
-	if (s->side && p->at_s - s->alert_since_s > c->adopt_s) {
-		s->slow = s->fast;
-		s->rise = 0;
-		s->side = SIDE_NONE;
+	s->told *= told_kept;
+	if (s->side != SIDE_NONE && (double)(p->at_s - s->alert_s) > c->adopt_s) {
+		profile_adopt(&s->profile, s->away);
+		s->slow = s->fast = s->fast_before = s->away = 0;
+		s->side = out->side = SIDE_NONE;
 		out->adopted = true;
-		out->side = SIDE_NONE;
 	}
-	/* learn */
-	bool train = p->train && !s->side && !was;
-	float lim = CLIP * o.scale;
-	float fr = fminf(fmaxf(o.r - s->fast, -lim / 2), lim / 2);
-	float sr = fminf(fmaxf(o.slow_r, -lim), lim);
-	s->rise += A_SLOWVIEW * (sr - s->rise);
-	if (o.own || !s->bins)
-		s->fast += A_FAST * fr;
-	memmove(s->ring + 1, s->ring, sizeof(s->ring) - sizeof(s->ring[0]));
-	s->ring[0] = v[V_ONE];
-	float dev = (o.r - s->slow);
-	int q = fabsf(dev) > 3 * o.scale
-		    ? (int)lrintf(fminf(fmaxf(dev, -7.9f), 7.9f) * 16)
-		    : 0;
-	if (o.own && !p->holiday) {
-		s->odd[1][p->slot] = s->odd[0][p->slot];
-		s->odd[0][p->slot] = q;
+	calm_now = (s->side == SIDE_NONE && !stood) || p->at_s - s->first_s < LEARN_S;
+	if (p->train) {
+		calibrate(s, &l, &peak, calm_now, m.lasting);
+		if (s->side == SIDE_NONE || p->at_s - s->alert_s < HABIT_S)
+			profile_note(&s->profile, &l.n, p, l.x);
 	}
-	if (train) {
-		if (s->bins > 288)
-			for (int i = 0; i < VIEWS; i++) {
-				s->tail[i].bins++;
-				if (v[i] > s->tail[i].top)
-					s->tail[i].top = v[i];
-			}
-		uint8_t *n = &s->seen[o.c][o.s];
-		int16_t *d = &s->day[o.c][o.s];
-		if (!*n) {
-			*d = (int16_t)lrintf((o.x - s->slow) * CODE);
-		} else {
-			float g = fmaxf(1.0f / (*n + 1), G_DAY),
-			      l = *n < 3 ? 3 * lim : lim;
-			float in = fminf(fmaxf(o.r - s->slow, -l), l);
-			*d += (int16_t)lrintf(g * in * CODE);
-			s->slow += A_SLOW * sr;
-			uint16_t *m = &s->scaled[o.c][o.h];
-			float e = fminf(fabsf(o.r - s->fast), lim) * 1.25f;
-			float gs = fmaxf(1.0f / (*m + 1), G_SCALE);
-			s->scale[o.c][o.h] += gs * (e - s->scale[o.c][o.h]);
-			if (*m < 60000)
-				++*m;
-			s->scale_all += 0.003f * (e - s->scale_all);
-		}
-		if (*n < 255)
-			++*n;
-	}
-	s->bins++;
+	follow(s, &l);
+	if (p->train && calm_now)
+		profile_learn(&s->profile, &l.n, l.x, l.most);
 	s->last_s = p->at_s;
-	(void)raw;
-	out->low = from_log(o.down + s->fast - 4 * o.scale);
-	out->median = from_log(o.mid + s->fast);
-	out->high = from_log(o.up + s->fast + 4 * o.scale);
 }
 
 static void judge(const void *conf, const void *state, const struct point *p,
@@ -333,35 +471,28 @@ static void judge(const void *conf, const void *state, const struct point *p,
 {
 	const struct conf *c = conf;
 	const struct state *s = state;
-	float v[VIEWS], limit = logf(7 * VIEWS / c->budget), best = 0;
-	struct seen o;
+	struct look l;
+	struct sum m;
 
-	*out = (struct verdict){
-		.side = s->side, .low = NAN, .median = NAN, .high = NAN, .view = ""
-	};
-	if (p->gap || s->bins < 288)
+	say_nothing(s, p, out);
+	if (p->gap || !s->first_s || p->at_s - s->first_s < DAY_S)
 		return;
-	look(s, p, p->value, &o);
-	views(s, &o, v);
-	for (int i = 0; i < V_LOW; i++) {
-		float a = nats(&s->tail[i], v[i]) / limit;
-		if (a > best) {
-			best = a;
-			out->view = view_words[i];
-		}
-	}
-	out->score = best;
-	out->fresh = s->side == SIDE_NONE && best >= 1;
-	if (best >= 1)
+	look_at(c, s, p, p->value, &l);
+	sum_up(c, s, &l, EARLY, &m);
+	fill(c, s, p, &l, &m, out);
+	out->score = m.best[SIDE_UP];
+	if (s->side == SIDE_NONE && m.best[SIDE_UP] >= 1) {
 		out->side = SIDE_UP;
-	out->low = from_log(o.down + s->fast - 4 * o.scale);
-	out->median = from_log(o.mid + s->fast);
-	out->high = from_log(o.up + s->fast + 4 * o.scale);
+		out->fresh = true;
+		out->view = views[m.view[SIDE_UP]].words;
+	}
+	if (m.news > s->told * grown)
+		out->news = m.news;
 }
 
 const struct detector detector_seasonal = {
 	.name = "seasonal",
-	.doc = "unusual for this hour of this kind of day",
+	.doc = "unusual for this hour of this kind of day, by several views",
 	.opts = opts,
 	.conf_size = sizeof(struct conf),
 	.state_size = sizeof(struct state),

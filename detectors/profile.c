@@ -1,0 +1,237 @@
+/* profile.c - what is normal at this hour: the learnt week of one series.
+ * SPDX-License-Identifier: ISC
+ *
+ * normal = day + odd + level, all in logarithms:
+ *
+ * day    288 slots of local wall-clock time, once for working days and once for
+ *        days of rest. Days of a kind are pooled, since five Mondays are needed
+ *        to learn what one working week shows. Beside the usual value it keeps
+ *        the usual largest of four bins: a job that starts up to a quarter of an
+ *        hour late leaves that figure alone, and a job that did not run does not.
+ * odd    2016 slots of the week: how far last week and the week before were from
+ *        the day. What both weeks agree on (the smaller of the two, or nothing)
+ *        is taken as habit: so a weekly job is known after its second time, and
+ *        what happened once, an attack among it, excuses nothing.
+ * level  today as a whole against other days. It starts the day at the mean of
+ *        the days before, as uncertain as these differed, and follows by a
+ *        Kalman filter: fast in the small hours, hardly at noon. A rise of some
+ *        hours can then be told from a busy day.
+ * scale  spread by the hour and kind of day, a running median of distances, so
+ *        that neither a burst nor the edges of a late job widen it.
+ *
+ * Whoever is not to be learnt from (an alert, a silence) is not given to
+ * profile_learn. Innovations are clipped all the same.
+ */
+#include "detectors/profile.h"
+
+#include <math.h>
+
+enum { CODE = 1024, ODD_CODE = 16, NEAR = 3, SCALED_ENOUGH = 6 };
+
+/* One day in twelve: ten working days replace half of what was known. */
+static const float day_gain = 0.08f;
+/* Spreads beyond which a value does not pull harder. */
+static const float clip = 4;
+/* A running median moves by this share; about a week of an hour's bins halves it. */
+static const float scale_gain = 0.015f;
+/* Nothing is measured more finely than 4 %: it would alert on what nobody sees. */
+static const float least_scale = 0.04f;
+/* Neighbouring bins are not independent: traffic of an hour ago lingers, and twelve
+ * bins tell the level as much as one independent one. */
+static const float alike_bins = 12;
+/* How long the level's filter remembers within a day, in (independent) bins. */
+static const float level_bins = 150;
+/* A day before the first was seen: levels of days differ by 20 %. */
+static const float first_day_var = 0.04f;
+/* The mean of days before: four of them. */
+static const float usual_gain = 0.25f;
+/* Deviations under this many spreads are not odd. */
+static const float odd_spreads = 3;
+
+static float clampf(float v, float lo, float hi)
+{
+	return v < lo ? lo : v > hi ? hi : v;
+}
+
+float profile_log(double v)
+{
+	return v < 0 ? -log1pf((float)-v) : log1pf((float)v);
+}
+
+double profile_unlog(float x)
+{
+	return x < 0 ? -expm1(-x) : expm1(x);
+}
+
+static int16_t code(float x)
+{
+	return (int16_t)lrintf(clampf(x, -31, 31) * CODE);
+}
+
+/* What last week and the week before agree on. */
+static float habit(const struct profile *f, unsigned slot)
+{
+	int a = f->odd[0][slot], b = f->odd[1][slot];
+
+	if (a > 0 && b > 0)
+		return (float)(a < b ? a : b) / ODD_CODE;
+	if (a < 0 && b < 0)
+		return (float)(a > b ? a : b) / ODD_CODE;
+	return 0;
+}
+
+/* Habits at k slots from p: *hi and *lo are the same but on a holiday, which may be
+ * like a Saturday or like a Sunday or like neither. */
+static void habits(const struct profile *f, const struct point *p, int k, float *hi,
+		   float *lo)
+{
+	unsigned day = (unsigned)(p->slot % SLOTS_DAY + k + SLOTS_DAY) % SLOTS_DAY;
+
+	if (p->holiday) {
+		float sat = habit(f, 5 * SLOTS_DAY + day), sun = habit(f, 6 * SLOTS_DAY + day);
+
+		*hi = fmaxf(0, fmaxf(sat, sun));
+		*lo = fminf(0, fminf(sat, sun));
+	} else {
+		*hi = *lo = habit(f, (unsigned)(p->slot + k + SLOTS_WEEK) % SLOTS_WEEK);
+	}
+}
+
+static float scale_of(const struct profile *f, const struct normal *n)
+{
+	float s = f->scale_all;
+
+	if (f->scaled[n->class][n->hour] > SCALED_ENOUGH)
+		s = f->scale[n->class][n->hour];
+	else if (f->scaled[!n->class][n->hour] > SCALED_ENOUGH)
+		s = f->scale[!n->class][n->hour];
+	s = fmaxf(s, least_scale);
+	return n->known ? s : 2 * s; /* borrowed: wider */
+}
+
+void profile_expect(const struct profile *f, const struct point *p, float x_before,
+		    struct normal *n)
+{
+	unsigned slot = p->slot % SLOTS_DAY, from = p->rest;
+	float quiet = -INFINITY;
+
+	n->slot = (uint16_t)slot;
+	n->class = p->rest;
+	n->hour = (uint8_t)(slot / (SLOTS_DAY / PROFILE_HOURS));
+	n->known = f->seen[from][slot] > 0;
+	n->scale = scale_of(f, n);
+	if (!n->known && f->seen[!from][slot])
+		from = !from; /* borrow from the other kind of day */
+	if (!f->seen[from][slot]) { /* or from the bin before */
+		n->day = n->mid = n->up = n->down = x_before - f->level;
+		n->most = n->least_most = n->day;
+		return;
+	}
+	n->day = (float)f->day[from][slot] / CODE;
+	n->up = -INFINITY;
+	n->down = INFINITY;
+	for (int k = -NEAR; k <= NEAR; k++) {
+		unsigned near = (slot + SLOTS_DAY + (unsigned)k) % SLOTS_DAY;
+		float day = (float)f->day[from][near] / CODE, hi, lo;
+
+		if (!f->seen[from][near])
+			continue;
+		habits(f, p, k, &hi, &lo);
+		n->up = fmaxf(n->up, day + hi);
+		n->down = fminf(n->down, day + lo);
+		if (k <= 0)
+			quiet = fmaxf(quiet, lo);
+		if (!k)
+			n->mid = day + hi;
+	}
+	n->most = (float)f->most[from][slot] / CODE;
+	n->least_most = n->most + fminf(0, quiet);
+}
+
+float profile_spread(const struct profile *f, const struct normal *n)
+{
+	return sqrtf(n->scale * n->scale + f->level_var);
+}
+
+/* Running median: a step up as often as one down. */
+static void median(float *m, uint16_t *n, float v)
+{
+	float gain = fmaxf(2.0f / (float)(*n + 4), scale_gain);
+
+	if (!*n)
+		*m = fmaxf(v, 0.02f);
+	else
+		*m *= v > *m ? 1 + gain : 1 / (1 + gain);
+	*m = clampf(*m, 0.001f, 20);
+	if (*n < UINT16_MAX)
+		++*n;
+}
+
+void profile_learn(struct profile *f, const struct normal *n, float x, float most)
+{
+	uint8_t *seen = &f->seen[n->class][n->slot];
+	int16_t *day = &f->day[n->class][n->slot], *top = &f->most[n->class][n->slot];
+	float limit = clip * profile_spread(f, n);
+
+	if (!f->days && f->day_var <= 0) {
+		f->day_var = first_day_var;
+		f->scale_all = 0.3f;
+	}
+	if (!*seen) {
+		*day = code(x - f->level);
+		*top = code(most - f->level);
+		*seen = 1;
+		return;
+	}
+	/* The first days may be far off; they are corrected in larger steps. */
+	float gain = fmaxf(1.0f / (float)(*seen + 1), day_gain);
+	float step = *seen < 3 ? 3 * limit : limit;
+	float off = clampf(x - n->mid - f->level, -limit, limit);
+	*day = code((float)*day / CODE + gain * clampf(x - n->day - f->level, -step, step));
+	*top = code((float)*top / CODE + gain * clampf(most - n->most - f->level, -step, step));
+	if (*seen < UINT8_MAX)
+		++*seen;
+	/* The level, and then the spread around where it was. */
+	float s = fminf(n->scale, f->scale_all), r = alike_bins * s * s;
+	float k = f->level_var / (f->level_var + r);
+	float v = 1.4826f * fabsf(off) * n->scale / profile_spread(f, n);
+	f->level += k * off;
+	f->level_var = (1 - k) * f->level_var + r / (level_bins * level_bins);
+	median(&f->scale[n->class][n->hour], &f->scaled[n->class][n->hour], v);
+	median(&f->scale_all, &f->scaled_all, v);
+}
+
+void profile_note(struct profile *f, const struct normal *n, const struct point *p,
+		  float x)
+{
+	float d = x - n->day - f->level;
+
+	if (!n->known || p->holiday)
+		return;
+	f->odd[1][p->slot] = f->odd[0][p->slot];
+	f->odd[0][p->slot] = 0;
+	if (fabsf(d) > odd_spreads * n->scale)
+		f->odd[0][p->slot] = (int8_t)lrintf(clampf(d, -7.9f, 7.9f) * ODD_CODE);
+}
+
+void profile_new_day(struct profile *f)
+{
+	float off = f->level - f->usual_level;
+
+	if (f->days) {
+		float gain = fmaxf(1.0f / (float)(f->days + 3), 0.06f);
+
+		f->day_var += gain * (fminf(off * off, 9 * f->day_var) - f->day_var);
+	}
+	f->usual_level += fmaxf(1.0f / (float)(f->days + 1), usual_gain) * off;
+	f->level = f->usual_level;
+	f->level_var = 1.2f * f->day_var; /* the mean of few days is uncertain too */
+	if (f->days < UINT16_MAX)
+		f->days++;
+}
+
+void profile_adopt(struct profile *f, float by)
+{
+	f->level += by;
+	f->usual_level = f->level;
+}
