@@ -177,17 +177,33 @@ void addrs_write(struct packer *p, struct out *o, const struct addr *v, size_t n
 	}
 }
 
+/* Most planes are the same octet all over, in IPv4 twelve at least: those go into a
+ * pattern that all addresses begin with. */
 bool addrs_read(struct unpacker *u, struct in *r, struct addr *out, size_t n)
 {
+	struct addr pattern = { 0 };
 	uint8_t plane[PART_ROWS];
+	bool filled = false;
 
 	if (n > PART_ROWS)
 		return false;
 	for (unsigned k = 0; k < 16; k++) {
+		if (in_left(r) >= 2 && r->p[0] == PLANE_SAME) {
+			in_u8(r);
+			pattern.b[k] = in_u8(r);
+			for (size_t i = 0; filled && i < n; i++)
+				out[i].b[k] = pattern.b[k];
+			continue;
+		}
 		if (!plane_read(u, r, plane, n))
 			return false;
+		for (size_t i = 0; !filled && i < n; i++)
+			out[i] = pattern;
+		filled = true;
 		for (size_t i = 0; i < n; i++)
 			out[i].b[k] = plane[i];
 	}
+	for (size_t i = 0; !filled && i < n; i++)
+		out[i] = pattern;
 	return true;
 }

@@ -48,7 +48,8 @@ enum column_form {
 };
 
 /* How a list of unsigned 32-bit integers stands. */
-enum ints_form { INTS_ZERO = 0, INTS_PACK = 1, INTS_BYTES = 2, INTS_FREQ = 3 };
+enum ints_form { INTS_ZERO = 0, INTS_PACK = 1, INTS_BYTES = 2, INTS_FREQ = 3,
+		 INTS_FEW = 4 };
 
 enum plane_form { PLANE_SAME = 0, PLANE_RAW = 1, PLANE_ZSTD = 2 };
 

@@ -472,7 +472,7 @@ static void write_addr_column(struct gather *g, int f, struct out *head, struct 
 		out_u8(body, (uint8_t)parent);
 		write_numbers(g, body, g->wide2, addrs_count(g->addrs), 0, UINT32_MAX);
 	} else if (coded) {
-		ints_write(g->packer, body, g->codes[f], g->n);
+		ints_write_fast(g->packer, body, g->codes[f], g->n);
 	} else {
 		addrs_write(g->packer, body, (const struct addr *)g->col[f], g->n);
 	}
@@ -513,7 +513,7 @@ static void write_texts(struct gather *g, struct out *head, struct out *body)
 
 	out_varint(head, g->texts);
 	out_varint(head, g->text_len);
-	plane_write(g->packer, body, (const uint8_t *)g->text, g->text_len);
+	text_write(g->packer, body, g->text, g->text_len);
 	section_end(&s);
 }
 

@@ -1,8 +1,9 @@
 /* ints.c - lists of integers in few octets.
  * SPDX-License-Identifier: ISC
  *
- * Three forms, chosen for each list by looking at a sample of it:
+ * Four forms, chosen for each list by looking at a sample of it:
  *   PACK   every value in as many bits as the largest needs. Fastest to read.
+ *   FEW    at most sixteen different values: packed numbers into a list of them.
  *   BYTES  the values' octets sorted by place into planes, each plane alone,
  *          raw or zstd. Zstd's entropy coder then sees all high octets
  *          together, which for sizes and counts are mostly zero.
@@ -13,8 +14,9 @@
  * wins a near tie, because a reader unpacks several values in the time of one
  * Huffman symbol.
  *
- * zstd runs at level 1: what higher levels find in flow columns is matches by
- * chance, at several times the cost.
+ * zstd is told to find long matches only (minMatch 7, a small hash table): in
+ * columns of flows, short ones are chance, and looking for them costs three times the time
+ * and makes the result larger. Planes that look random are not tried.
  */
 #include "storage/archive/ints.h"
 
@@ -23,10 +25,19 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-enum { SAMPLE = 2048, STRETCH = 256, ESCAPE = 255, LEVEL = 1, TIE_PERCENT = 92 };
+enum {
+	SAMPLE = 2048,
+	STRETCH = 256,
+	ESCAPE = 255,
+	FEW = 16,
+	TIE_PERCENT = 90,  /* of PACK's size must be undercut */
+	FAST_PERCENT = 60, /* where reading fast matters more */
+	HASH_LOG = 8,
+	TEXT_LEVEL = 3,
+};
 
 struct packer {
-	ZSTD_CCtx *zstd;
+	ZSTD_CCtx *zstd, *text;
 	uint32_t sample[SAMPLE];
 	float log2[SAMPLE + 1];       /* of counts */
 	uint16_t count[65536];        /* of sampled values; all zero between calls */
@@ -49,6 +60,13 @@ struct packer *packer_new(void)
 
 	p->zstd = ZSTD_createCCtx();
 	assert(p->zstd);
+	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel, 1);
+	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_strategy, ZSTD_fast);
+	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_minMatch, 7);
+	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_hashLog, HASH_LOG);
+	p->text = ZSTD_createCCtx();
+	assert(p->text);
+	ZSTD_CCtx_setParameter(p->text, ZSTD_c_compressionLevel, TEXT_LEVEL);
 	for (unsigned i = 1; i <= SAMPLE; i++)
 		p->log2[i] = log2f((float)i);
 	memset(p->code, ESCAPE, sizeof(p->code));
@@ -60,6 +78,7 @@ void packer_free(struct packer **pp)
 	if (!*pp)
 		return;
 	ZSTD_freeCCtx((*pp)->zstd);
+	ZSTD_freeCCtx((*pp)->text);
 	free(*pp);
 	*pp = NULL;
 }
@@ -128,32 +147,38 @@ static float bytes_bits(const struct packer *p, size_t n, unsigned planes)
 	return bits;
 }
 
-/* Bits for one value by frequent codes, and leaves the codes in freq[]. Values < 65536. */
+/* Puts the sample's values that occur `least` times or more into freq[], unless
+ * they are there; returns how many sampled values they are. */
+static size_t frequent(struct packer *p, size_t n, unsigned least, float *sum)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n && p->n_freq < ESCAPE; i++) {
+		uint32_t v = p->sample[i];
+		uint16_t c = p->count[v];
+
+		if (c < least || p->code[v] != ESCAPE)
+			continue;
+		p->code[v] = (uint8_t)p->n_freq;
+		p->freq[p->n_freq++] = (uint16_t)v;
+		kept += c;
+		*sum += c * p->log2[c];
+	}
+	return kept;
+}
+
+/* Bits for one value by frequent codes, and leaves the codes in freq[]: all that were
+ * sampled, if they are few. Values < 65536. */
 static float freq_bits(struct packer *p, size_t n, unsigned width)
 {
-	size_t bucket[17] = { 0 }, kept = 0;
+	size_t kept = 0, different = 0;
 	float sum = 0;
 
 	p->n_freq = 0;
 	for (size_t i = 0; i < n; i++)
-		p->count[p->sample[i]]++;
-	/* Most frequent first, by powers of two: fine enough for a threshold. */
-	for (unsigned pass = 0; pass < 2; pass++) {
-		unsigned least = pass ? 2 : 8;
-
-		for (size_t i = 0; i < n && p->n_freq < ESCAPE; i++) {
-			uint32_t v = p->sample[i];
-			uint16_t c = p->count[v];
-
-			if (c < least || p->code[v] != ESCAPE)
-				continue;
-			p->code[v] = (uint8_t)p->n_freq;
-			p->freq[p->n_freq++] = (uint16_t)v;
-			bucket[0] += c;
-			sum += c * p->log2[c];
-		}
-	}
-	kept = bucket[0];
+		different += !p->count[p->sample[i]]++;
+	kept += frequent(p, n, 8, &sum);
+	kept += frequent(p, n, different <= FEW ? 1 : 3, &sum);
 	for (size_t i = 0; i < n; i++)
 		p->count[p->sample[i]] = 0;
 	for (unsigned i = 0; i < p->n_freq; i++)
@@ -163,13 +188,36 @@ static float freq_bits(struct packer *p, size_t n, unsigned width)
 	return p->log2[n] - sum / (float)n + (float)(width * (n - kept)) / (float)n;
 }
 
+static unsigned few_width(const struct packer *p)
+{
+	return p->n_freq > 1 ? bits_of(p->n_freq - 1) : 1;
+}
+
+/* Whether every value has a code; leaves the codes in p->rest. */
+static bool all_few(struct packer *p, const uint32_t *v, size_t n)
+{
+	uint8_t most = 0;
+
+	for (unsigned i = 0; i < p->n_freq; i++)
+		p->code[p->freq[i]] = (uint8_t)i;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t c = p->code[v[i]];
+
+		p->rest[i] = c;
+		most = c > most ? c : most;
+	}
+	for (unsigned i = 0; i < p->n_freq; i++)
+		p->code[p->freq[i]] = ESCAPE;
+	return most != ESCAPE;
+}
+
 struct choice {
 	enum ints_form form;
 	unsigned width; /* bits of the largest value */
 	float bits;     /* for one value */
 };
 
-static struct choice choose(struct packer *p, const uint32_t *v, size_t n)
+static struct choice choose(struct packer *p, const uint32_t *v, size_t n, unsigned tie)
 {
 	struct choice c = { INTS_PACK, 0, 0 };
 	uint32_t all = 0;
@@ -186,23 +234,26 @@ static struct choice choose(struct packer *p, const uint32_t *v, size_t n)
 		return c;
 	k = take_sample(p, v, n);
 	bits = bytes_bits(p, k, (c.width + 7) / 8);
-	if (bits < c.bits * TIE_PERCENT / 100) {
+	if (bits < c.bits * (float)tie / 100) {
 		c.form = INTS_BYTES;
 		c.bits = bits;
 	}
-	if (c.width <= 16 && c.width > 8) {
-		bits = freq_bits(p, k, c.width) + 16.0f * (float)p->n_freq / (float)n;
-		if (bits < c.bits * TIE_PERCENT / 100) {
-			c.form = INTS_FREQ;
-			c.bits = bits;
-		}
+	if (c.width > 16)
+		return c;
+	bits = freq_bits(p, k, c.width) + 16.0f * (float)p->n_freq / (float)n;
+	if (p->n_freq <= FEW && (float)few_width(p) < c.bits * 1.2f && all_few(p, v, n)) {
+		c.form = INTS_FEW;
+		c.bits = (float)few_width(p);
+	} else if (c.width > 8 && bits < c.bits * (float)tie / 100) {
+		c.form = INTS_FREQ;
+		c.bits = bits;
 	}
 	return c;
 }
 
 double ints_estimate(struct packer *p, const uint32_t *v, size_t n)
 {
-	return (double)choose(p, v, n).bits * (double)n / 8;
+	return (double)choose(p, v, n, TIE_PERCENT).bits * (double)n / 8;
 }
 
 static void pack(struct out *o, const uint32_t *v, size_t n, unsigned width)
@@ -228,20 +279,28 @@ static void pack(struct out *o, const uint32_t *v, size_t n, unsigned width)
 	o->len += octets;
 }
 
-void plane_write(struct packer *p, struct out *o, const uint8_t *v, size_t n)
+/* Does a plane look as if every octet were as likely as the next? Judged by every
+ * sixteenth octet: 256 equal chances would leave a sum of squares of n * n / 256. */
+static bool looks_random(const uint8_t *v, size_t n)
 {
-	size_t same = 1, room = ZSTD_compressBound(n), z;
-	uint8_t *at;
+	uint32_t count[256] = { 0 };
+	uint64_t squares = 0, seen = 0;
 
-	while (same < n && v[same] == v[0])
-		same++;
-	if (same >= n) {
-		out_u8(o, PLANE_SAME);
-		out_u8(o, n ? v[0] : 0);
-		return;
-	}
-	at = out_room(o, 5 + (room > n ? room : n));
-	z = ZSTD_compressCCtx(p->zstd, at + 5, room, v, n, LEVEL);
+	if (n < 16384)
+		return false;
+	for (size_t i = 0; i < n; i += 16, seen++)
+		count[v[i]]++;
+	for (unsigned b = 0; b < 256; b++)
+		squares += (uint64_t)count[b] * count[b];
+	return squares * 256 < seen * seen + seen * seen / 2 + 256 * seen;
+}
+
+static void compressed(ZSTD_CCtx *zstd, struct out *o, const uint8_t *v, size_t n)
+{
+	size_t room = ZSTD_compressBound(n), z;
+	uint8_t *at = out_room(o, 5 + room);
+
+	z = ZSTD_compress2(zstd, at + 5, room, v, n);
 	if (ZSTD_isError(z) || z + 4 > n - n / 16) {
 		out_u8(o, PLANE_RAW);
 		out_bytes(o, v, n);
@@ -250,6 +309,28 @@ void plane_write(struct packer *p, struct out *o, const uint8_t *v, size_t n)
 	at[0] = PLANE_ZSTD;
 	put_le(at + 1, z, 4);
 	o->len += 5 + z;
+}
+
+void plane_write(struct packer *p, struct out *o, const uint8_t *v, size_t n)
+{
+	size_t same = 1;
+
+	while (same < n && v[same] == v[0])
+		same++;
+	if (same >= n) {
+		out_u8(o, PLANE_SAME);
+		out_u8(o, n ? v[0] : 0);
+	} else if (looks_random(v, n)) {
+		out_u8(o, PLANE_RAW);
+		out_bytes(o, v, n);
+	} else {
+		compressed(p->zstd, o, v, n);
+	}
+}
+
+void text_write(struct packer *p, struct out *o, const char *s, size_t n)
+{
+	compressed(p->text, o, (const uint8_t *)s, n);
 }
 
 static void write_bytes(struct packer *p, struct out *o, const uint32_t *v, size_t n,
@@ -286,10 +367,18 @@ static void write_freq(struct packer *p, struct out *o, const uint32_t *v, size_
 	pack(o, p->rest, rest, width);
 }
 
-void ints_write(struct packer *p, struct out *o, const uint32_t *v, size_t n)
+/* all_few() has left the codes. */
+static void write_few(const struct packer *p, struct out *o, size_t n)
 {
-	struct choice c = choose(p, v, n);
+	out_u8(o, (uint8_t)p->n_freq);
+	for (unsigned i = 0; i < p->n_freq; i++)
+		out_u16(o, p->freq[i]);
+	pack(o, p->rest, n, few_width(p));
+}
 
+static void write_as(struct packer *p, struct out *o, const uint32_t *v, size_t n,
+		     struct choice c)
+{
 	assert(n <= PART_ROWS);
 	out_u8(o, (uint8_t)c.form);
 	switch (c.form) {
@@ -297,7 +386,18 @@ void ints_write(struct packer *p, struct out *o, const uint32_t *v, size_t n)
 	case INTS_PACK: pack(o, v, n, c.width); break;
 	case INTS_BYTES: write_bytes(p, o, v, n, (c.width + 7) / 8); break;
 	case INTS_FREQ: write_freq(p, o, v, n, c.width); break;
+	case INTS_FEW: write_few(p, o, n); break;
 	}
+}
+
+void ints_write(struct packer *p, struct out *o, const uint32_t *v, size_t n)
+{
+	write_as(p, o, v, n, choose(p, v, n, TIE_PERCENT));
+}
+
+void ints_write_fast(struct packer *p, struct out *o, const uint32_t *v, size_t n)
+{
+	write_as(p, o, v, n, choose(p, v, n, FAST_PERCENT));
 }
 
 static inline uint64_t load64(const uint8_t *p)
@@ -395,6 +495,22 @@ static bool read_freq(struct unpacker *u, struct in *r, uint32_t *out, size_t n)
 	return true;
 }
 
+static bool read_few(struct in *r, uint32_t *out, size_t n)
+{
+	uint32_t value[256] = { 0 }, most = 0;
+	unsigned n_few = in_u8(r);
+
+	for (unsigned i = 0; i < n_few; i++)
+		value[i] = in_u16(r);
+	if (!unpack(r, out, n))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		most = out[i] > most ? out[i] : most;
+		out[i] = value[out[i] & 255];
+	}
+	return !n || most < n_few;
+}
+
 bool ints_read(struct unpacker *u, struct in *r, uint32_t *out, size_t n)
 {
 	if (n > PART_ROWS)
@@ -406,6 +522,7 @@ bool ints_read(struct unpacker *u, struct in *r, uint32_t *out, size_t n)
 	case INTS_PACK: return unpack(r, out, n);
 	case INTS_BYTES: return read_bytes(u, r, out, n);
 	case INTS_FREQ: return read_freq(u, r, out, n);
+	case INTS_FEW: return read_few(r, out, n);
 	default: return false;
 	}
 }
