@@ -8,8 +8,7 @@ _culprit_ids() { # of alerts, from the daemon when it answers
 
 _culprit() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
-	local verbs='status top flows history baseline alerts show ack silence slow notify
-		backtest learn import export replay score verify test-notify demo'
+	local verbs='status top alerts test-notify score demo'
 	local keys='none exporter interface src dst host network src-as dst-as as src-port
 		dst-port port proto src,dst vlan app'
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -43,8 +42,7 @@ _culprit() {
 	esac
 	case $verb in
 	'') COMPREPLY=($(compgen -W "$verbs -c --state --help --version" -- "$word")) ;;
-	show | ack) COMPREPLY=($(compgen -W "$(_culprit_ids) --json --help" -- "$word")) ;;
-	import | verify | replay | score) COMPREPLY=($(compgen -f -- "$word")) ;;
+	score) COMPREPLY=($(compgen -f -- "$word")) ;;
 	*) COMPREPLY=($(compgen -W '--at --from --to --by --as-of --whole --json --csv --help' \
 		-- "$word")) ;;
 	esac
