@@ -212,6 +212,7 @@ static void tick_exporter(struct collector *c, struct exporter_state *x, int64_t
 {
 	struct ledger *ledger = &x->exporter->ledger;
 	uint64_t templates = 0;
+	int64_t life_ms;
 
 	tmpl_expire_held(c, x, now_ms);
 	for (struct domain *dom = x->domains, *next; dom; dom = next) {
@@ -220,7 +221,8 @@ static void tick_exporter(struct collector *c, struct exporter_state *x, int64_t
 			seq_settle(&dom->seq, now_ms, ledger, dom->lost_unit);
 		tmpl_expire(c, dom, now_ms);
 		templates += dom->n_templates;
-		if (!x->held_sets && now_ms - dom->seen_ms > (dom->n_templates ? TEMPLATE_LIFE_MS : IDLE_MS)) {
+		life_ms = dom->n_templates ? TEMPLATE_LIFE_MS : IDLE_MS;
+		if (!x->held_sets && now_ms - dom->seen_ms > life_ms) {
 			sampling_forget(c, dom);
 			tmpl_forget(c, dom);
 			domain_free(c, dom);

@@ -16,7 +16,7 @@ enum {
 	HELD_OCTETS_ALL = 8 << 20,
 	WORDS_MAX = 16384,     /* names by id that options data told, 80 octets each */
 	IDLE_MS = 30 * 60 * 1000,
-	TEMPLATE_LIFE_MS = 24 * 3600 * 1000, /* not repeated, not used for so long: gone */
+	TEMPLATE_LIFE_MS = 24 * 3600 * 1000, /* not repeated, not used: gone */
 	HELD_LIFE_MS = 10 * 60 * 1000,
 };
 

@@ -60,14 +60,14 @@ struct dgram {
 	uint16_t port;       /* source port */
 	enum via via;        /* set from the row of decoders.def; D may refine it */
 	uint32_t domain_id;  /* D: what the column `domain` gets */
-	struct domain *dom;  /* D: domain_get(); NULL is fine where nothing is remembered */
+	struct domain *dom;  /* D: domain_get(); NULL where nothing is remembered */
 	int64_t export_ms;   /* D: the exporter's clock in the header, 0 not told */
 	bool whole_seconds;  /* D: export_ms was cut to seconds */
 	bool uptime_known;   /* D: the header had an uptime */
 	uint32_t uptime;     /* D: of export_ms, ms */
 	uint32_t rate;       /* D: sampling for rows with none of their own, 0 unknown */
 	uint8_t rate_source; /* D: enum sampling_source of it */
-	int64_t shift_ms;    /* taken from every time: the exporter's clock is fast by this */
+	int64_t shift_ms;    /* its clock is fast by this: taken off every time */
 	uint32_t first;      /* first row of out->block that is not finished */
 	uint32_t rows;       /* so far, over all blocks */
 	uint32_t records;    /* v9, IPFIX: data records so far, options included */

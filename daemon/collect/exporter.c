@@ -70,8 +70,9 @@ static struct exporter_state *look_up(struct collector *c, const struct addr *a,
 	return e ? exporter_state_of(c, e) : NULL;
 }
 
-struct exporter_state *exporter_get(struct collector *c, const struct sockaddr_storage *from,
-				    uint16_t *port, enum shed_reason *why)
+struct exporter_state *exporter_get(struct collector *c,
+				    const struct sockaddr_storage *from, uint16_t *port,
+				    enum shed_reason *why)
 {
 	struct addr a = addr_of_sockaddr(from, port);
 	uint64_t version = names_version(c->names), h;
@@ -161,9 +162,10 @@ void domain_split(struct dgram *d, struct domain *dom)
 	d->x->last = NULL;
 	snprintf(key, sizeof(key), "split %u %u", d->x->exporter->id, dom->id);
 	log_seldom(key, 3600,
-		   "exporter %s: two exporters send as one %s domain %u from this address "
-		   "(source ports %u and %u); they are told apart by port. Give each a "
-		   "domain of its own, or a section with `port`.", d->x->exporter->name,
+		   "exporter %s: two exporters send as one %s domain %u from this "
+		   "address (source ports %u and %u); they are told apart by port. Give "
+		   "each a domain of its own, or a section with `port`.",
+		   d->x->exporter->name,
 		   via_title[dom->via], dom->id, dom->port, d->port);
 }
 
@@ -208,7 +210,8 @@ struct domain *domain_rivals(struct dgram *d, struct domain *dom, enum seq_verdi
 /* Four buckets for each doubling, from 64 ms on. */
 static unsigned bucket_of(int64_t ms)
 {
-	uint32_t v = ms <= 0 ? 0 : ms >> 6 > UINT32_MAX ? UINT32_MAX : (uint32_t)(ms >> 6);
+	int64_t units = ms >> 6;
+	uint32_t v = units <= 0 ? 0 : units > UINT32_MAX ? UINT32_MAX : (uint32_t)units;
 	unsigned e, b;
 
 	if (v < 4)

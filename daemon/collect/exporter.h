@@ -38,13 +38,15 @@ enum seq_verdict { SEQ_FIRST, SEQ_NEXT, SEQ_GAP, SEQ_LATE, SEQ_OTHER, SEQ_RESTAR
 /* Takes the sequence number `number` of a datagram that holds `units` of what is
  * counted. max_gap: a longer jump is a reset, not a loss. Adds settled losses to
  * ledger->lost[unit], resets to ledger->restarts. */
-enum seq_verdict seq_take(struct seq *s, uint32_t number, uint32_t units, uint32_t max_gap,
-			  int64_t now_ms, struct ledger *ledger, enum lost_unit unit);
+enum seq_verdict seq_take(struct seq *s, uint32_t number, uint32_t units,
+			  uint32_t max_gap, int64_t now_ms, struct ledger *ledger,
+			  enum lost_unit unit);
 /* The exporter said it restarted (its uptime went back), or the last datagram could
  * not be counted: the next number is right, whatever it is. */
 void seq_forget(struct seq *s);
 /* Counts the gaps older than SEQ_SETTLE_MS. */
-void seq_settle(struct seq *s, int64_t now_ms, struct ledger *ledger, enum lost_unit unit);
+void seq_settle(struct seq *s, int64_t now_ms, struct ledger *ledger,
+		enum lost_unit unit);
 
 /* --- domains --- */
 struct tmpl;
@@ -68,7 +70,7 @@ struct domain {
 	/* times.h */
 	bool uptime_known;
 	uint32_t uptime;      /* of the newest datagram, ms */
-	int64_t boot_ms;      /* smoothed: Unix time by its clock when uptime was 0; 0 unknown */
+	int64_t boot_ms;      /* smoothed: when uptime was 0, by its clock; 0 unknown */
 	int64_t boot_low[2];  /* IPFIX: lowest candidate in this and in the last bucket */
 	int64_t boot_since_ms;
 	uint32_t boot_seen;   /* datagrams in this bucket */
@@ -83,7 +85,7 @@ struct domain {
 	uint16_t conflicts;   /* times a template changed because of another port */
 	int64_t conflict_ms;
 
-	uint64_t sampled_in[SAMPLED_IN_BITS / 64]; /* sFlow: interfaces sampled on input */
+	uint64_t sampled_in[SAMPLED_IN_BITS / 64]; /* sFlow: sampled on input */
 
 	/* sampling.h */
 	uint32_t rate;        /* for all of it, from options data; 0 unknown */
@@ -127,8 +129,9 @@ struct exporter_state {
 };
 
 /* The state of who sent from `from`; NULL when it is refused (then *why says so). */
-struct exporter_state *exporter_get(struct collector *c, const struct sockaddr_storage *from,
-				    uint16_t *port, enum shed_reason *why);
+struct exporter_state *exporter_get(struct collector *c,
+				    const struct sockaddr_storage *from, uint16_t *port,
+				    enum shed_reason *why);
 /* The state of an exporter already in names.h, made when new. */
 struct exporter_state *exporter_state_of(struct collector *c, struct exporter *e);
 

@@ -19,10 +19,10 @@ enum target {
 	S_DURATION_MS,
 	S_SYSINIT,       /* IE 160 */
 	S_SAMPLER,       /* sampler or selector id */
-	S_PLAIN, S_INTERVAL, S_SPACE, S_SIZE, S_POPULATION, S_PROBABILITY, /* sampling.h */
+	S_PLAIN, S_INTERVAL, S_SPACE, S_SIZE, S_POPULATION, S_PROBABILITY,
 	S_TOTAL_BYTES, S_TOTAL_PACKETS, S_FLOW_ID, S_END_REASON,
 	S_ICMP_TYPE, S_ICMP_CODE,
-	S_SECTION_L2, S_SECTION_IP, /* a packet section: octets << 32 | where in the set */
+	S_SECTION_L2, S_SECTION_IP, /* a packet section: octets << 32 | its place */
 	S_FRAME_SIZE,    /* octets of the whole frame */
 	S_REV_BYTES, S_REV_PACKETS, S_REV_TOTAL_BYTES, S_REV_TOTAL_PACKETS,
 	S_REV_FLAGS, S_REV_TOS, S_REV_IN_IF, S_REV_OUT_IF,
@@ -53,7 +53,7 @@ struct ie {
 	uint16_t min, max; /* octets that are legal (R6) */
 	uint8_t how;
 	uint8_t target;
-	uint8_t rank;      /* of several elements for a target: the lowest that is not zero */
+	uint8_t rank;      /* of several for a target: the lowest that is not 0 */
 };
 
 enum { PEN_REVERSE = 29305, IE_VARLEN = 65535 };

@@ -16,7 +16,14 @@
 #include "daemon/collect/sets.h"
 #include "daemon/collect/times.h"
 
-enum { VERSION = 10, HEADER = 16, MAX_GAP = 1 << 20, ENTERPRISE = 0x8000, TEMPLATES = 2, OPTIONS = 3 };
+enum {
+	VERSION = 10,
+	HEADER = 16,
+	MAX_GAP = 1 << 20,
+	ENTERPRISE = 0x8000,
+	TEMPLATES = 2, /* set ids */
+	OPTIONS = 3,
+};
 
 decode_f ipfix_decode;
 
@@ -58,7 +65,8 @@ static bool options_template(struct dgram *d, struct rd *set)
 	if (rd_ok(set) && !n && (id == OPTIONS || id >= SET_DATA_MIN))
 		return true;
 	scopes = rd_u16(set);
-	if (!rd_ok(set) || id < SET_DATA_MIN || !scopes || scopes > n || !fields(set, f, n))
+	if (!rd_ok(set) || id < SET_DATA_MIN || !scopes || scopes > n ||
+	    !fields(set, f, n))
 		return false;
 	return tmpl_define(d, id, f, n, scopes, true) != TMPL_BAD;
 }

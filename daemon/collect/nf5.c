@@ -25,21 +25,24 @@ enum { MAX_GAP = 1 << 20 };
 decode_f nf1_decode, nf5_decode, nf6_decode, nf7_decode;
 
 #define HEAD \
-	STEP(OP_IP4, F_src, 4, 0), STEP(OP_IP4, F_dst, 4, 4), STEP(OP_HOP4, F_next_hop, 4, 8), \
+	STEP(OP_IP4, F_src, 4, 0), STEP(OP_IP4, F_dst, 4, 4), \
+	STEP(OP_HOP4, F_next_hop, 4, 8), \
 	STEP(OP_2_4, F_in_if, 2, 12), STEP(OP_2_4, F_out_if, 2, 14), \
 	STEP(OP_4_8, F_packets, 4, 16), STEP(OP_4_8, F_bytes, 4, 20), \
 	STEP(OP_4_8, S_START_UP, 4, 24), STEP(OP_4_8, S_END_UP, 4, 28), \
 	STEP(OP_2_2, F_src_port, 2, 32), STEP(OP_2_2, F_dst_port, 2, 34)
 
 #define TAIL \
-	STEP(OP_1_2, F_tcp_flags, 1, 37), STEP(OP_1_1, F_proto, 1, 38), STEP(OP_1_1, F_tos, 1, 39), \
+	STEP(OP_1_2, F_tcp_flags, 1, 37), STEP(OP_1_1, F_proto, 1, 38), \
+	STEP(OP_1_1, F_tos, 1, 39), \
 	STEP(OP_2_4, F_src_as, 2, 40), STEP(OP_2_4, F_dst_as, 2, 42), \
 	STEP(OP_1_1, F_src_mask, 1, 44), STEP(OP_1_1, F_dst_mask, 1, 45)
 
 /* clang-format off */
 static const struct step steps1[] = {
 	HEAD,
-	STEP(OP_1_1, F_proto, 1, 38), STEP(OP_1_1, F_tos, 1, 39), STEP(OP_1_2, F_tcp_flags, 1, 40),
+	STEP(OP_1_1, F_proto, 1, 38), STEP(OP_1_1, F_tos, 1, 39),
+	STEP(OP_1_2, F_tcp_flags, 1, 40),
 };
 static const struct step steps5[] = { HEAD, TAIL };
 static const struct step steps6[] = { HEAD, TAIL, STEP(OP_HOP4, F_bgp_next_hop, 4, 48) };
@@ -58,7 +61,9 @@ static void clock(struct dgram *d, struct rd *r)
 {
 	uint32_t uptime = rd_u32(r), seconds = rd_u32(r), nanos = rd_u32(r);
 
-	d->export_ms = (int64_t)seconds * 1000 + (nanos < 1000000000 ? nanos / 1000000 : 0);
+	d->export_ms = (int64_t)seconds * 1000;
+	if (nanos < 1000000000)
+		d->export_ms += nanos / 1000000;
 	if (times_header(d, uptime) && d->dom) {
 		seq_forget(&d->dom->seq);
 		ledger_add(&d->x->exporter->ledger.restarts, 1);

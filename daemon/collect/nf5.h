@@ -11,7 +11,7 @@ struct layout {
 	bool sequence;       /* counts flows, at octet 16 */
 	bool engine;         /* type and id at octets 20 and 21 */
 	bool sampling;       /* 2 bits of mode and 14 of interval at octet 22 */
-	bool exact;          /* refuse a datagram that does not end with its last record */
+	bool exact;          /* refuse octets behind the last record */
 	struct plan plan;
 };
 

@@ -15,7 +15,8 @@ enum { HEADER = 28 };
 decode_f nf8_decode;
 
 #define COUNTS \
-	STEP(OP_4_4, F_flows, 4, 0), STEP(OP_4_8, F_packets, 4, 4), STEP(OP_4_8, F_bytes, 4, 8), \
+	STEP(OP_4_4, F_flows, 4, 0), STEP(OP_4_8, F_packets, 4, 4), \
+	STEP(OP_4_8, F_bytes, 4, 8), \
 	STEP(OP_4_8, S_START_UP, 4, 12), STEP(OP_4_8, S_END_UP, 4, 16)
 #define SRC_NET STEP(OP_IP4, F_src, 4, 20), STEP(OP_1_1, F_src_mask, 1, 24)
 #define DST_NET STEP(OP_IP4, F_dst, 4, 20), STEP(OP_1_1, F_dst_mask, 1, 24)
@@ -38,10 +39,12 @@ static const struct step src_prefix[] = { COUNTS, SRC_NET, STEP(OP_2_4, F_src_as
 static const struct step dst_prefix[] = { COUNTS, DST_NET, STEP(OP_2_4, F_dst_as, 2, 26),
 	STEP(OP_2_4, F_out_if, 2, 28) };
 static const struct step prefix[] = { COUNTS, NETS, AS_IFS(32) };
-static const struct step dest[] = { STEP(OP_IP4, F_dst, 4, 0), STEP(OP_4_8, F_packets, 4, 4),
-	STEP(OP_4_8, F_bytes, 4, 8), STEP(OP_4_8, S_START_UP, 4, 12), STEP(OP_4_8, S_END_UP, 4, 16),
+static const struct step dest[] = { STEP(OP_IP4, F_dst, 4, 0),
+	STEP(OP_4_8, F_packets, 4, 4), STEP(OP_4_8, F_bytes, 4, 8),
+	STEP(OP_4_8, S_START_UP, 4, 12), STEP(OP_4_8, S_END_UP, 4, 16),
 	STEP(OP_2_4, F_out_if, 2, 20), TOS(22) };
-static const struct step src_dst[] = { STEP(OP_IP4, F_dst, 4, 0), STEP(OP_IP4, F_src, 4, 4),
+static const struct step src_dst[] = { STEP(OP_IP4, F_dst, 4, 0),
+	STEP(OP_IP4, F_src, 4, 4),
 	STEP(OP_4_8, F_packets, 4, 8), STEP(OP_4_8, F_bytes, 4, 12),
 	STEP(OP_4_8, S_START_UP, 4, 16), STEP(OP_4_8, S_END_UP, 4, 20),
 	STEP(OP_2_4, F_out_if, 2, 24), STEP(OP_2_4, F_in_if, 2, 26), TOS(28) };
@@ -51,14 +54,15 @@ static const struct step full[] = { STEP(OP_IP4, F_dst, 4, 0), STEP(OP_IP4, F_sr
 	STEP(OP_4_8, S_START_UP, 4, 20), STEP(OP_4_8, S_END_UP, 4, 24),
 	STEP(OP_2_4, F_out_if, 2, 28), STEP(OP_2_4, F_in_if, 2, 30), TOS(32), PROTO(33) };
 static const struct step as_tos[] = { COUNTS, AS_IFS(20), TOS(28) };
-static const struct step proto_port_tos[] = { COUNTS, PROTO(20), TOS(21), PORTS(24), IFS(28) };
+static const struct step proto_port_tos[] = { COUNTS, PROTO(20), TOS(21), PORTS(24),
+	IFS(28) };
 static const struct step src_prefix_tos[] = { COUNTS, SRC_NET, TOS(25),
 	STEP(OP_2_4, F_src_as, 2, 26), STEP(OP_2_4, F_in_if, 2, 28) };
 static const struct step dst_prefix_tos[] = { COUNTS, DST_NET, TOS(25),
 	STEP(OP_2_4, F_dst_as, 2, 26), STEP(OP_2_4, F_out_if, 2, 28) };
 static const struct step prefix_tos[] = { COUNTS, NETS, TOS(30), AS_IFS(32) };
-static const struct step prefix_port_tos[] = { COUNTS, NETS, TOS(30), PROTO(31), PORTS(32),
-	IFS(36) };
+static const struct step prefix_port_tos[] = { COUNTS, NETS, TOS(30), PROTO(31),
+	PORTS(32), IFS(36) };
 
 #define LAYOUT(octets, s, told_of) \
 	{ HEADER, true, true, false, false, \

@@ -3,7 +3,7 @@
  *
  *    0       2       4               8              12              16              20
  *   +-------+-------+---------------+---------------+---------------+---------------+
- *   |   9   | count | uptime, ms    | Unix seconds  | sequence      | source id     | sets
+ *   |   9   | count | uptime, ms    | Unix seconds  | sequence      | source id     |
  *   +-------+-------+---------------+---------------+---------------+---------------+
  *
  * count is of records in all sets; exporters disagree on what that is, so octets

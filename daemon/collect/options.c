@@ -104,7 +104,7 @@ static void take_scope9(struct record *o, uint16_t type, struct rd f)
 	}
 }
 
-/* Printable octets up to the first NUL, no blanks at the ends; "" when nothing is left. */
+/* The octets up to the first NUL, without blanks at the ends. */
 static void copy_text(char out[WORD_LEN], struct text t)
 {
 	size_t len = strnlen((const char *)t.p, t.len);

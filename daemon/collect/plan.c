@@ -95,7 +95,7 @@ static uint64_t odd_int(const struct run *r, enum op op, const uint8_t *p, size_
 	switch (op) {
 	case OP_APP: return app_of(p, len);
 	case OP_SECTION:
-		return (uint64_t)(len > 65535 ? 65535 : len) << 32 | (uint64_t)(p - r->set);
+		return (uint64_t)len << 32 | (uint64_t)(p - r->set);
 	default: break;
 	}
 	v = load(p, (unsigned)len);
@@ -137,7 +137,9 @@ static void decode(const struct run *r, const struct step *s, size_t len, enum o
 	case OP_4_4: ints(p, stride, n, to, 4, 4); break;
 	case OP_4_8: ints(p, stride, n, to, 4, 8); break;
 	case OP_8_8: ints(p, stride, n, to, 8, 8); break;
-	case OP_UINT: ints_any(p, stride, n, to, (unsigned)len, target_width(s->to)); break;
+	case OP_UINT:
+		ints_any(p, stride, n, to, (unsigned)len, target_width(s->to));
+		break;
 	case OP_IP4: ip4s(p, stride, n, to, false); break;
 	case OP_HOP4: ip4s(p, stride, n, to, true); break;
 	case OP_IP6:

@@ -5,8 +5,8 @@
  * cell, in which column. Records of a fixed size are then decoded a column at a
  * time over the whole set, which is a tight loop of loads, swaps and stores with no
  * decision in it and one check of bounds for all; that is what makes v9 and IPFIX
- * as cheap as v5 (whose plan is a constant in nf5.c). Records with fields of variable length
- * are walked one by one.
+ * as cheap as v5 (whose plan is a constant in nf5.c). Records with fields of
+ * variable length are walked one by one.
  */
 #ifndef CUL_COLLECT_PLAN_H
 #define CUL_COLLECT_PLAN_H

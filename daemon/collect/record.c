@@ -35,8 +35,8 @@ static uint32_t newest(const uint64_t *up, uint32_t n)
 }
 
 /* The moment that uptimes of this run are counted back from. */
-static void reference(const struct plan *p, const struct run *r, uint32_t n, int64_t *now_ms,
-		      uint32_t *uptime)
+static void reference(const struct plan *p, const struct run *r, uint32_t n,
+		      int64_t *now_ms, uint32_t *uptime)
 {
 	struct dgram *d = r->d;
 	const enum target ends[] = { S_END_UP, S_REV_END_UP, S_START_UP };
@@ -111,7 +111,8 @@ static void durations(const struct run *r, uint32_t n)
 	block_use(r->b, F_start_ms);
 	block_use(r->b, F_end_ms);
 	for (uint32_t i = 0; i < n; i++) {
-		int64_t *start = &r->b->start_ms[r->row + i], *end = &r->b->end_ms[r->row + i];
+		int64_t *start = &r->b->start_ms[r->row + i];
+		int64_t *end = &r->b->end_ms[r->row + i];
 
 		if (*start > 0 && !*end)
 			*end = *start + (int64_t)dur[i];
@@ -140,8 +141,10 @@ static void icmp(const struct plan *p, const struct run *r, uint32_t n)
 			v = (uint16_t)(scratch_col(r->s, S_ICMP_TYPE)[i - r->row] << 8 |
 				       (plan_tells(p, S_ICMP_CODE) ?
 				        scratch_col(r->s, S_ICMP_CODE)[i - r->row] : 0));
+		else if (block_uses(b, F_src_port) && b->src_port[i])
+			continue;
 		else /* routers put type * 256 + code into the destination port */
-			v = block_uses(b, F_src_port) && b->src_port[i] ? 0 : b->dst_port[i];
+			v = b->dst_port[i];
 		if (!v)
 			continue;
 		block_use(b, F_icmp);
@@ -160,6 +163,15 @@ static uint32_t rate_of(const struct run *r, enum rate_kind kind, uint64_t id)
 		if (other != dom && other->n_rates && other->via == r->d->via)
 			rate = sampling_get(r->d->c, other, kind, id);
 	return rate;
+}
+
+/* MikroTik puts IE 34 into its data records, and its octets in the wrong order: 1024
+ * arrives as 262,144. Who tells rates record by record and all in multiples of
+ * 65,536 is taken for one of those; sampling_believe() turns the larger ones. */
+static uint64_t plain_rate(uint64_t told)
+{
+	return told >= 65536 && told <= UINT32_MAX && !(told & 0xffff) ?
+		__builtin_bswap32((uint32_t)told) : told;
 }
 
 static void rates_told(const struct plan *p, const struct run *r, uint32_t n)
@@ -181,6 +193,7 @@ static void rates_told(const struct plan *p, const struct run *r, uint32_t n)
 		WORD(S_POPULATION, population);
 		WORD(S_PROBABILITY, probability);
 #undef WORD
+		w.plain = plain_rate(w.plain);
 		if (!i || memcmp(&w, &last, sizeof(w)))
 			rate = sampling_of_words(r->d, &w);
 		last = w;
@@ -264,7 +277,8 @@ static void totals(const struct plan *p, const struct run *r, uint32_t n)
 		uint64_t why = cell(p, r, S_END_REASON, i);
 		struct total t = {
 			cell(p, r, S_TOTAL_BYTES, i), cell(p, r, S_TOTAL_PACKETS, i),
-			cell(p, r, S_REV_TOTAL_BYTES, i), cell(p, r, S_REV_TOTAL_PACKETS, i),
+			cell(p, r, S_REV_TOTAL_BYTES, i),
+			cell(p, r, S_REV_TOTAL_PACKETS, i),
 		};
 		int64_t start = block_uses(b, F_start_ms) ? b->start_ms[row] : 0, since;
 		int64_t end = block_uses(b, F_end_ms) && b->end_ms[row] ? b->end_ms[row]
@@ -355,7 +369,8 @@ static void way_back(const struct plan *p, const struct run *r, uint32_t i)
 {
 	struct block *b = r->b;
 	uint32_t from = r->row + i, to = b->n;
-	uint64_t bytes = cell(p, r, S_REV_BYTES, i), packets = cell(p, r, S_REV_PACKETS, i);
+	uint64_t bytes = cell(p, r, S_REV_BYTES, i);
+	uint64_t packets = cell(p, r, S_REV_PACKETS, i);
 
 	if (!plan_tells(p, S_REV_BYTES) && plan_tells(p, S_REV_TOTAL_BYTES))
 		bytes = scratch_col(r->s, S_REV_TOTAL_BYTES)[i];
@@ -417,10 +432,11 @@ void record_settle(const struct plan *p, const struct run *r, uint32_t n)
 		sections(p, r, n, S_SECTION_L2);
 	else if (plan_tells(p, S_SECTION_IP))
 		sections(p, r, n, S_SECTION_IP);
-	if (plan_tells(p, F_proto) && (plan_tells(p, F_dst_port) || plan_tells(p, S_ICMP_TYPE)))
+	if (plan_tells(p, F_proto) &&
+	    (plan_tells(p, F_dst_port) || plan_tells(p, S_ICMP_TYPE)))
 		icmp(p, r, n);
-	if (plan_tells(p, S_PLAIN) || plan_tells(p, S_INTERVAL) || plan_tells(p, S_SIZE) ||
-	    plan_tells(p, S_PROBABILITY))
+	if (plan_tells(p, S_PLAIN) || plan_tells(p, S_INTERVAL) ||
+	    plan_tells(p, S_SIZE) || plan_tells(p, S_PROBABILITY))
 		rates_told(p, r, n);
 	if (plan_tells(p, S_SAMPLER))
 		rates_by(r, n, RATE_SAMPLER);

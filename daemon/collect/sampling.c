@@ -50,8 +50,9 @@ uint32_t sampling_of_words(struct dgram *d, const struct sampling_words *w)
 		uint64_t take = sampling_believe(d, w->interval);
 		uint64_t leave = sampling_believe(d, w->space);
 
-		return take && leave ? sampling_believe(d, (take + leave + take / 2) / take)
-				     : 0;
+		if (!take || !leave)
+			return 0;
+		return sampling_believe(d, (take + leave + take / 2) / take);
 	}
 	if (w->plain)
 		return sampling_believe(d, w->plain);
@@ -79,7 +80,10 @@ void sampling_set(struct dgram *d, struct domain *dom, enum rate_kind kind, uint
 	uint32_t *v = map_get(&d->c->rates, &k);
 
 	if (!v) {
-		if (dom->n_rates >= RATES_PER_DOMAIN || !(v = map_put(&d->c->rates, &k, NULL)))
+		if (dom->n_rates >= RATES_PER_DOMAIN)
+			return;
+		v = map_put(&d->c->rates, &k, NULL);
+		if (!v)
 			return;
 		dom->n_rates++;
 	} else if (*v != rate) {
@@ -173,8 +177,8 @@ static void look_up(struct dgram *d)
 	x->override_rate = override_of(d->c, x->exporter->id, 0);
 	x->override_interfaces = false;
 	for (size_t i = 0; i < conf->n_overrides; i++)
-		x->override_interfaces |= conf->overrides[i].exporter == x->exporter->id &&
-					  conf->overrides[i].interface;
+		if (conf->overrides[i].exporter == x->exporter->id)
+			x->override_interfaces |= conf->overrides[i].interface != 0;
 }
 
 static uint64_t times(uint64_t v, uint64_t rate)

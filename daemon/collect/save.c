@@ -36,7 +36,8 @@ static void save_rate(void *arg, enum rate_kind kind, uint64_t id, uint32_t rate
 	strb_fmt(arg, "rate %d %" PRIu64 " %" PRIu32 "\n", (int)kind, id, rate);
 }
 
-static void save_domain(const struct collector *c, const struct domain *dom, struct strb *out)
+static void save_domain(const struct collector *c, const struct domain *dom,
+			struct strb *out)
 {
 	strb_fmt(out, "domain %s %" PRIu32 " %d %u %" PRIu32 " %" PRId64 "\n",
 		 via_label[dom->via], dom->id, dom->split, dom->key_port, dom->rate,
@@ -59,10 +60,11 @@ void collect_save(struct collector *c, struct strb *out)
 	strb_add(out, magic);
 	for (uint32_t i = 0; i < c->n_states; i++) {
 		const struct exporter_state *x = c->states[i];
+		const struct domain *dom = x ? x->domains : NULL;
 		bool said = false;
 
-		for (const struct domain *dom = x ? x->domains : NULL; dom; dom = dom->next) {
-			if (!dom->n_templates && !dom->n_rates && !dom->rate && !dom->split)
+		for (; dom; dom = dom->next) {
+			if (!dom->n_templates && !dom->n_rates && !dom->rate)
 				continue;
 			if (!said)
 				strb_fmt(out, "exporter %s %u\n",

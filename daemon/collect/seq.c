@@ -72,8 +72,9 @@ static bool fill(struct seq *s, uint32_t number, uint32_t units, struct ledger *
 	return false;
 }
 
-enum seq_verdict seq_take(struct seq *s, uint32_t number, uint32_t units, uint32_t max_gap,
-			  int64_t now_ms, struct ledger *ledger, enum lost_unit unit)
+enum seq_verdict seq_take(struct seq *s, uint32_t number, uint32_t units,
+			  uint32_t max_gap, int64_t now_ms, struct ledger *ledger,
+			  enum lost_unit unit)
 {
 	uint32_t ahead = number - s->next;
 

@@ -56,7 +56,8 @@ static enum set_outcome fixed_set(struct dgram *d, struct tmpl *t, struct rd *se
 		return all_zero(set) && rd_left(set) < 4 ? SET_DECODED : SET_MALFORMED;
 	while (left) {
 		uint32_t n = room(d, p, left > CHUNK ? CHUNK : (uint32_t)left);
-		struct run run = { d, d->out->block, d->c->scratch, set->p, d->out->block->n };
+		struct block *b = d->out->block;
+		struct run run = { d, b, d->c->scratch, set->p, b->n };
 
 		if (!n)
 			return SET_MALFORMED;
@@ -136,7 +137,8 @@ static enum set_outcome template_set(struct dgram *d, struct rd *set,
 	return o;
 }
 
-static void one(struct dgram *d, uint16_t id, struct rd *set, const struct set_kinds *kinds)
+static void one(struct dgram *d, uint16_t id, struct rd *set,
+		const struct set_kinds *kinds)
 {
 	struct tmpl *t;
 

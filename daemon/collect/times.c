@@ -192,8 +192,10 @@ void times_settle(struct dgram *d, struct block *b, uint32_t from, uint32_t to)
 			start -= possible(start) ? shift : 0;
 			end -= possible(end) ? shift : 0;
 		}
-		if (__builtin_expect((uint64_t)end - (uint64_t)low > span ||
-				     (uint64_t)end - (uint64_t)start > TIMES_PAST_MS, 0)) {
+		bool odd = (uint64_t)end - (uint64_t)low > span ||
+			   (uint64_t)end - (uint64_t)start > TIMES_PAST_MS;
+
+		if (__builtin_expect(odd, 0)) {
 			settle_odd(d, b, i, start, end);
 			continue;
 		}

@@ -38,10 +38,12 @@ static void unlink_both(struct collector *c, struct tmpl *t)
 {
 	struct domain *dom = t->dom;
 
+	struct tmpl *newer = t->newer_of_all, *older = t->older_of_all;
+
 	*(t->newer ? &t->newer->older : &dom->newest) = t->older;
 	*(t->older ? &t->older->newer : &dom->oldest) = t->newer;
-	*(t->newer_of_all ? &t->newer_of_all->older_of_all : &c->newest) = t->older_of_all;
-	*(t->older_of_all ? &t->older_of_all->newer_of_all : &c->oldest) = t->newer_of_all;
+	*(newer ? &newer->older_of_all : &c->newest) = older;
+	*(older ? &older->newer_of_all : &c->oldest) = newer;
 }
 
 static void link_both(struct collector *c, struct tmpl *t, int64_t now_ms)
@@ -167,7 +169,8 @@ static unsigned settle_ranks(struct draft *draft, unsigned n_steps)
 	for (unsigned i = 0; i < n_steps; i++) {
 		bool more = kept && draft[kept - 1].step.to == draft[i].step.to;
 
-		if (more && draft[i].rank >= LAST_RESORT && draft[kept - 1].rank < LAST_RESORT)
+		if (more && draft[i].rank >= LAST_RESORT &&
+		    draft[kept - 1].rank < LAST_RESORT)
 			continue;
 		draft[kept] = draft[i];
 		draft[kept++].step.merge = more;
@@ -225,7 +228,8 @@ static struct tmpl *compile(const struct field_spec *f, uint16_t n, bool options
 	unsigned n_steps = options ? 0 : draft_steps(f, n, draft);
 	bool fixed;
 	uint32_t size = record_size(f, n, &fixed);
-	size_t octets = sizeof(struct tmpl) + n * sizeof(*f) + n_steps * sizeof(struct step);
+	size_t octets = sizeof(struct tmpl) + n * sizeof(*f) +
+			n_steps * sizeof(struct step);
 	struct field_spec *fields;
 	struct step *steps;
 	struct walk *walk;
@@ -281,8 +285,9 @@ static void conflict(struct dgram *d, const struct tmpl *old)
 		domain_split(d, dom);
 }
 
-enum tmpl_verdict tmpl_define(struct dgram *d, uint16_t id, const struct field_spec *fields,
-			      uint16_t n_fields, uint16_t n_scopes, bool options)
+enum tmpl_verdict tmpl_define(struct dgram *d, uint16_t id,
+			      const struct field_spec *fields, uint16_t n_fields,
+			      uint16_t n_scopes, bool options)
 {
 	struct tmpl *old = find(d->c, d->dom, id), *t, **slot;
 	struct tmpl_key k = { d->dom->serial, id };
@@ -304,7 +309,8 @@ enum tmpl_verdict tmpl_define(struct dgram *d, uint16_t id, const struct field_s
 		drop(d->c, old);
 	}
 	d->new_octets += t->octets + OVERHEAD;
-	if (d->new_octets > TEMPLATE_OCTETS_DGRAM || !room(d, t->octets) || !(slot = map_put(&d->c->templates, &k, NULL))) {
+	if (d->new_octets > TEMPLATE_OCTETS_DGRAM || !room(d, t->octets) ||
+	    !(slot = map_put(&d->c->templates, &k, NULL))) {
 		free(t);
 		return TMPL_REFUSED;
 	}

@@ -43,8 +43,9 @@ enum tmpl_verdict { TMPL_NEW, TMPL_SAME, TMPL_CHANGED, TMPL_BAD, TMPL_REFUSED };
 /* Defines template `id` of d->dom. TMPL_BAD: a record of it would hold nothing, or be
  * longer than a datagram (R3, R4). TMPL_REFUSED: no room (then data of it counts as
  * without template). */
-enum tmpl_verdict tmpl_define(struct dgram *d, uint16_t id, const struct field_spec *fields,
-			      uint16_t n_fields, uint16_t n_scopes, bool options);
+enum tmpl_verdict tmpl_define(struct dgram *d, uint16_t id,
+			      const struct field_spec *fields, uint16_t n_fields,
+			      uint16_t n_scopes, bool options);
 /* The template of d->dom with that id, marked used; NULL. */
 struct tmpl *tmpl_find(struct dgram *d, uint16_t id);
 void tmpl_expire(struct collector *c, struct domain *dom, int64_t now_ms);

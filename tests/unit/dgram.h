@@ -92,8 +92,8 @@ static inline void put_els(struct dg *g, const struct el *e, unsigned n)
 			p32(g, e[i].pen);
 	}
 }
-static inline void put_template(struct dg *g, uint16_t set, uint16_t id, const struct el *e,
-				unsigned n)
+static inline void put_template(struct dg *g, uint16_t set, uint16_t id,
+				const struct el *e, unsigned n)
 {
 	size_t at = set_begin(g, set);
 

@@ -324,7 +324,7 @@ static void a_rate_with_its_octets_reversed_is_turned(void **state)
 	static const struct { uint32_t told; uint64_t bytes; uint32_t sampling; } t[] = {
 		{ 0, 100, 0 }, { 1, 100, 1 }, { 100, 10000, 100 },
 		{ 0x01000000, 100, 1 },   /* 1 of a little-endian writer */
-		{ 0x00040000, 26214400, 0x40000 }, /* 262,144 may be meant */
+		{ 0x00040000, 102400, 1024 }, { 65535, 6553500, 65535 },
 		{ 0xe8030000, 100000, 1000 },
 		{ 0xffffffff, 100, 0 }, { 0x7fffffff, 100, 0 },
 	};
