@@ -102,7 +102,7 @@ static size_t cut_old(struct shares *s, size_t n, struct span *p, int64_t open_m
 			continue;
 		}
 		room(s, n + 2);
-		sh.slice = bin;
+		sh.slice = (uint32_t)bin;
 		sh.old = 1;
 		s->at[n++] = sh;
 	}
@@ -118,7 +118,7 @@ static size_t cut_row(struct shares *s, size_t n, struct span *p, uint32_t flows
 	if (slice_of(t) < first && p->end == t) {
 		room(s, n + 1);
 		s->at[n] = cut(p, t);
-		s->at[n].slice = slice_of(t) / BIN_SLICES * BIN_SLICES;
+		s->at[n].slice = (uint32_t)(slice_of(t) / BIN_SLICES * BIN_SLICES);
 		s->at[n].flows = flows;
 		s->at[n++].old = 1;
 		return n;
@@ -137,7 +137,7 @@ static size_t cut_row(struct shares *s, size_t n, struct span *p, uint32_t flows
 		room(s, n + (size_t)(to - from) + 1);
 		for (int64_t i = from; i <= to; i++) {
 			s->at[n] = cut(p, i == to ? p->end : (i + 1) * SLICE_MS);
-			s->at[n++].slice = i;
+			s->at[n++].slice = (uint32_t)i;
 		}
 	}
 	if (n > had)
@@ -149,6 +149,7 @@ void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t l
 {
 	size_t n = 0, olds = 0;
 
+	s->late = 0;
 	for (uint32_t r = 0; r < b->n; r++) {
 		uint32_t flows = b->flows[r] ? b->flows[r] : 1;
 		int64_t from = slice_of(b->start_ms[r]);
@@ -158,9 +159,11 @@ void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t l
 		s->from[r] = (uint32_t)n;
 		if (from >= first && from <= last && p.end <= (from + 1) * SLICE_MS) {
 			room(s, n + 1);
-			s->at[n++] = (struct share){ p.bytes, p.packets, from, flows, 0 };
+			s->at[n++] = (struct share){ p.bytes, p.packets, flows, (uint32_t)from,
+						      0 };
 			continue;
 		}
+		s->late += from < first;
 		if (p.end > p.start)
 			p.inverse = 1.0 / (double)(p.end - p.start);
 		n = cut_row(s, n, &p, flows, first, last, &olds);

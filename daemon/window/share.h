@@ -8,15 +8,16 @@
 
 struct share {
 	uint64_t bytes, packets;
-	int64_t slice;  /* its number; old shares: number of the bin's first slice */
-	uint32_t flows; /* of a record, in the slice of its last packet; else 0 */
-	uint32_t old;   /* 1: before `first`, one for each five-minute bin */
+	uint32_t flows;     /* of a record, in the slice of its last packet; else 0 */
+	uint32_t slice : 31; /* its number; old shares: number of the bin's first slice */
+	uint32_t old : 1;   /* before `first`, one for each five-minute bin */
 };
 
 struct shares {
 	struct share *at; /* row by row */
 	uint32_t *from;   /* row r has at[from[r]] .. at[from[r + 1] - 1] */
 	size_t cap;
+	uint64_t late; /* rows of this block that begin before `first` */
 	uint64_t cut; /* shares of absurdly long pasts that were left out (see share.c) */
 };
 

@@ -1,37 +1,33 @@
 /* small.c - many rows, few keys: sums gathered for a block, then written once.
  * SPDX-License-Identifier: ISC
  *
- * The built-in views group by interface and exporter, and a block of four
- * thousand flows has a handful of those. So a row only adds to a plain array
- * (a place for each key of the block and each of the newest 64 slices), and the
- * tables are met once for each place that was used. This took the cost of a flow
- * in those views from some 60 ns to some 15 (make bench).
+ * Views by exporter, interface or none see only four things of a flow: who sent
+ * it, its two interfaces and what it counts for. A block of four thousand flows
+ * has a handful of such classes, so a row adds its shares once to the sums of its
+ * class (a place for each of the newest 64 slices), whatever the number of views
+ * with this filter, and at the end of the block each class is written to the
+ * keys that it has in each of these views.
  */
 #include "daemon/window/view.h"
 
 #include "daemon/base/mem.h"
-#include "daemon/model/rows.h"
 #include "daemon/window/share.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUPS = 64, SLICES = 64, SLOTS = 256, FUTURE = 6 };
+enum { CLASSES = 64, SLICES = 64, SLOTS = 256 };
 
-struct group {
-	struct key key;
-	uint64_t used;              /* a bit for each slice with something in it */
+struct class {
+	uint32_t exporter, in_if, out_if;
+	uint8_t counts;
+	uint64_t used; /* a bit for each slice with something in it */
 	struct sums sum[SLICES];
 };
 
-struct slot { /* remembers which group a key is */
-	uint64_t tag; /* the key in one word, + 1; 0: free */
-	struct group *group;
-};
-
 struct small {
-	struct group group[GROUPS];
-	struct slot slot[SLOTS];
+	struct class class[CLASSES];
+	struct class *slot[SLOTS]; /* by a hash of what a class is */
 	unsigned n;
 	int64_t base; /* slice of sum[0] */
 };
@@ -47,133 +43,144 @@ void small_free(struct small **s)
 	*s = NULL;
 }
 
-static void flush(struct window *w, struct view *v, struct small *s)
+bool small_takes(const struct view *v)
 {
-	for (unsigned g = 0; g < s->n; g++) {
-		struct group *gr = &s->group[g];
+	return (v->spec.by == BY_NONE || v->spec.by == BY_EXPORTER ||
+		v->spec.by == BY_INTERFACE) &&
+	       !v->table.gauge && v->spec.period == PERIOD_NONE;
+}
 
-		for (uint64_t left = gr->used; left; left &= left - 1) {
-			unsigned i = (unsigned)__builtin_ctzll(left);
+static struct key key_of(uint32_t a, uint32_t b, uint32_t c)
+{
+	uint32_t word[3] = { a, b, c };
+	struct key k = { 0 };
 
-			view_add(w, v, &gr->key, s->base + i, &gr->sum[i]);
-			gr->sum[i] = (struct sums){ 0 };
+	memcpy(k.b, word, sizeof(word));
+	return k;
+}
+
+/* The keys that class c has in view v; the same answer as row_keys() and rows_counted(). */
+static unsigned class_keys(const struct view *v, const struct class *c, bool names_ifs,
+			   struct key out[2])
+{
+	uint8_t counts = c->counts ? c->counts : COUNT_IN | COUNT_OUT | COUNT_TOTAL;
+	unsigned n = 0;
+
+	if (v->spec.by == BY_INTERFACE) {
+		if (counts & COUNT_IN)
+			out[n++] = key_of(c->exporter, c->in_if, 0);
+		if (counts & COUNT_OUT)
+			out[n++] = key_of(c->exporter, c->out_if, 1);
+		return n;
+	}
+	if (!(counts & COUNT_TOTAL) && !names_ifs)
+		return 0;
+	out[0] = key_of(v->spec.by == BY_EXPORTER ? c->exporter : 0, 0, 0);
+	return 1;
+}
+
+static bool filters_interface(const struct view *v)
+{
+	uint64_t ifs = UINT64_C(1) << F_in_if | UINT64_C(1) << F_out_if;
+
+	return v->spec.filter && filter_columns(v->spec.filter) & ifs;
+}
+
+/* What one class did in one slice, or one share of it, goes to its keys in all views. */
+static void write_sum(struct window *w, unsigned leader, const struct class *c, int64_t slice,
+		      const struct sums *sum, bool old)
+{
+	bool ifs = filters_interface(&w->views[leader]);
+	struct key keys[2];
+
+	for (unsigned i = leader; i < w->n_views; i++) {
+		struct view *v = &w->views[i];
+		unsigned n;
+
+		if (v->leader != leader)
+			continue;
+		n = class_keys(v, c, ifs, keys);
+		for (unsigned k = 0; k < n; k++) {
+			if (old)
+				view_add_old(v, &keys[k], slice, sum);
+			else
+				view_add(w, v, &keys[k], slice, sum);
 		}
-		gr->used = 0;
+	}
+}
+
+static void flush(struct window *w, unsigned leader, struct small *s)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		struct class *c = &s->class[i];
+
+		for (; c->used; c->used &= c->used - 1) {
+			unsigned at = (unsigned)__builtin_ctzll(c->used);
+
+			write_sum(w, leader, c, s->base + at, &c->sum[at], false);
+			c->sum[at] = (struct sums){ 0 };
+		}
 	}
 	memset(s->slot, 0, sizeof(s->slot));
 	s->n = 0;
 }
 
-static struct group *group_of(struct window *w, struct view *v, struct small *s,
-			      uint64_t tag, const struct key *k)
+/* Two classes of one slot take turns: the one that was pushed out and comes again is
+ * another class with the same keys, and both are written to the same cells. */
+static inline struct class *class_of(struct window *w, unsigned leader, struct small *s,
+				     const struct block *b, uint32_t r)
 {
-	struct slot *at = &s->slot[tag * UINT64_C(0x9e3779b97f4a7c15) >> 56];
+	uint32_t e = b->exporter[r], in = b->in_if[r], out = b->out_if[r];
+	uint8_t counts = b->counts[r];
+	uint64_t h = ((uint64_t)e * 0x9e3779b1u + in) * 0x85ebca77u + out * 0xc2b2ae3du + counts;
+	unsigned slot = (unsigned)(h * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+	struct class *c = s->slot[slot];
 
-	if (at->tag == tag + 1)
-		return at->group;
-	/* Two keys of one slot take turns; a group that is met again later is another
-	 * group, and both are written to the same cells. */
-	if (s->n == GROUPS)
-		flush(w, v, s);
-	at = &s->slot[tag * UINT64_C(0x9e3779b97f4a7c15) >> 56];
-	at->tag = tag + 1;
-	at->group = &s->group[s->n++];
-	at->group->key = *k;
-	return at->group;
+	if (c && c->exporter == e && c->in_if == in && c->out_if == out && c->counts == counts)
+		return c;
+	if (s->n == CLASSES)
+		flush(w, leader, s);
+	c = s->slot[slot] = &s->class[s->n++];
+	c->exporter = e;
+	c->in_if = in;
+	c->out_if = out;
+	c->counts = counts;
+	return c;
 }
 
-static void put32(struct key *k, unsigned at, uint32_t v)
-{
-	memcpy(k->b + at * 4, &v, sizeof(v));
-}
-
-static struct group *interface_group(struct window *w, struct view *v, struct small *s,
-				     uint32_t exporter, uint32_t index, uint32_t way)
-{
-	uint64_t tag = (uint64_t)exporter << 33 | (uint64_t)index << 1 | way;
-	struct slot *at = &s->slot[tag * UINT64_C(0x9e3779b97f4a7c15) >> 56];
-	struct key k = { 0 };
-
-	if (at->tag == tag + 1)
-		return at->group;
-	put32(&k, 0, exporter);
-	put32(&k, 1, index);
-	put32(&k, 2, way);
-	return group_of(w, v, s, tag, &k);
-}
-
-/* The groups of a row; the same answer as row_keys(), without building keys. */
-static unsigned groups_of(struct window *w, struct view *v, struct small *s,
-			  const struct block *b, uint32_t r, struct group *out[ROW_KEYS])
-{
-	struct key keys[ROW_KEYS];
-	uint32_t word[2];
-	unsigned n = 0;
-
-	/* A flush in the middle would leave the first group behind. */
-	if (s->n + ROW_KEYS > GROUPS)
-		flush(w, v, s);
-	if (v->spec.by == BY_INTERFACE) {
-		if (!b->counts[r] || b->counts[r] & COUNT_IN)
-			out[n++] = interface_group(w, v, s, b->exporter[r], b->in_if[r], 0);
-		if (!b->counts[r] || b->counts[r] & COUNT_OUT)
-			out[n++] = interface_group(w, v, s, b->exporter[r], b->out_if[r], 1);
-		return n;
-	}
-	if (v->spec.by == BY_EXPORTER || v->spec.by == BY_NONE) {
-		struct key k = { 0 };
-		uint32_t id = v->spec.by == BY_EXPORTER ? b->exporter[r] : 0;
-
-		put32(&k, 0, id);
-		out[0] = group_of(w, v, s, id, &k);
-		return 1;
-	}
-	n = row_keys(v->spec.by, b, r, keys);
-	for (unsigned i = 0; i < n; i++) {
-		memcpy(word, keys[i].b, sizeof(word));
-		out[i] = group_of(w, v, s, (uint64_t)word[0] << 1 | word[1], &keys[i]);
-	}
-	return n;
-}
-
-static void add_row(struct window *w, struct view *v, struct small *s,
-		    struct group *const *groups, unsigned n, uint32_t r)
+static inline void add_row(struct window *w, unsigned leader, struct small *s,
+			   struct class *c, uint32_t r)
 {
 	const struct share *sh = w->shares->at + w->shares->from[r];
 	const struct share *end = w->shares->at + w->shares->from[r + 1];
 
 	for (; sh < end; sh++) {
 		uint64_t i = (uint64_t)(sh->slice - s->base);
+		struct sums sum = { sh->bytes, sh->packets, sh->flows };
 
-		for (unsigned g = 0; g < n; g++) {
-			struct sums *sum = &groups[g]->sum[i % SLICES];
-
-			if (sh->old || i >= SLICES) {
-				view_add_share(w, v, &groups[g]->key, sh);
-				continue;
-			}
-			groups[g]->used |= UINT64_C(1) << i;
-			sum->bytes += sh->bytes;
-			sum->packets += sh->packets;
-			sum->flows += sh->flows;
+		if (sh->old || i >= SLICES) {
+			write_sum(w, leader, c, sh->slice, &sum, sh->old);
+			continue;
 		}
+		c->used |= UINT64_C(1) << i;
+		c->sum[i].bytes += sum.bytes;
+		c->sum[i].packets += sum.packets;
+		c->sum[i].flows += sum.flows;
 	}
 }
 
-void small_block(struct window *w, struct view *v, const struct block *b,
+void small_block(struct window *w, unsigned leader, const struct block *b,
 		 const uint64_t *bits)
 {
 	struct small *s = w->small;
 
-	s->base = w->now_slice + FUTURE - SLICES + 1;
+	s->base = w->now_slice + WINDOW_FUTURE - SLICES + 1;
 	for (uint32_t i = 0; i * 64 < b->n; i++) {
 		for (uint64_t left = bits[i]; left; left &= left - 1) {
 			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
-			struct group *groups[ROW_KEYS];
-			unsigned n = groups_of(w, v, s, b, r, groups);
 
-			add_row(w, v, s, groups, n, r);
+			add_row(w, leader, s, class_of(w, leader, s, b, r), r);
 		}
 	}
-	flush(w, v, s);
+	flush(w, leader, s);
 }

@@ -7,6 +7,8 @@
 #include "daemon/window/table.h"
 #include "daemon/window/window.h"
 
+enum { WINDOW_FUTURE = 6 }; /* slices that are open before their time has come */
+
 struct binkey { /* a key in one bin */
 	struct key key;
 	int64_t slice; /* the bin's first */
@@ -28,6 +30,7 @@ struct totals { /* since the start of a local day, week or month */
 struct view {
 	struct view_spec spec;
 	char *filter_text; /* to know the view again */
+	unsigned leader;   /* small.c; its own number when it has none before it */
 	struct table table;
 	struct map hot;     /* struct key -> int64_t newest hot slice; unused when all are */
 	struct map changed; /* struct key -> int64_t oldest changed slice */
@@ -62,17 +65,17 @@ struct sums view_sums(const struct view *v, const struct key *k, int64_t first, 
 /* Adds to the cell of k in open slice s, and notes the change where it matters. */
 void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
 	      const struct sums *sum);
-/* The same for one share, be it of an open slice or older. */
-struct share;
-void view_add_share(struct window *w, struct view *v, const struct key *k,
-		    const struct share *s);
+/* The same for what is older than the open slices; bin: the first slice of its bin. */
+void view_add_old(struct view *v, const struct key *k, int64_t bin, const struct sums *sum);
 uint64_t view_weight(const struct view *v, const struct sums *s);
 bool window_covered(const struct window *w, enum by by, const struct key *k, int64_t s);
 
-/* small.c: views of few keys that are sums. */
+/* small.c: views of few keys that are sums. All with the same filter are served at once,
+ * under the number of the first of them: v->leader. */
 struct small *small_new(void);
 void small_free(struct small **s);
-void small_block(struct window *w, struct view *v, const struct block *b,
+bool small_takes(const struct view *v);
+void small_block(struct window *w, unsigned leader, const struct block *b,
 		 const uint64_t *bits);
 
 void period_init(struct totals *t, const struct calendar *c, enum period p,

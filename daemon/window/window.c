@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FUTURE = 6, SPARE = 2, KEYS_MAX = 1 << 20, LATENESS_UNKNOWN_MS = 60000 };
+enum { FUTURE = WINDOW_FUTURE, SPARE = 2, KEYS_MAX = 1 << 20, LATENESS_UNKNOWN_MS = 60000 };
 
 static struct sums sums_of(void *arg, unsigned view, const struct key *k, int64_t first,
 			   unsigned n, struct sums *out);
@@ -149,6 +149,17 @@ static void lengthen(struct window *w, unsigned longest)
 	}
 }
 
+static unsigned leader_of(const struct window *w, unsigned view)
+{
+	const struct view *v = &w->views[view];
+
+	for (unsigned i = 0; i < view && small_takes(v); i++)
+		if (small_takes(&w->views[i]) &&
+		    !strcmp(w->views[i].filter_text, v->filter_text))
+			return i;
+	return view;
+}
+
 void window_views(struct window *w, const struct view_spec *specs, unsigned n,
 		  unsigned longest)
 {
@@ -177,6 +188,8 @@ void window_views(struct window *w, const struct view_spec *specs, unsigned n,
 	free(w->views);
 	w->views = views;
 	w->n_views = n;
+	for (unsigned i = 0; i < n; i++)
+		views[i].leader = leader_of(w, i);
 	/* Small views need little: what there is belongs to the large ones. */
 	for (unsigned i = 0; i < n; i++)
 		views[i].table.octets_max = w->opts.memory / (large ? large : 1);
@@ -248,19 +261,19 @@ static uint64_t gauge_hash(const struct view *v, const struct block *b, uint32_t
 	return map_hash(&b->src[r], sizeof(b->src[r]));
 }
 
-static void add_old(struct view *v, const struct key *k, const struct share *s)
+void view_add_old(struct view *v, const struct key *k, int64_t bin, const struct sums *sum)
 {
-	struct binkey bk = { *k, s->slice };
-	struct sums *sum;
+	struct binkey bk = { *k, bin };
+	struct sums *to;
 
 	if (!v->spec.history || !by_is_small(v->spec.by) || v->table.gauge)
 		return;
-	sum = map_put(&v->amended, &bk, NULL);
-	if (!sum)
+	to = map_put(&v->amended, &bk, NULL);
+	if (!to)
 		return;
-	sum->bytes += s->bytes;
-	sum->packets += s->packets;
-	sum->flows += s->flows;
+	to->bytes += sum->bytes;
+	to->packets += sum->packets;
+	to->flows += sum->flows;
 }
 
 static void touch(struct window *w, struct view *v, int64_t s)
@@ -294,23 +307,12 @@ void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
 		add_known(v, k, s);
 }
 
-void view_add_share(struct window *w, struct view *v, const struct key *k,
-		    const struct share *s)
-{
-	struct sums sum = { s->bytes, s->packets, s->flows };
-
-	if (s->old)
-		add_old(v, k, s);
-	else
-		view_add(w, v, k, s->slice, &sum);
-}
-
 static void add_total(struct view *v, const struct key *k, const struct share *s, uint32_t n)
 {
 	struct sums sum = { 0 };
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (s[i].slice * SLICE_MS < v->totals.start_ms)
+		if ((int64_t)s[i].slice * SLICE_MS < v->totals.start_ms)
 			continue;
 		sum.bytes += s[i].bytes;
 		sum.packets += s[i].packets;
@@ -329,11 +331,12 @@ static void add_row(struct window *w, struct view *v, const struct block *b, uin
 	if (v->table.gauge)
 		gauged = gauge_hash(v, b, r, which);
 	for (uint32_t i = 0; i < n; i++) {
+		struct sums sum = { s[i].bytes, s[i].packets, s[i].flows };
 		struct cell *c;
 		bool fresh;
 
 		if (s[i].old) {
-			add_old(v, k, &s[i]);
+			view_add_old(v, k, s[i].slice, &sum);
 			continue;
 		}
 		c = table_cell(&v->table, s[i].slice, k, hash, &fresh);
@@ -341,9 +344,9 @@ static void add_row(struct window *w, struct view *v, const struct block *b, uin
 			v->table.octets += gauge_add(&c->gauge, &v->spec.measure, gauged,
 						     s[i].packets);
 		} else {
-			c->sums.bytes += s[i].bytes;
-			c->sums.packets += s[i].packets;
-			c->sums.flows += s[i].flows;
+			c->sums.bytes += sum.bytes;
+			c->sums.packets += sum.packets;
+			c->sums.flows += sum.flows;
 		}
 		note(w, v, c, fresh, k, hash, s[i].slice);
 		touch(w, v, s[i].slice);
@@ -352,19 +355,20 @@ static void add_row(struct window *w, struct view *v, const struct block *b, uin
 		add_total(v, k, s, n);
 }
 
-static void add_block(struct window *w, struct view *v, const struct block *b)
+static void add_block(struct window *w, unsigned view, const struct block *b)
 {
+	struct view *v = &w->views[view];
 	uint64_t bits[FILTER_WORDS];
 	struct key keys[ROW_KEYS], last = { .b = { 0xff } };
 	bool small = by_is_small(v->spec.by);
 
-	if (!filter_run(v->spec.filter, b, bits))
+	if (v->leader < view || !filter_run(v->spec.filter, b, bits))
 		return;
-	rows_counted(v->spec.by, v->spec.filter ? filter_columns(v->spec.filter) : 0, b, bits);
-	if (small && !v->table.gauge && v->spec.period == PERIOD_NONE) {
-		small_block(w, v, b, bits);
+	if (small_takes(v)) {
+		small_block(w, view, b, bits);
 		return;
 	}
+	rows_counted(v->spec.by, v->spec.filter ? filter_columns(v->spec.filter) : 0, b, bits);
 	for (uint32_t i = 0; i * 64 < b->n; i++) {
 		for (uint64_t left = bits[i]; left; left &= left - 1) {
 			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
@@ -404,11 +408,10 @@ void window_block(struct window *w, struct block *b, int64_t now_ms)
 	count_once(w->count, b);
 	hear(w, b);
 	shares_of(w->shares, b, first, w->now_slice + FUTURE);
-	for (uint32_t r = 0; r < b->n; r++)
-		w->stats.late_flows += slice_of(b->start_ms[r]) < first;
+	w->stats.late_flows += w->shares->late;
 	w->stats.flows += b->n;
 	for (unsigned i = 0; i < w->n_views; i++)
-		add_block(w, &w->views[i], b);
+		add_block(w, i, b);
 }
 
 /* Hot keys whose slices have all gone are cold again. */
