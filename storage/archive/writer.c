@@ -19,7 +19,7 @@
 #include "daemon/base/log.h"
 #include "storage/archive/dir.h"
 #include "storage/archive/gather.h"
-#include "storage/archive/tail.h"
+#include "storage/archive/tip.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -64,10 +64,10 @@ struct archive {
 	/* The thread's own. */
 	struct dir_list closed;
 	uint64_t closed_octets;
-	struct tail tail;
+	struct tip tip;
 	struct gather *gather;
 	struct naming *naming;
-	int64_t names_ordinal;    /* in the tail */
+	int64_t names_ordinal;    /* in the tip */
 	int64_t gather_s;         /* file of the gathered rows */
 	int64_t oldest_ms;        /* when the first of them came */
 	struct out head, body;
@@ -153,7 +153,7 @@ static void expire(struct archive *a, int64_t now_ms)
 	       (a->closed.at[0].file_s + BIN_S) * 1000 + o->keep_ms < now_ms)
 		remove_oldest(a);
 	while (a->closed.n && o->max_octets &&
-	       a->closed_octets + a->tail.size > o->max_octets)
+	       a->closed_octets + a->tip.size > o->max_octets)
 		remove_oldest(a);
 	while (a->closed.n && short_of_room(a))
 		remove_oldest(a);
@@ -172,9 +172,9 @@ static void tell_state(struct archive *a, const char *why)
 static bool pause_for(struct archive *a, const struct err *err, int64_t now_ms)
 {
 	a->retry_ms = now_ms + RETRY_MS;
-	if (a->tail.fd >= 0 && a->tail.suspect) {
-		note_closed(a, a->tail.file_s, a->tail.size);
-		tail_drop(&a->tail);
+	if (a->tip.fd >= 0 && a->tip.suspect) {
+		note_closed(a, a->tip.file_s, a->tip.size);
+		tip_drop(&a->tip);
 	}
 	if (!a->paused)
 		log_err("archive pauses, flows are not kept: %s", err->msg);
@@ -201,20 +201,20 @@ static bool may_try(const struct archive *a, int64_t now_ms)
 
 /* ---- writing ---- */
 
-static bool need_tail(struct archive *a, int64_t file_s, struct err *err)
+static bool need_tip(struct archive *a, int64_t file_s, struct err *err)
 {
-	if (a->tail.fd >= 0 && a->tail.file_s == file_s)
+	if (a->tip.fd >= 0 && a->tip.file_s == file_s)
 		return true;
-	assert(a->tail.fd < 0);
+	assert(a->tip.fd < 0);
 	for (int i = 0; i < TRIES; i++, file_s += BIN_S) {
-		enum tail_got got;
+		enum tip_got got;
 
 		if (is_closed(a, file_s))
 			continue;
-		got = tail_open(&a->tail, a->directory, file_s, true, err);
-		if (got == TAIL_FAILED)
+		got = tip_open(&a->tip, a->directory, file_s, true, err);
+		if (got == TIP_FAILED)
 			return false;
-		if (got == TAIL_OPEN) {
+		if (got == TIP_OPEN) {
 			naming_retell(a->naming);
 			a->names_ordinal = NO_NAMES;
 			a->gather_s = file_s;
@@ -228,12 +228,12 @@ static bool need_tail(struct archive *a, int64_t file_s, struct err *err)
 static bool write_names(struct archive *a, struct err *err)
 {
 	for (;;) {
-		uint32_t ordinal = a->tail.ordinal;
+		uint32_t ordinal = a->tip.ordinal;
 
 		a->head.len = 0;
 		if (!naming_write(a->naming, &a->head, a->names_ordinal))
 			return true;
-		if (!tail_append(&a->tail, FRAME_NAMES, 0, &a->head, NULL, err)) {
+		if (!tip_append(&a->tip, FRAME_NAMES, 0, &a->head, NULL, err)) {
 			naming_retell(a->naming);
 			a->names_ordinal = NO_NAMES;
 			return false;
@@ -246,18 +246,18 @@ static bool write_out(struct archive *a, struct err *err)
 {
 	struct totals t;
 
-	if (!need_tail(a, a->gather_s, err) || !write_names(a, err))
+	if (!need_tip(a, a->gather_s, err) || !write_names(a, err))
 		return false;
 	a->head.len = a->body.len = 0;
 	gather_write(a->gather, a->names_ordinal, &a->head, &a->body, &t);
-	if (!tail_append(&a->tail, FRAME_FLOWS, gather_rows(a->gather), &a->head, &a->body,
+	if (!tip_append(&a->tip, FRAME_FLOWS, gather_rows(a->gather), &a->head, &a->body,
 			 err))
 		return false;
-	totals_add(&a->tail.totals, &t);
-	a->position = (struct archive_position){ a->tail.file_s, a->tail.size };
+	totals_add(&a->tip.totals, &t);
+	a->position = (struct archive_position){ a->tip.file_s, a->tip.size };
 	pthread_mutex_lock(&a->lock);
 	a->stats.flows_written += gather_rows(a->gather);
-	a->stats.octets = a->closed_octets + a->tail.size;
+	a->stats.octets = a->closed_octets + a->tip.size;
 	a->stats.files = a->closed.n + 1;
 	pthread_mutex_unlock(&a->lock);
 	gather_clear(a->gather);
@@ -274,9 +274,9 @@ static bool flush(struct archive *a, int64_t now_ms)
 	if (!gather_rows(a->gather))
 		return true;
 	if (!write_out(a, &err)) {
-		if (a->tail.error == ENOSPC || a->tail.error == EDQUOT)
+		if (a->tip.error == ENOSPC || a->tip.error == EDQUOT)
 			expire(a, now_ms);
-		if (a->tail.suspect || !write_out(a, &err))
+		if (a->tip.suspect || !write_out(a, &err))
 			return pause_for(a, &err, now_ms);
 	}
 	resume(a);
@@ -287,16 +287,16 @@ static bool flush(struct archive *a, int64_t now_ms)
 static bool close_file(struct archive *a, int64_t now_ms)
 {
 	struct err err = { "" };
-	int64_t file_s = a->tail.file_s;
+	int64_t file_s = a->tip.file_s;
 
 	if (!flush(a, now_ms))
 		return false;
 	naming_reset(a->naming);
-	if (a->tail.fd < 0)
+	if (a->tip.fd < 0)
 		return true;
-	if (!tail_close(&a->tail, &err))
+	if (!tip_close(&a->tip, &err))
 		return pause_for(a, &err, now_ms);
-	note_closed(a, file_s, a->tail.size);
+	note_closed(a, file_s, a->tip.size);
 	resume(a);
 	expire(a, now_ms);
 	return true;
@@ -312,7 +312,7 @@ static void drop(struct archive *a, const struct block *b)
 static void on_block(struct archive *a, const struct block *b, int64_t now_ms)
 {
 	int64_t file_s = file_for(a, now_ms);
-	bool other = a->tail.fd >= 0 ? a->tail.file_s != file_s :
+	bool other = a->tip.fd >= 0 ? a->tip.file_s != file_s :
 				       gather_rows(a->gather) && a->gather_s != file_s;
 
 	if (!b->n)
@@ -347,7 +347,7 @@ static void sync_now(struct archive *a, int64_t now_ms)
 	struct err err = { "" };
 
 	a->sync_ms = now_ms;
-	if (a->tail.fd >= 0 && !tail_sync(&a->tail, &err))
+	if (a->tip.fd >= 0 && !tip_sync(&a->tip, &err))
 		pause_for(a, &err, now_ms);
 }
 
@@ -361,7 +361,7 @@ static void on_tick(struct archive *a, int64_t now_ms)
 	if (a->seen_ms && (now_ms > a->seen_ms + STEP_MS || now_ms < a->seen_ms - STEP_MS))
 		a->hold_ms = now_ms + STEP_MS;
 	a->seen_ms = now_ms;
-	if (a->tail.fd >= 0 && a->tail.file_s != file_for(a, now_ms))
+	if (a->tip.fd >= 0 && a->tip.file_s != file_for(a, now_ms))
 		close_file(a, now_ms);
 	else if (gather_rows(a->gather) &&
 		 (a->paused || passed(&a->oldest_ms, now_ms, FLUSH_MS)))
@@ -477,26 +477,26 @@ static void recover(struct archive *a)
 {
 	struct dir_list *l = &a->closed;
 	struct err err = { "" };
-	struct tail t;
+	struct tip t;
 
 	if (!l->n)
 		return;
 	for (size_t i = l->n > RECOVER ? l->n - RECOVER : 0; i + 1 < l->n; i++) {
-		if (tail_open(&t, a->directory, l->at[i].file_s, false, &err) != TAIL_OPEN ||
-		    tail_close(&t, &err))
+		if (tip_open(&t, a->directory, l->at[i].file_s, false, &err) != TIP_OPEN ||
+		    tip_close(&t, &err))
 			continue;
 		log_warn("%s", err.msg);
-		tail_drop(&t);
+		tip_drop(&t);
 	}
 	l->n--;
 	a->position = (struct archive_position){ l->at[l->n].file_s, l->at[l->n].octets };
-	if (tail_open(&t, a->directory, l->at[l->n].file_s, false, &err) != TAIL_OPEN) {
+	if (tip_open(&t, a->directory, l->at[l->n].file_s, false, &err) != TIP_OPEN) {
 		l->n++;
 		return;
 	}
 	a->closed_octets -= l->at[l->n].octets;
 	a->position.offset = t.size;
-	a->tail = t;
+	a->tip = t;
 }
 
 struct archive *archive_start(const struct archive_opts *o, struct err *err)
@@ -507,7 +507,7 @@ struct archive *archive_start(const struct archive_opts *o, struct err *err)
 	a->directory = xstrdup(o->directory);
 	if (!a->opts.queue_blocks)
 		a->opts.queue_blocks = QUEUE_BLOCKS;
-	a->tail.fd = -1;
+	a->tip.fd = -1;
 	a->names_ordinal = NO_NAMES;
 	a->gather = gather_new();
 	a->naming = naming_new(o->names);
@@ -529,7 +529,7 @@ struct archive *archive_start(const struct archive_opts *o, struct err *err)
 	}
 	return a;
 fail:
-	tail_drop(&a->tail);
+	tip_drop(&a->tip);
 	dir_list_free(&a->closed);
 	gather_free(&a->gather);
 	naming_free(&a->naming);
@@ -546,7 +546,7 @@ void archive_stop(struct archive **ap)
 		return;
 	append(a, &(struct item){ .kind = STOP });
 	pthread_join(a->thread, NULL);
-	tail_drop(&a->tail);
+	tip_drop(&a->tip);
 	dir_list_free(&a->closed);
 	gather_free(&a->gather);
 	naming_free(&a->naming);

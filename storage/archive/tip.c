@@ -1,4 +1,4 @@
-/* tail.c - the file that is being written.
+/* tip.c - the file that is being written.
  * SPDX-License-Identifier: ISC
  *
  * A frame is there or not: when a write comes out short, the file is cut back
@@ -7,7 +7,7 @@
  * stays, since others follow it. An error of fsync leaves nobody knowing what
  * the disk holds: the file is left as it is and another one begun (F5).
  */
-#include "storage/archive/tail.h"
+#include "storage/archive/tip.h"
 
 #include "storage/archive/dir.h"
 #include "storage/archive/gather.h"
@@ -21,7 +21,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static bool fail(struct tail *t, struct err *err, const char *what)
+static bool fail(struct tip *t, struct err *err, const char *what)
 {
 	char path[DIR_PATH];
 
@@ -30,7 +30,7 @@ static bool fail(struct tail *t, struct err *err, const char *what)
 	return err_set(err, "%s of the archive: %s: %s", path + 1, what, strerror(t->error));
 }
 
-static bool put(struct tail *t, const struct iovec *v, int n, size_t len, struct err *err)
+static bool put(struct tip *t, const struct iovec *v, int n, size_t len, struct err *err)
 {
 	ssize_t done = pwritev(t->fd, v, n, (off_t)t->size);
 
@@ -44,7 +44,7 @@ static bool put(struct tail *t, const struct iovec *v, int n, size_t len, struct
 	return false;
 }
 
-bool tail_append(struct tail *t, enum frame_type type, uint32_t rows, const struct out *head,
+bool tip_append(struct tip *t, enum frame_type type, uint32_t rows, const struct out *head,
 		 const struct out *body, struct err *err)
 {
 	struct frame f = { .type = type, .rows = rows, .ordinal = t->ordinal };
@@ -65,14 +65,14 @@ bool tail_append(struct tail *t, enum frame_type type, uint32_t rows, const stru
 	return true;
 }
 
-static bool write_head(struct tail *t, struct err *err)
+static bool write_head(struct tip *t, struct err *err)
 {
 	struct out head = { 0 };
 	bool ok;
 
 	out_u64(&head, (uint64_t)t->file_s);
 	columns_write(&head);
-	ok = tail_append(t, FRAME_HEAD, 0, &head, NULL, err);
+	ok = tip_append(t, FRAME_HEAD, 0, &head, NULL, err);
 	free(head.p);
 	return ok;
 }
@@ -90,18 +90,18 @@ static bool same_columns(const struct out *head)
 }
 
 /* Finds the end of the last whole frame. */
-static enum tail_got walk(struct tail *t, uint64_t size)
+static enum tip_got walk(struct tip *t, uint64_t size)
 {
 	struct out head = { 0 };
-	enum tail_got got = TAIL_OPEN;
+	enum tip_got got = TIP_OPEN;
 	uint64_t at = 0;
 	struct frame f;
 
 	while (frame_next(t->fd, size, &at, &f, &head)) {
 		if (f.type == FRAME_HEAD && !same_columns(&head))
-			got = TAIL_TAKEN;
+			got = TIP_TAKEN;
 		if (f.type == FRAME_END)
-			got = TAIL_TAKEN;
+			got = TIP_TAKEN;
 		if (f.type == FRAME_FLOWS) {
 			struct in r = in_over(head.p, head.len);
 			struct totals more;
@@ -114,50 +114,50 @@ static enum tail_got walk(struct tail *t, uint64_t size)
 		t->ordinal = f.ordinal + 1;
 	}
 	free(head.p);
-	return t->size ? got : TAIL_OPEN;
+	return t->size ? got : TIP_OPEN;
 }
 
-enum tail_got tail_open(struct tail *t, const char *directory, int64_t file_s, bool make,
+enum tip_got tip_open(struct tip *t, const char *directory, int64_t file_s, bool make,
 			struct err *err)
 {
 	char path[DIR_PATH];
 	struct stat st;
 	struct totals closed;
-	enum tail_got got = TAIL_OPEN;
+	enum tip_got got = TIP_OPEN;
 
-	*t = (struct tail){ .fd = -1, .file_s = file_s };
+	*t = (struct tip){ .fd = -1, .file_s = file_s };
 	totals_none(&t->totals);
 	if (make && !dir_make(directory, file_s)) {
 		fail(t, err, "mkdir");
-		return TAIL_FAILED;
+		return TIP_FAILED;
 	}
 	t->fd = open(dir_path(directory, file_s, path),
 		     O_RDWR | O_CLOEXEC | O_NOFOLLOW | (make ? O_CREAT : 0), 0640);
 	if (t->fd < 0 || fstat(t->fd, &st)) {
 		fail(t, err, "open");
-		tail_drop(t);
-		return TAIL_FAILED;
+		tip_drop(t);
+		return TIP_FAILED;
 	}
 	if (flock(t->fd, LOCK_EX | LOCK_NB) ||
 	    file_closed(t->fd, (uint64_t)st.st_size, &closed))
-		got = TAIL_TAKEN;
-	if (got == TAIL_OPEN && st.st_size)
+		got = TIP_TAKEN;
+	if (got == TIP_OPEN && st.st_size)
 		got = walk(t, (uint64_t)st.st_size);
-	if (got == TAIL_OPEN && t->size < (uint64_t)st.st_size &&
+	if (got == TIP_OPEN && t->size < (uint64_t)st.st_size &&
 	    ftruncate(t->fd, (off_t)t->size)) {
 		fail(t, err, "truncate");
-		got = TAIL_FAILED;
+		got = TIP_FAILED;
 	}
-	if (got == TAIL_OPEN && !t->size && !write_head(t, err))
-		got = TAIL_FAILED;
-	if (got == TAIL_OPEN)
+	if (got == TIP_OPEN && !t->size && !write_head(t, err))
+		got = TIP_FAILED;
+	if (got == TIP_OPEN)
 		dir_sync(directory, file_s);
 	else
-		tail_drop(t);
+		tip_drop(t);
 	return got;
 }
 
-bool tail_sync(struct tail *t, struct err *err)
+bool tip_sync(struct tip *t, struct err *err)
 {
 	if (!t->dirty)
 		return true;
@@ -169,20 +169,20 @@ bool tail_sync(struct tail *t, struct err *err)
 	return true;
 }
 
-bool tail_close(struct tail *t, struct err *err)
+bool tip_close(struct tip *t, struct err *err)
 {
 	struct out head = { 0 };
 	bool ok;
 
 	totals_write(&head, &t->totals);
-	ok = tail_append(t, FRAME_END, 0, &head, NULL, err) && tail_sync(t, err);
+	ok = tip_append(t, FRAME_END, 0, &head, NULL, err) && tip_sync(t, err);
 	free(head.p);
 	if (ok)
-		tail_drop(t);
+		tip_drop(t);
 	return ok;
 }
 
-void tail_drop(struct tail *t)
+void tip_drop(struct tip *t)
 {
 	if (t->fd >= 0)
 		close(t->fd);
