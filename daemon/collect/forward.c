@@ -133,8 +133,8 @@ static void udp_head(uint8_t h[UDP_HEAD], const struct target *t, const struct n
 
 /* An IP header before `len` octets of UDP beginning at `offset`; id 0: one piece. Returns
  * its length. */
-static size_t ip_head(uint8_t *h, const struct target *t, const struct noted *d, size_t len,
-		      size_t offset, bool more, uint32_t id)
+static size_t ip_head(uint8_t *h, const struct target *t, const struct noted *d,
+		      size_t len, size_t offset, bool more, uint32_t id)
 {
 	if (addr_is4(&t->to.addr)) {
 		memset(h, 0, IP4_HEAD); /* the kernel fills in check sum and a zero id */
@@ -190,7 +190,7 @@ static void send_all(struct forward *f, struct target *t, int fd, unsigned n)
 			add_to(&t->dropped, n - at);
 			return;
 		}
-		/* ECONNREFUSED tells of an earlier datagram; this one has not been tried. */
+		/* ECONNREFUSED tells of an earlier datagram; this one was not tried. */
 		if (errno == ECONNREFUSED && again) {
 			again = false;
 			continue;
@@ -241,8 +241,9 @@ static void learn_mtu(struct target *t)
 	int mtu = 0;
 	socklen_t len = sizeof(mtu);
 
-	if (getsockopt(t->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, &mtu,
-		       &len) || mtu < 576)
+	if (getsockopt(t->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU,
+		       &mtu, &len) ||
+	    mtu < 576)
 		mtu = 1280;
 	t->mtu = (uint32_t)mtu;
 }
@@ -289,7 +290,8 @@ static void flush_own(struct forward *f, struct target *t)
 		if (keeps(t, d))
 			continue;
 		f->iov[n][0] = (struct iovec){ (uint8_t *)d->data, d->len };
-		f->msg[n].msg_hdr = (struct msghdr){ .msg_iov = f->iov[n], .msg_iovlen = 1 };
+		f->msg[n].msg_hdr = (struct msghdr){ .msg_iov = f->iov[n],
+						     .msg_iovlen = 1 };
 		n++;
 	}
 	send_all(f, t, t->fd, n);
@@ -339,16 +341,18 @@ static bool open_target(struct target *t, struct err *err)
 	t->ss_len = v4 ? sizeof(*in) : sizeof(*in6);
 	t->fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (t->fd < 0 || connect(t->fd, (struct sockaddr *)&t->ss, t->ss_len))
-		return err_set(err, "cannot forward to %s port %u: %s; check the address and "
-			       "the route to it", addr_text(&t->to.addr, text), t->to.port,
-			       strerror(errno));
+		return err_set(err,
+			       "cannot forward to %s port %u: %s; check the address and "
+			       "the route to it",
+			       addr_text(&t->to.addr, text), t->to.port, strerror(errno));
 	setsockopt(t->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	learn_mtu(t);
 	t->raw = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
 	if (t->raw >= 0)
 		setsockopt(t->raw, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	else
-		log_seldom("forward", 3600, "datagrams forwarded to %s port %u come from our own "
+		log_seldom("forward", 3600,
+			   "datagrams forwarded to %s port %u come from our own "
 			   "address: keeping the exporter's needs CAP_NET_RAW",
 			   addr_text(&t->to.addr, text), t->to.port);
 	if (!v4)
@@ -356,7 +360,8 @@ static bool open_target(struct target *t, struct err *err)
 	return true;
 }
 
-struct forward *forward_new(const struct forward_target *targets, size_t n, struct err *err)
+struct forward *forward_new(const struct forward_target *targets, size_t n,
+			    struct err *err)
 {
 	struct forward *f = xcalloc(1, sizeof(*f));
 

@@ -19,8 +19,9 @@ struct forward_target {
 };
 
 struct forward_stats {
-	uint64_t sent, dropped; /* datagrams; dropped: the kernel would not take them now */
-	bool keeps_source;      /* exporters of its address family keep their address */
+	uint64_t sent;     /* datagrams */
+	uint64_t dropped;  /* that the kernel would not take at once */
+	bool keeps_source; /* exporters of its address family keep their address */
 };
 
 /* "192.0.2.99:2055" or "[2001:db8::1]:2055"; false + err: a sentence. */

@@ -36,10 +36,11 @@ enum layer { END, ETHERNET, WLAN, PPP, ETHERTYPE, MPLS, IP, IPV4, IPV6, TRANSPOR
 
 /* IP protocol numbers (IANA) */
 enum {
-	P_HOPOPT = 0, P_ICMP = 1, P_IPIP = 4, P_TCP = 6, P_UDP = 17, P_DCCP = 33, P_IPV6 = 41,
-	P_ROUTING = 43, P_FRAGMENT = 44, P_GRE = 47, P_AH = 51, P_ICMP6 = 58,
-	P_NONE = 59, P_DSTOPTS = 60, P_ETHERIP = 97, P_SCTP = 132, P_MOBILITY = 135,
-	P_UDPLITE = 136, P_MPLS = 137, P_HIP = 139, P_SHIM6 = 140, P_ETHERNET = 143,
+	P_HOPOPT = 0, P_ICMP = 1, P_IPIP = 4, P_TCP = 6, P_UDP = 17, P_DCCP = 33,
+	P_IPV6 = 41, P_ROUTING = 43, P_FRAGMENT = 44, P_GRE = 47, P_AH = 51,
+	P_ICMP6 = 58, P_NONE = 59, P_DSTOPTS = 60, P_ETHERIP = 97, P_SCTP = 132,
+	P_MOBILITY = 135, P_UDPLITE = 136, P_MPLS = 137, P_HIP = 139, P_SHIM6 = 140,
+	P_ETHERNET = 143,
 };
 
 /* What one IP header and the header after it tell. */
@@ -179,7 +180,8 @@ static enum layer ethertype(struct walk *w)
 	case 0x8848: return MPLS;
 	case 0x8864: return skip(w, 6) ? PPP : END; /* PPPoE session */
 	case 0x6558: return ETHERNET;  /* transparent Ethernet bridging */
-	case 0x88e7: return skip(w, 4) && ++w->tags <= TAGS_MAX ? ETHERNET : END; /* I-TAG */
+	case 0x88e7: /* I-TAG of 802.1ah */
+		return skip(w, 4) && ++w->tags <= TAGS_MAX ? ETHERNET : END;
 	case 0x893f: return other_tag(w, 6); /* E-TAG of 802.1BR */
 	case 0x8909: return other_tag(w, 6); /* Cisco metadata: security group */
 	case 0x880b: return PPP;             /* in GRE (PPTP) */
@@ -381,7 +383,7 @@ static enum layer gtpu(struct walk *w)
 	return IP;
 }
 
-/* Only the destination port tells a tunnel: the source port is a hash of what is inside. */
+/* Only the destination port tells a tunnel: the source port is a hash of the inside. */
 static enum layer udp_payload(struct walk *w)
 {
 	if (!skip(w, 4))
@@ -525,8 +527,8 @@ bool frame_read(const uint8_t *p, size_t captured, unsigned header_proto, struct
 	return w.ip;
 }
 
-bool frame_parse(const uint8_t *p, size_t captured, unsigned header_proto, struct block *b,
-		 uint32_t row, uint32_t *ip_len)
+bool frame_parse(const uint8_t *p, size_t captured, unsigned header_proto,
+		 struct block *b, uint32_t row, uint32_t *ip_len)
 {
 	struct frame_info info;
 	bool ip = frame_read(p, captured, header_proto, b, row, &info);

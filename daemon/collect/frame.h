@@ -39,7 +39,7 @@ bool frame_read(const uint8_t *p, size_t captured, unsigned header_proto, struct
 		uint32_t row, struct frame_info *info);
 
 /* The same; *ip_len gets info.ip_len. */
-bool frame_parse(const uint8_t *p, size_t captured, unsigned header_proto, struct block *b,
-		 uint32_t row, uint32_t *ip_len);
+bool frame_parse(const uint8_t *p, size_t captured, unsigned header_proto,
+		 struct block *b, uint32_t row, uint32_t *ip_len);
 
 #endif

@@ -61,6 +61,12 @@ static uint32_t u32(const struct pcap *p, const uint8_t *b)
 				   (uint32_t)b[2] << 8 | b[3];
 }
 
+static uint64_t u64(const struct pcap *p, const uint8_t *b)
+{
+	return (uint64_t)u32(p, b + (p->little ? 4 : 0)) << 32 |
+	       u32(p, b + (p->little ? 0 : 4));
+}
+
 static uint16_t u16(const struct pcap *p, const uint8_t *b)
 {
 	return (uint16_t)(p->little ? b[1] << 8 | b[0] : b[0] << 8 | b[1]);
@@ -84,7 +90,7 @@ static bool broken(const struct pcap *p, const char *what, struct err *err)
 		       (unsigned long long)p->at);
 }
 
-/* n octets into p->buf; false at the end, and with *err when that is no good place for it. */
+/* n octets into p->buf; false at the end, with *err when it is no place to end. */
 static bool record(struct pcap *p, size_t n, bool may_end, struct err *err)
 {
 	size_t got;
@@ -163,9 +169,7 @@ static void interface(struct pcap *p, const uint8_t *b, size_t n)
 		if (code == 9 && len == 1)
 			i->resolution = b[at];
 		if (code == 14 && len == 8)
-			i->offset_s = (int64_t)((uint64_t)u32(p, b + at + (p->little ? 4 : 0))
-							<< 32 |
-						u32(p, b + at + (p->little ? 0 : 4)));
+			i->offset_s = (int64_t)u64(p, b + at);
 		at += (len + 3) & ~3u;
 	}
 }
@@ -281,7 +285,8 @@ static bool next_prefix(struct pcap *p, struct pcap_packet *k, struct err *err)
 		return broken(p, "a datagram of more than 65,535 octets", err);
 	if (!record(p, len, false, err))
 		return false;
-	*k = (struct pcap_packet){ .link = -1, .data = p->buf, .len = len, .wire_len = len };
+	*k = (struct pcap_packet){ .link = -1, .data = p->buf, .len = len,
+				   .wire_len = len };
 	return true;
 }
 
@@ -300,7 +305,8 @@ static bool next_ipfix(struct pcap *p, struct pcap_packet *k, struct err *err)
 		return false;
 	memmove(p->buf + 4, p->buf, len - 4);
 	memcpy(p->buf, head, 4);
-	*k = (struct pcap_packet){ .link = -1, .data = p->buf, .len = len, .wire_len = len };
+	*k = (struct pcap_packet){ .link = -1, .data = p->buf, .len = len,
+				   .wire_len = len };
 	/* The header's export time, in seconds. */
 	k->at_ms = (int64_t)u32(p, p->buf + 4) * 1000;
 	return true;
@@ -327,7 +333,7 @@ static bool open_pcap(struct pcap *p, struct err *err)
 	if (!record(p, 24, false, err))
 		return false;
 	p->nano = u32(p, p->buf) == 0xa1b23c4d;
-	/* The upper bits tell of check sums in the data link, which no frame of ours has. */
+	/* The upper bits tell of check sums in the link layer. */
 	p->link = (int)(u32(p, p->buf + 20) & 0xffff);
 	return true;
 }
@@ -338,7 +344,8 @@ static bool recognise(struct pcap *p, const char *path, struct err *err)
 
 	p->head_left = (unsigned)fread(p->head, 1, 4, p->f);
 	if (p->head_left < 4)
-		return err_set(err, "%s: no capture: it has fewer than four octets", path);
+		return err_set(err, "%s: no capture: it has fewer than four octets",
+			       path);
 	big = u32(p, p->head);
 	if (big == 0x0a0d0d0a) {
 		p->kind = PCAP_NG;
@@ -352,9 +359,11 @@ static bool recognise(struct pcap *p, const char *path, struct err *err)
 	else if (big <= 65535)
 		p->kind = PCAP_PREFIX;
 	else
-		return err_set(err, "%s: no capture that can be read; wanted: pcap, pcapng, "
-			       "IPFIX messages, or datagrams each after its length in four "
-			       "octets", path);
+		return err_set(err,
+			       "%s: no capture that can be read; wanted: pcap, pcapng, "
+			       "IPFIX messages, or datagrams each after its length in "
+			       "four octets",
+			       path);
 	return true;
 }
 

@@ -19,10 +19,10 @@ enum pcap_kind {
 	PCAP_IPFIX,  /* IPFIX messages one after the other (RFC 5655) */
 };
 
-/* What a file holds: a packet with a link layer, or (PCAP_PREFIX, PCAP_IPFIX) a datagram. */
+/* What a file holds: packets, or (PCAP_PREFIX, PCAP_IPFIX) datagrams. */
 struct pcap_packet {
 	int64_t at_ms;       /* Unix time; 0: the file does not say */
-	int link;            /* LINKTYPE_ of tcpdump.org; -1: a datagram and nothing else */
+	int link;            /* LINKTYPE_ of tcpdump.org; -1: it is a datagram */
 	const uint8_t *data; /* borrowed until the next pcap_next() */
 	size_t len;          /* captured octets */
 	uint32_t wire_len;   /* octets it had */

@@ -235,7 +235,8 @@ bool pcap_udp(struct pcap *pc, const struct pcap_packet *k, struct pcap_datagram
 	struct rd r;
 	size_t len;
 
-	*out = (struct pcap_datagram){ .at_ms = k->at_ms, .data = k->data, .len = k->len };
+	*out = (struct pcap_datagram){ .at_ms = k->at_ms, .data = k->data,
+				       .len = k->len };
 	if (k->link < 0) {
 		out->src = out->dst = addr_of4("\x7f\0\0\1");
 		return true;

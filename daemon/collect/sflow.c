@@ -173,7 +173,8 @@ int sflow5_decode(struct dgram *d, struct rd r)
 		if (i >= n && (lies || !len || !format || format > 5))
 			break;
 		one = rd_sub(&r, lies ? rd_left(&r) : len);
-		dgram_set(d, sample(d, format, &one) && !lies ? SET_DECODED : SET_MALFORMED);
+		dgram_set(d,
+			  sample(d, format, &one) && !lies ? SET_DECODED : SET_MALFORMED);
 	}
 	return DGRAM_OK;
 }

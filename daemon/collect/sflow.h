@@ -1,10 +1,10 @@
 /* sflow.h - what the sFlow decoders share: one sample and its records.
  * SPDX-License-Identifier: ISC
  *
- * For sflow.c (version 5) and sflow4.c (4 and 2) only; sflow_rec.c has the records,
- * which are the same octets in all versions but for a few words. Every reader
- * returns false when its octets contradict themselves; then the row has what was told
- * before.
+ * For sflow.c (version 5) and sflow4.c (4 and 2) only; sflow_rec.c and sflow_if.c have
+ * the records, which are the same octets in all versions but for a few words. Every
+ * reader returns false when its octets contradict themselves; then the row has what was
+ * told before.
  */
 #ifndef CUL_COLLECT_SFLOW_H
 #define CUL_COLLECT_SFLOW_H
@@ -48,10 +48,12 @@ uint32_t sflow_source(uint32_t word);
 
 /* XDR: len octets and their padding, which the last ones of a record may lack. */
 struct rd sflow_opaque(struct rd *r, size_t len);
+struct rd sflow_string(struct rd *r); /* its length before it */
 /* An address with its type; type 0 (unknown) gives the address not told. */
 bool sflow_address(struct rd *r, struct addr *a);
 
-void sflow_header(struct sflow_sample *s, uint32_t proto, uint32_t frame_len, struct rd head);
+void sflow_header(struct sflow_sample *s, uint32_t proto, uint32_t frame_len,
+		  struct rd head);
 bool sflow_ip(struct sflow_sample *s, struct rd *r, size_t width); /* 4 or 16 octets */
 bool sflow_switch(struct sflow_sample *s, struct rd *r);
 bool sflow_router(struct sflow_sample *s, struct rd *r);

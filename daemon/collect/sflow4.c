@@ -88,7 +88,8 @@ static bool counters(struct dgram *d, struct rd *r)
 		rd_sub(r, 28);
 		return rd_ok(r);
 	}
-	if (!rd_ok(r) || !kind || kind > sizeof(more) || rd_left(r) < 88u + more[kind - 1])
+	if (!rd_ok(r) || !kind || kind > sizeof(more) ||
+	    rd_left(r) < 88u + more[kind - 1])
 		return false;
 	sflow_if_counters(d, r);
 	rd_sub(r, more[kind - 1]);

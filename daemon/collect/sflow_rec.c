@@ -33,11 +33,11 @@
 #include <string.h>
 
 enum {
-	SLACK = 40,            /* padding to 64 octets, check sum, tags taken off before */
-	FRAME_MAX = 1 << 20,   /* no frame is longer, not even an unsegmented one */
+	SLACK = 40,          /* padding to 64 octets, check sum, tags taken off */
+	FRAME_MAX = 1 << 20, /* no frame is longer, not even an unsegmented one */
 	PATH_TEXT = 512,
-	MAX_GAP = 100000,      /* datagrams; a longer jump is a reset */
-	RESTART_MS = 10000,    /* uptime that goes back further is a restart */
+	MAX_GAP = 100000,   /* datagrams; a longer jump is a reset */
+	RESTART_MS = 10000, /* uptime that goes back further is a restart */
 	PORT_INTERNAL = 0x3fffffff,
 };
 
@@ -64,7 +64,7 @@ struct rd sflow_opaque(struct rd *r, size_t len)
 	return o;
 }
 
-static struct rd string(struct rd *r)
+struct rd sflow_string(struct rd *r)
 {
 	return sflow_opaque(r, rd_u32(r));
 }
@@ -118,7 +118,8 @@ static uint32_t octets_of(struct sflow_sample *s, uint32_t frame_len,
 	return frame_len;
 }
 
-void sflow_header(struct sflow_sample *s, uint32_t proto, uint32_t frame_len, struct rd head)
+void sflow_header(struct sflow_sample *s, uint32_t proto, uint32_t frame_len,
+		  struct rd head)
 {
 	struct frame_info info;
 	bool ip = frame_read(head.p, rd_left(&head), proto, s->b, s->row, &info);
@@ -315,10 +316,10 @@ bool sflow_user(struct sflow_sample *s, struct rd *r, unsigned version)
 
 	if (version == 5)
 		rd_u32(r); /* character set */
-	src = string(r);
+	src = sflow_string(r);
 	if (version == 5)
 		rd_u32(r);
-	dst = string(r);
+	dst = sflow_string(r);
 	if (!rd_ok(r))
 		return false;
 	if (!rd_left(&src))
@@ -334,8 +335,8 @@ bool sflow_url(struct sflow_sample *s, struct rd *r, unsigned version)
 	size_t n = 0, m;
 
 	rd_u32(r); /* direction */
-	url = string(r);
-	host = version == 5 ? string(r) : rd_over(url.p, 0);
+	url = sflow_string(r);
+	host = version == 5 ? sflow_string(r) : rd_over(url.p, 0);
 	if (!rd_ok(r))
 		return false;
 	if (rd_left(&url) && *url.p == '/') { /* a path alone: the host comes before it */
@@ -429,8 +430,8 @@ bool sflow_record(struct sflow_sample *s, uint32_t format, struct rd *r)
 	case 1007: return nat(s, r);
 	case 1012: return vlan_tunnel(s, r);
 	case 1020: return nat_port(s, r);
-	case 1023: /* the outer header of an IPv4 or IPv6 tunnel, leaving or arriving; all */
-	case 1024: /* that is known of the packet where no other record tells it */
+	case 1023: /* The outer header of a tunnel: all that is known of a packet that */
+	case 1024: /* no other record tells. */
 		return s->packet == PACKET_IP || sflow_ip(s, r, 4);
 	case 1025:
 	case 1026: return s->packet == PACKET_IP || sflow_ip(s, r, 16);
@@ -522,71 +523,6 @@ void sflow_end(struct dgram *d, struct sflow_sample *s)
 	PUT(s, sampling, s->rate);
 }
 
-/* --- counters --- */
-
-static uint64_t told32(uint32_t v)
-{
-	return v == UINT32_MAX ? UINT64_MAX : v;
-}
-
-/* Unicast, multicast and broadcast; an agent without the latter two says 2^32 - 1. The
- * parts wrap at 2^32, so the sum is kept modulo 2^32 and differences stay right. */
-static uint64_t packets_of(struct rd *r)
-{
-	uint32_t uni = rd_u32(r), multi = rd_u32(r), broad = rd_u32(r);
-
-	if (uni == UINT32_MAX)
-		return UINT64_MAX;
-	return (uint32_t)(uni + (multi == UINT32_MAX ? 0 : multi) +
-			  (broad == UINT32_MAX ? 0 : broad));
-}
-
-bool sflow_if_counters(struct dgram *d, struct rd *r)
-{
-	struct if_counters c = { .exporter = d->x->exporter->id, .at_ms = d->received_ms };
-
-	c.index = rd_u32(r);
-	rd_u32(r); /* ifType */
-	c.speed_bps = rd_uint(r, 8);
-	rd_uint(r, 8); /* direction, status */
-	c.in_octets = rd_uint(r, 8);
-	c.in_packets = packets_of(r);
-	c.in_discards = told32(rd_u32(r));
-	c.in_errors = told32(rd_u32(r));
-	rd_u32(r); /* unknown protocols */
-	c.out_octets = rd_uint(r, 8);
-	c.out_packets = packets_of(r);
-	c.out_discards = told32(rd_u32(r));
-	c.out_errors = told32(rd_u32(r));
-	rd_u32(r); /* promiscuous */
-	if (!rd_ok(r))
-		return false;
-	if (c.speed_bps == UINT64_MAX)
-		c.speed_bps = 0;
-	if (c.speed_bps)
-		names_interface_set(d->c->names, c.exporter, c.index, NULL,
-				    c.speed_bps, false);
-	if (d->out->counters)
-		d->out->counters(d->out->arg, &c);
-	return true;
-}
-
-bool sflow_port_name(struct dgram *d, uint32_t index, struct rd *r)
-{
-	struct rd text = string(r);
-	char name[NAME_LEN];
-	size_t n = rd_left(&text) < sizeof(name) - 1 ? rd_left(&text) : sizeof(name) - 1;
-
-	if (!rd_ok(r))
-		return false;
-	memcpy(name, text.p, n);
-	name[n] = '\0';
-	if (index && n)
-		names_interface_set(d->c->names, d->x->exporter->id, index, name, 0,
-				    false);
-	return true;
-}
-
 /* --- the datagram --- */
 
 void sflow_sequence(struct dgram *d, uint32_t sub_agent, const struct addr *agent,
@@ -606,7 +542,7 @@ void sflow_sequence(struct dgram *d, uint32_t sub_agent, const struct addr *agen
 	dom->uptime = uptime;
 	dom->uptime_known = true;
 	dom->lost_unit = LOST_DATAGRAMS;
-	v = seq_take(&dom->seq, number, 1, MAX_GAP, d->received_ms, &d->x->exporter->ledger,
-		     LOST_DATAGRAMS);
+	v = seq_take(&dom->seq, number, 1, MAX_GAP, d->received_ms,
+		     &d->x->exporter->ledger, LOST_DATAGRAMS);
 	d->dom = domain_rivals(d, dom, v, number, 1);
 }

@@ -118,7 +118,8 @@ static void where(const struct udp_listen *l, char text[ADDR_TEXT + 10])
 		strcpy(a, "::");
 	else
 		addr_text(&l->addr, a);
-	snprintf(text, ADDR_TEXT + 10, addr_is4(&l->addr) ? "%s:%u" : "[%s]:%u", a, l->port);
+	snprintf(text, ADDR_TEXT + 10, addr_is4(&l->addr) ? "%s:%u" : "[%s]:%u", a,
+		 l->port);
 }
 
 static socklen_t to_sockaddr(const struct udp_listen *l, struct sockaddr_storage *ss)
@@ -146,26 +147,35 @@ static bool say_why(const struct udp_listen *l, int why, struct err *err)
 	where(l, at);
 	switch (why) {
 	case EADDRINUSE:
-		return err_set(err, "cannot listen on %s (%s): another program has that port; "
-			       "`ss -lunp sport = :%u` names it, or choose another port in "
-			       "`listen %s`", at, l->purpose, l->port, l->purpose);
+		return err_set(
+		    err,
+		    "cannot listen on %s (%s): another program has that port; "
+		    "`ss -lunp sport = :%u` names it, or choose another port in "
+		    "`listen %s`",
+		    at, l->purpose, l->port, l->purpose);
 	case EACCES:
-		return err_set(err, "cannot listen on %s (%s): ports below 1024 need root or "
+		return err_set(err,
+			       "cannot listen on %s (%s): ports below 1024 need root or "
 			       "CAP_NET_BIND_SERVICE; choose a port from 1024 on in "
-			       "`listen %s`", at, l->purpose, l->purpose);
+			       "`listen %s`",
+			       at, l->purpose, l->purpose);
 	case EADDRNOTAVAIL:
 		return err_set(err, "cannot listen on %s (%s): this machine has no such "
 			       "address; `ip addr` lists those it has, 0.0.0.0 means all",
 			       at, l->purpose);
 	case EAFNOSUPPORT:
-		return err_set(err, "cannot listen on %s (%s): IPv6 is switched off on this "
+		return err_set(err,
+			       "cannot listen on %s (%s): IPv6 is switched off on this "
 			       "machine; use an IPv4 address such as 0.0.0.0",
 			       at, l->purpose);
 	case EMFILE:
-		return err_set(err, "cannot listen on %s (%s): too many open files; raise "
-			       "LimitNOFILE or `ulimit -n`", at, l->purpose);
+		return err_set(err,
+			       "cannot listen on %s (%s): too many open files; raise "
+			       "LimitNOFILE or `ulimit -n`",
+			       at, l->purpose);
 	}
-	return err_set(err, "cannot listen on %s (%s): %s", at, l->purpose, strerror(why));
+	return err_set(err, "cannot listen on %s (%s): %s", at, l->purpose,
+		       strerror(why));
 }
 
 static int one(const struct udp_listen *l, bool v6only, bool share, struct err *err)
@@ -228,10 +238,11 @@ static void say_buffer(const struct udp *u, uint32_t asked)
 		if (u->socket[i]->rcvbuf < least)
 			least = u->socket[i]->rcvbuf;
 	if (least < asked)
-		log_warn("the kernel gives a socket %u KiB to wait in, %u KiB were asked for: "
-			 "bursts may be dropped (they are counted); "
-			 "`sysctl -w net.core.rmem_max=%u` allows it",
-			 least / 1024, asked / 1024, asked);
+		log_warn(
+		    "the kernel gives a socket %u KiB to wait in, %u KiB were asked for: "
+		    "bursts may be dropped (they are counted); "
+		    "`sysctl -w net.core.rmem_max=%u` allows it",
+		    least / 1024, asked / 1024, asked);
 }
 
 static bool open_listen(struct udp *u, const struct udp_listen *list, size_t n, size_t i,
@@ -265,8 +276,10 @@ static bool open_listen(struct udp *u, const struct udp_listen *list, size_t n, 
 		add(u, fd, &l)->worker = w;
 	}
 	if (!steer(fd, u->workers)) /* holds for the whole group */
-		return err_set(err, "the kernel refuses to spread datagrams by their source "
-			       "address (%s); set one worker", strerror(errno));
+		return err_set(err,
+			       "the kernel refuses to spread datagrams by their source "
+			       "address (%s); set one worker",
+			       strerror(errno));
 	return true;
 }
 
@@ -288,8 +301,10 @@ static bool adopt_one(struct udp *u, int fd, struct err *err)
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) ||
 	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) || type != SOCK_DGRAM ||
 	    (ss.ss_family != AF_INET && ss.ss_family != AF_INET6))
-		return err_set(err, "systemd passed a socket (descriptor %d) that is not UDP; "
-			       "the socket unit may have ListenDatagram= only", fd);
+		return err_set(err,
+			       "systemd passed a socket (descriptor %d) that is not UDP; "
+			       "the socket unit may have ListenDatagram= only",
+			       fd);
 	l.addr = addr_of_sockaddr(&ss, &l.port);
 	snprintf(l.purpose, sizeof(l.purpose), "%s", purpose_of(l.port));
 	add(u, fd, &l)->activated = true;

@@ -15,10 +15,10 @@ struct sockaddr_storage;
 enum { UDP_BATCH = 64, UDP_PURPOSE = 16, UDP_RCVBUF = 16 << 20 /* asked by default */ };
 
 struct udp_listen {
-	struct addr addr;  /* 0.0.0.0: all IPv4; :: (all zero): IPv6, and IPv4 as well where
-			      no other of the list has that port */
+	struct addr addr;  /* 0.0.0.0: all IPv4; :: (all zero): IPv6, and IPv4 as well
+			      where no other of the list has that port */
 	uint16_t port;     /* 0: any free one (tests) */
-	char purpose[UDP_PURPOSE]; /* "netflow", "ipfix", "sflow": for people, nothing more */
+	char purpose[UDP_PURPOSE]; /* "netflow", "ipfix", "sflow": a word for people */
 };
 
 /* One socket; read by one worker alone. Its numbers are read with relaxed atomics by
@@ -28,7 +28,7 @@ struct udp_socket {
 	struct udp_listen listen; /* the port it really has */
 	unsigned worker;          /* who reads it */
 	bool activated;           /* came from systemd */
-	uint32_t rcvbuf;          /* octets granted, as asked for (the kernel doubles them) */
+	uint32_t rcvbuf; /* octets granted, as asked for (the kernel doubles them) */
 	uint64_t datagrams, octets;
 	uint64_t drops;           /* that the kernel had no room for */
 	uint32_t drops_seen;      /* the kernel's counter, which wraps */

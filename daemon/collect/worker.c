@@ -30,7 +30,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NAP_US = 10000, TICK_MS = 1000, ROUNDS = 16 /* batches of one socket before the next */ };
+enum {
+	NAP_US = 10000,
+	TICK_MS = 1000,
+	ROUNDS = 16 /* batches of one socket before the next */
+};
 
 struct worker {
 	struct worker_conf conf;
@@ -42,7 +46,7 @@ struct worker {
 	struct udp_batch *batch;
 	struct collect_out out;
 	struct block *pool[WORKER_BLOCKS];
-	int64_t since_ms;   /* monotonic: when the first row of the block came; 0: empty */
+	int64_t since_ms; /* monotonic: when the first row of the block came; 0: empty */
 	int64_t ticked_ms;  /* monotonic */
 	bool closed;        /* the sink said so */
 
@@ -203,12 +207,13 @@ static bool requests(struct worker *w)
 	return !stop;
 }
 
-/* Waits for a datagram, a request or the time to hand over; true when there is a request. */
+/* Waits for a datagram, a request or the time to hand over; true: there is a request. */
 static bool wait_for_any(struct worker *w)
 {
 	struct epoll_event e[8];
 	uint64_t drain;
-	int n = epoll_wait(w->epoll, e, 8, w->out.block->n ? WORKER_HOLD_MS / 2 : WORKER_HOLD_MS);
+	int n = epoll_wait(w->epoll, e, 8,
+			   w->out.block->n ? WORKER_HOLD_MS / 2 : WORKER_HOLD_MS);
 	bool asked = false;
 
 	for (int i = 0; i < n; i++)

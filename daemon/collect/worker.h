@@ -16,7 +16,7 @@ struct worker;
 
 enum {
 	WORKER_HOLD_MS = 100, /* a row waits at most so long for its block to fill */
-	WORKER_BLOCKS = 16,   /* blocks kept for use again, each about 0.5 MB when filled */
+	WORKER_BLOCKS = 16, /* blocks kept for use again, each about 0.5 MB when filled */
 };
 
 struct worker_conf {
@@ -25,8 +25,8 @@ struct worker_conf {
 	struct collector *collector; /* borrowed; the worker's own from start to stop */
 	const struct names *names;   /* borrowed: of its blocks */
 	struct forward *forward;     /* borrowed, the worker's own; NULL: none */
-	/* Takes a block with n > 0. May wait (then the kernel queues, and at last drops and
-	 * counts); false: nobody wants blocks any more. On the worker's thread. */
+	/* Takes a block with n > 0. May wait (then the kernel queues, and at last drops
+	 * and counts); false: nobody wants blocks any more. On the worker's thread. */
 	bool (*sink)(void *arg, struct block *b);
 	void (*counters)(void *arg, const struct if_counters *c); /* NULL: not wanted */
 	void *arg;
