@@ -218,15 +218,18 @@ uint32_t names_exporters(const struct names *n)
 	return __atomic_load_n(&n->n, __ATOMIC_ACQUIRE);
 }
 
-static uint32_t count_interfaces(const struct names *n, uint32_t exporter)
+/* A place for one more interface, or NULL. An exporter's are counted as they come,
+ * since one datagram of options data can bring thousands. */
+static struct ifname *interface_new(struct names *n, const struct which *w)
 {
-	const void *k;
-	void *v;
-	uint32_t at = 0, count = 0;
+	struct exporter *e = w->exporter < n->n ? n->exporters[w->exporter] : NULL;
+	struct ifname *i = NULL;
 
-	while (map_next(&n->ifs, &at, &k, &v))
-		count += ((const struct which *)k)->exporter == exporter;
-	return count;
+	if (e && e->interfaces < INTERFACES_MAX)
+		i = map_put(&n->ifs, w, NULL);
+	if (i)
+		e->interfaces++;
+	return i;
 }
 
 /* Settles one property: configured text stands, learnt text may change. */
@@ -238,8 +241,8 @@ void names_interface_set(struct names *n, uint32_t exporter, uint32_t index,
 
 	pthread_rwlock_wrlock(&n->lock);
 	i = map_get(&n->ifs, &w);
-	if (!i && count_interfaces(n, exporter) < INTERFACES_MAX)
-		i = map_put(&n->ifs, &w, NULL);
+	if (!i)
+		i = interface_new(n, &w);
 	if (!i)
 		goto out;
 	if (name && *name && (configured || !i->name_configured)) {

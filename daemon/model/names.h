@@ -83,6 +83,7 @@ struct exporter {
 	uint16_t port;       /* 0: any */
 	char name[NAME_LEN]; /* configured name, else its address as text (written once) */
 	bool known;          /* has an exporter section */
+	uint32_t interfaces; /* of it in the registry; under its lock */
 	struct ledger ledger;
 };
 
