@@ -11,7 +11,7 @@ enum {
 	TEMPLATES_MAX = 16384,
 	TEMPLATES_PER_DOMAIN = 1000,
 	TEMPLATE_OCTETS_MAX = 12 << 20, /* in all, with their plans */
-	TEMPLATE_OCTETS_DGRAM = 60 << 10, /* that one datagram may define (P3) */
+	TEMPLATE_OCTETS_DGRAM = 40 << 10, /* that one datagram may define (P3) */
 	HELD_SETS = 256, HELD_OCTETS = 64 << 10, /* for one exporter */
 	HELD_OCTETS_ALL = 8 << 20,
 	WORDS_MAX = 16384,     /* names by id that options data told, 80 octets each */

@@ -80,6 +80,8 @@ void tmpl_release(struct dgram *d,
 		then.out = d->out;
 		then.first = d->out->block->n;
 		then.rows = d->rows;
+		then.rate = d->dom->rate; /* options data may have come since */
+		then.rate_source = SAMPLING_OPTIONS;
 		take_off(d->c, x, at);
 		ledger_add(&ledger->sets[fn(&then, t, rd_over(h->octets, h->len))], 1);
 		dgram_finish(&then);

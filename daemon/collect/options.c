@@ -145,6 +145,17 @@ static void keep_rate(struct dgram *d, struct record *o)
 		sampling_set_domain(d, d->dom, rate);
 }
 
+/* Options are repeated for ever; only news take the lock for writing. */
+static void keep_interface(struct dgram *d, uint32_t index, const char *name)
+{
+	uint32_t exporter = d->x->exporter->id;
+	struct interface known;
+
+	names_interface(d->c->names, exporter, index, &known);
+	if (strcmp(known.name, name))
+		names_interface_set(d->c->names, exporter, index, name, 0, false);
+}
+
 static void keep(struct dgram *d, struct record *o)
 {
 	char name[WORD_LEN];
@@ -155,8 +166,7 @@ static void keep(struct dgram *d, struct record *o)
 		if (!*name && o->if_desc.len)
 			copy_text(name, o->if_desc);
 		if (*name && o->interface <= UINT32_MAX)
-			names_interface_set(d->c->names, d->x->exporter->id,
-					    (uint32_t)o->interface, name, 0, false);
+			keep_interface(d, (uint32_t)o->interface, name);
 	}
 	if (o->has_app && o->app_name.len)
 		keep_word(d, WORD_APP, o->app, o->app_name);

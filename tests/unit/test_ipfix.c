@@ -478,6 +478,34 @@ static void uptimes_from_nowhere_end_at_the_export(void **state)
 	rig_fini(&r);
 }
 
+/* Some exporters count uptimes from a start of their own choosing, which may move. */
+static void an_estimated_boot_follows_within_seconds(void **state)
+{
+	static const struct el els[] = { { 22, 4, 0 }, { 21, 4, 0 } };
+	struct rig r;
+	struct dg g;
+	size_t at;
+
+	(void)state;
+	rig_init(&r);
+	for (uint32_t k = 0; k < 300; k++) {
+		r.now_ms += 100;
+		block_reset(r.out.block);
+		head10(&g, k, 7);
+		g.n = 4;
+		p32(&g, (uint32_t)(r.now_ms / 1000));
+		g.n = 16;
+		TEMPLATE10(&g, 256, els);
+		at = set_begin(&g, 256);
+		p32(&g, 86400000 - 9000);
+		p32(&g, 86400000 - 1000); /* always the same, while time goes on */
+		set_end(&g, at);
+		send10(&r, &g);
+		assert_in_range(r.out.block->end_ms[0], r.now_ms - 3500, r.now_ms + 1000);
+	}
+	rig_fini(&r);
+}
+
 static void a_packet_section_is_taken_apart(void **state)
 {
 	static const struct el els[] = { { 315, VAR, 0 }, { 305, 4, 0 }, { 306, 4, 0 } };
@@ -567,6 +595,7 @@ int main(void)
 		cmocka_unit_test(times_are_understood_in_every_form),
 		cmocka_unit_test(uptimes_count_from_the_told_start_of_the_system),
 		cmocka_unit_test(uptimes_from_nowhere_end_at_the_export),
+		cmocka_unit_test(an_estimated_boot_follows_within_seconds),
 		cmocka_unit_test(a_packet_section_is_taken_apart),
 		cmocka_unit_test(mad_sampling_options_do_not_count),
 	};

@@ -318,6 +318,31 @@ static void options_tell_rates_by_sampler_and_for_all(void **state)
 	rig_fini(&r);
 }
 
+static void what_waited_gets_the_rate_that_came_with_its_template(void **state)
+{
+	static const struct el system[] = { { 1, 4, 0 } }, plain[] = { { 34, 4, 0 } };
+	struct rig r;
+	struct dg g;
+	size_t at;
+
+	(void)state;
+	rig_init(&r);
+	head9(&g, 0, 7);
+	base_data(&g, 256, 1);
+	send9(&r, &g);
+	head9(&g, 1, 7);
+	put_options(&g, 301, system, 1, plain, 1);
+	at = set_begin(&g, 301);
+	p32(&g, 0);
+	p32(&g, 20);
+	set_end(&g, at);
+	TEMPLATE9(&g, 256, base);
+	send9(&r, &g);
+	assert_int_equal(r.out.block->n, 1);
+	assert_int_equal(r.out.block->bytes[0], 2000);
+	rig_fini(&r);
+}
+
 static void a_rate_with_its_octets_reversed_is_turned(void **state)
 {
 	static const struct el flow[] = { { 8, 4, 0 }, { 34, 4, 0 }, { 1, 8, 0 } };
@@ -549,6 +574,7 @@ int main(void)
 		cmocka_unit_test(a_known_element_of_a_wrong_size_is_passed_over),
 		cmocka_unit_test(a_template_may_change_between_two_sets),
 		cmocka_unit_test(options_tell_rates_by_sampler_and_for_all),
+		cmocka_unit_test(what_waited_gets_the_rate_that_came_with_its_template),
 		cmocka_unit_test(a_rate_with_its_octets_reversed_is_turned),
 		cmocka_unit_test(what_is_configured_wins_over_what_is_told),
 		cmocka_unit_test(counters_saturate),
