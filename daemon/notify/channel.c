@@ -159,9 +159,12 @@ static bool email(struct channel *ch, const struct channel_conf *c, struct err *
 		return err_set(err, "notify %s: from: \"%s\" is no mail address; write from = "
 				    "\"culprit@example.org\"", c->name, set(c->from) ? c->from : "");
 	if (!mail_server(ch, c, err) ||
-	    !secret_of(c, "password_file", c->password_file, &ch->password, err))
+	    !secret_of(c, "password_file", c->password_file, &ch->password, err) ||
+	    !secret_of(c, "token_file", c->token_file, &ch->token, err))
 		return false;
-	if (set(c->user) != (ch->password != NULL))
+	if (ch->token && (ch->password || !set(c->user)))
+		return bad(err, c, "token_file (XOAUTH2) needs user, and no password_file");
+	if (!ch->token && set(c->user) != (ch->password != NULL))
 		return bad(err, c, "user and password_file belong together; give both or none");
 	ch->from = xstrdup(c->from);
 	ch->user = copy(c->user);
@@ -169,8 +172,9 @@ static bool email(struct channel *ch, const struct channel_conf *c, struct err *
 	if (!set(c->hostname))
 		gethostname(name, sizeof(name) - 1);
 	ch->ehlo = xstrdup(set(c->hostname) ? c->hostname : name);
-	ch->starttls = c->starttls || ch->password;
+	ch->starttls = c->starttls || ch->password || ch->token;
 	ch->human = true;
+	note_secret(ch, ch->token);
 	if (ch->password)
 		note_password(ch);
 	return true;
@@ -293,7 +297,8 @@ static bool webhook(struct channel *ch, const struct channel_conf *c, struct err
 	if (ch->format->needs_template) {
 		if (!set(c->template_file))
 			return bad(err, c, "format \"template\" needs template_file");
-		if (!secret_of(c, "template_file", c->template_file, &ch->template, err))
+		ch->template = secret_read_plain(c->template_file, "template_file", err);
+		if (!ch->template)
 			return false;
 	}
 	return !ch->format->check || ch->format->check(ch, err) ||

@@ -19,7 +19,7 @@
 
 struct channel;
 
-enum { DIGEST_TOP = 20 };
+enum { DIGEST_TOP = 20, RESEND_RESOLVED_MS = 300000 };
 
 /* What stands for many messages at once (D8). */
 struct digest {
@@ -47,15 +47,28 @@ struct message {
 };
 
 struct request {
+	const char *base;         /* in: the channel's URL that it goes to */
 	struct strb body;
 	const char *content_type; /* static; NULL: application/json */
 	struct strb url;          /* instead of the channel's, when not empty */
+	const char *path;         /* static; added to the channel's URL; NULL: nothing */
 	const char *auth;         /* static scheme of the token: "Bearer"; NULL: not sent */
 	bool failed;              /* the format could not say it; err in the log */
 };
 void request_fini(struct request *r);
 /* Serialises and drops j into the body; shortest reals, UTF-8. */
 void request_json(struct request *r, json_t *j);
+
+/* Takes the text of b as a JSON string of at most max_chars characters, "…" the last
+ * one when it was cut; b is cleared. */
+json_t *format_text(struct strb *b, size_t max_chars);
+/* The one escape for targets that read Markdown (Mattermost, Discord, Teams): every sign
+ * with a meaning is quoted, and @ is followed by U+200B, so nobody is mentioned. */
+void format_markdown(struct strb *b, const char *s);
+/* "```" and the table of top flows, fewer rows until it fits max_chars, "```". */
+void format_code_table(const struct alert *a, unsigned rows, size_t max_chars, struct strb *b);
+/* RFC 3339, "" for 0. */
+const char *format_time(int64_t ms, char buf[static 48]);
 
 /* What the target's answer means beyond its status. */
 struct answer {
@@ -77,7 +90,7 @@ struct format {
 		     struct request *r);
 	void (*read)(struct answer *a); /* may be NULL */
 	/* The target forgets: firing alerts are sent again so often; 0: no. */
-	int64_t resend_ms;
+	int64_t resend_ms; /* and what was resolved for RESEND_RESOLVED_MS */
 	bool (*check)(const struct channel *c, struct err *err); /* may be NULL */
 };
 

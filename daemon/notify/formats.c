@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "daemon/base/mem.h"
+#include "daemon/base/units.h"
+#include "daemon/notify/story.h"
 
 #define FORMAT(name) extern const struct format format_##name;
 #include "daemon/notify/formats.def"
@@ -30,6 +32,63 @@ void request_fini(struct request *r)
 {
 	strb_free(&r->body);
 	strb_free(&r->url);
+}
+
+json_t *format_text(struct strb *b, size_t max_chars)
+{
+	const char *s = b->s ? b->s : "";
+	size_t keep = utf8_cut(s, max_chars, SIZE_MAX);
+	struct strb cut = { 0 };
+	json_t *j;
+
+	if (s[keep]) {
+		strb_addn(&cut, s, utf8_cut(s, max_chars - 1, SIZE_MAX));
+		strb_add(&cut, "\xe2\x80\xa6");
+		s = cut.s;
+	}
+	j = json_string(s);
+	strb_free(&cut);
+	strb_free(b);
+	return j;
+}
+
+void format_markdown(struct strb *b, const char *s)
+{
+	struct strb inert = { 0 };
+
+	strb_tty(&inert, s);
+	for (const char *p = inert.s; *p; p++) {
+		if (strchr("\\`*_{}[]()<>#+!|~&", *p))
+			strb_addc(b, '\\');
+		strb_addc(b, *p);
+		if (*p == '@')
+			strb_add(b, "\xe2\x80\x8b");
+	}
+	strb_free(&inert);
+}
+
+void format_code_table(const struct alert *a, unsigned rows, size_t max_chars, struct strb *b)
+{
+	struct strb t = { 0 };
+
+	if (!a->n_top)
+		return;
+	do {
+		strb_free(&t);
+		story_table(a, rows, &t);
+	} while (t.len + 8 > max_chars && rows-- > 1);
+	if (t.len + 8 <= max_chars) {
+		strb_add(b, "```\n");
+		strb_add(b, t.s);
+		strb_add(b, "```\n");
+	}
+	strb_free(&t);
+}
+
+const char *format_time(int64_t ms, char buf[static 48])
+{
+	buf[0] = '\0';
+	return ms ? text_rfc3339(ms, buf) : buf;
 }
 
 void request_json(struct request *r, json_t *j)

@@ -135,12 +135,27 @@ static void headers(struct hook *h, const struct message *m)
 	}
 }
 
-static void options(struct hook *h, unsigned index)
+/* The format's own URL, or the channel's with the path that the format adds. */
+static void set_url(struct hook *h)
+{
+	size_t len = strlen(h->req.base), tail = h->req.path ? strlen(h->req.path) : 0;
+
+	if (h->req.url.len)
+		return;
+	if (tail && len > tail && !strcmp(h->req.base + len - tail, h->req.path))
+		tail = 0; /* it was written with it */
+	while (tail && h->req.base[len - 1] == '/')
+		len--;
+	strb_addn(&h->req.url, h->req.base, len);
+	strb_addn(&h->req.url, h->req.path ? h->req.path : "", tail);
+}
+
+static void options(struct hook *h)
 {
 	const struct channel *c = h->channel;
 	CURL *e = h->easy;
 
-	curl_easy_setopt(e, CURLOPT_URL, h->req.url.len ? h->req.url.s : c->url[index]);
+	curl_easy_setopt(e, CURLOPT_URL, h->req.url.s);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_PROXY, c->proxy ? c->proxy : "");
@@ -178,6 +193,7 @@ struct hook *hook_new(const struct channel *c, unsigned index, const struct mess
 	h->channel = c;
 	h->transcript = transcript;
 	h->req.auth = "Bearer";
+	h->req.base = c->url[index];
 	c->format->make(c, m, n, &h->req);
 	h->easy = curl_easy_init();
 	if (h->req.failed || !h->easy) {
@@ -188,7 +204,8 @@ struct hook *hook_new(const struct channel *c, unsigned index, const struct mess
 		return NULL;
 	}
 	headers(h, m);
-	options(h, index);
+	set_url(h);
+	options(h);
 	strb_add(&h->answer, "");
 	return h;
 }

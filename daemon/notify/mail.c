@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "daemon/base/units.h"
+#include "daemon/notify/chart.h"
 #include "daemon/notify/mime.h"
 #include "daemon/notify/story.h"
 
@@ -252,6 +253,30 @@ static void csv_part(struct strb *b, const struct alert *a)
 	strb_free(&csv);
 }
 
+/* The HTML part, with its chart beside it when there is one. */
+static void html_part(const struct channel *c, const struct message *m, struct strb *b)
+{
+	struct strb text = { 0 }, png = { 0 };
+	bool chart = m->alert && chart_png(m->alert, &png);
+
+	boundary(b, m->key, 2, "");
+	if (chart) {
+		multipart(b, "related", m->key, 3);
+		boundary(b, m->key, 3, "");
+	}
+	mail_html(c, m, chart, &text);
+	text_part(b, "text/html", &text);
+	if (chart) {
+		boundary(b, m->key, 3, "");
+		strb_add(b, "Content-Type: image/png\r\nContent-ID: <chart>\r\n"
+			    "Content-Disposition: inline; filename=\"chart.png\"\r\n"
+			    "Content-Transfer-Encoding: base64\r\n\r\n");
+		mime_base64(b, png.s, png.len);
+		boundary(b, m->key, 3, "--");
+	}
+	strb_free(&png);
+}
+
 void mail_compose(const struct channel *c, const struct message *m, struct strb *b)
 {
 	struct strb text = { 0 };
@@ -263,9 +288,7 @@ void mail_compose(const struct channel *c, const struct message *m, struct strb 
 	boundary(b, m->key, 2, "");
 	mail_text(c, m, &text);
 	text_part(b, "text/plain", &text);
-	boundary(b, m->key, 2, "");
-	mail_html(c, m, false, &text);
-	text_part(b, "text/html", &text);
+	html_part(c, m, b);
 	boundary(b, m->key, 2, "--");
 	if (m->alert && m->alert->n_top) {
 		boundary(b, m->key, 1, "");

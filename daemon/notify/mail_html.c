@@ -150,8 +150,9 @@ static void flow_row(struct strb *b, const struct top_flow *f)
 	strb_add(b, "<td class=\"line\" style=\"border-top:1px solid #dfe3e7;padding:6px 0;"
 		    "vertical-align:top;word-break:break-word\">");
 	if (f->client && *f->client) {
+		strb_add(b, "<b>");
 		strb_html(b, f->client);
-		strb_fmt(b, " %sthrough</span> ", soft);
+		strb_fmt(b, "</b> %sthrough the proxy</span><br>", soft);
 	}
 	end_cell(b, &f->src, f->src_name);
 	strb_add(b, " \xe2\x86\x92 ");

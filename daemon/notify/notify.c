@@ -22,6 +22,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/notify/channel.h"
+#include "daemon/notify/exec.h"
 #include "daemon/notify/hook.h"
 #include "daemon/notify/mail.h"
 #include "daemon/notify/message.h"
@@ -67,8 +68,20 @@ static void mail_send(const struct channel *c, const struct message *m, struct s
 	struct strb text = { 0 };
 
 	mail_compose(c, m, &text);
-	smtp_send(c, text.s, m->attempts, transcript, out);
+	if (c->tls_first || c->token)
+		smtps_send(c, text.s, transcript, out);
+	else
+		smtp_send(c, text.s, m->attempts, transcript, out);
 	strb_free(&text);
+}
+
+static void send_message(const struct channel *c, const struct message *m,
+			 struct strb *transcript, struct outcome *out)
+{
+	if (c->kind == CHANNEL_EXEC)
+		exec_send(c, m, transcript, out);
+	else
+		mail_send(c, m, transcript, out);
 }
 
 static void send_item(struct lane *l, struct item *it)
@@ -78,7 +91,7 @@ static void send_item(struct lane *l, struct item *it)
 	struct letter letter;
 
 	if (letter_open(&letter, it, clock_wall_ms(), &err))
-		mail_send(l->channel, &letter.m, NULL, &out);
+		send_message(l->channel, &letter.m, NULL, &out);
 	else
 		snprintf(out.note, sizeof(out.note), "%.500s", err.msg);
 	letter_fini(&letter);
@@ -467,7 +480,7 @@ static bool test_channel(const struct channel *c, struct strb *transcript, struc
 	if (c->kind == CHANNEL_WEBHOOK)
 		test_webhook(c, &m, transcript, &out);
 	else
-		mail_send(c, &m, transcript, &out);
+		send_message(c, &m, transcript, &out);
 	channel_where(c, 0, &where);
 	if (out.result != RESULT_SENT)
 		err_set(err, "notify %s: %s: %s", c->name, where.s, out.note);

@@ -33,14 +33,15 @@ struct channel_conf {
 	size_t n_to;
 	const char *from;
 	const char *smtp;
-	const char *user, *password_file;
+	const char *user, *password_file; /* or user and token_file: XOAUTH2 */
 	bool starttls;        /* require it also without a password */
 	const char *hostname; /* EHLO name and right side of Message-IDs; NULL: this host's */
 	/* webhook: several URLs (blank between) are replicas that all get every message. */
 	const char *format;   /* a word of formats.def; NULL: "json" */
 	const char *url, *url_file;
 	const char *secret_file;   /* Standard Webhooks signature (whsec_… or raw octets) */
-	const char *token_file;    /* pagerduty: routing key; else Authorization: Bearer */
+	/* pagerduty: routing key; telegram: the bot's; else Authorization: Bearer */
+	const char *token_file;
 	const char *target;        /* telegram: chat id; ntfy: topic when the URL has none */
 	const char *template_file; /* format "template": the body with its {placeholders} */
 	const char *proxy;         /* http://host:port; the environment is never asked */

@@ -477,6 +477,26 @@ uint64_t outbox_digest(struct outbox *o, const char *queue, int64_t now_ms)
 	return ok ? n : 0;
 }
 
+unsigned outbox_active(struct outbox *o, const char *queue, int64_t resolved_ms,
+		       int64_t after_id, struct item *items, unsigned max)
+{
+	sqlite3_stmt *st;
+	unsigned n = 0;
+
+	pthread_mutex_lock(&o->db_lock);
+	st = outbox_bound(&o->db, SQL_ACTIVE, "tiii", queue, resolved_ms, after_id, (int64_t)max);
+	while (n < max && sqlite3_step(st) == SQLITE_ROW) {
+		items[n] = (struct item){
+			.id = sqlite3_column_int64(st, 0),
+			.body = xstrdup((const char *)sqlite3_column_text(st, 1)),
+		};
+		n++;
+	}
+	sqlite3_reset(st);
+	pthread_mutex_unlock(&o->db_lock);
+	return n;
+}
+
 struct outbox_count outbox_count(struct outbox *o, const char *queue)
 {
 	struct outbox_count c = { 0 };

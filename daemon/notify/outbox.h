@@ -69,6 +69,12 @@ void outbox_settle(struct outbox *o, const struct item *it, const struct settlin
  * how many there were. Any thread. */
 uint64_t outbox_digest(struct outbox *o, const char *queue, int64_t now_ms);
 
+/* What a forgetful target must be told again: up to max items whose row is above
+ * after_id, the last word sent about each alert that fires or was resolved after
+ * resolved_ms. They are not claimed and never settled. */
+unsigned outbox_active(struct outbox *o, const char *queue, int64_t resolved_ms,
+		       int64_t after_id, struct item *items, unsigned max);
+
 struct outbox_count {
 	uint64_t open, dead;
 };

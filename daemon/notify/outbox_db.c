@@ -46,6 +46,7 @@ static const char schema[] =
 	"CREATE INDEX IF NOT EXISTS delivery_alert ON delivery(queue, alert, id)"
 	" WHERE state = 0;"
 	"CREATE INDEX IF NOT EXISTS delivery_message ON delivery(message);"
+	"CREATE INDEX IF NOT EXISTS message_alert ON message(alert, state);"
 	"CREATE TABLE IF NOT EXISTS thread(queue TEXT NOT NULL, alert TEXT NOT NULL,"
 	" key TEXT NOT NULL, subject TEXT NOT NULL, remote TEXT NOT NULL DEFAULT '',"
 	" at_ms INTEGER NOT NULL, PRIMARY KEY(queue, alert)) STRICT, WITHOUT ROWID;"
@@ -109,14 +110,23 @@ static const char *const sql[SQL_COUNT_OF_STATEMENTS] = {
 	[SQL_DIGEST_TAKE] = "UPDATE delivery AS d SET state = 3, done_ms = ?2,"
 			    " note = 'in digest ' || ?3 WHERE queue = ?1 AND state = 0"
 			    " AND alert <> ''" UNCLAIMED,
+	/* queue, now - 5 minutes, after which row, limit: the last word about each alert,
+	 * when it is "firing" or newer than that */
+	[SQL_ACTIVE] = "SELECT id, body FROM (SELECT max(d.id) AS id, m.body, m.state, d.done_ms"
+		       " FROM delivery d JOIN message m ON m.id = d.message WHERE d.queue = ?1"
+		       " AND d.state = 1 AND d.alert <> '' GROUP BY d.alert)"
+		       " WHERE (state = 1 OR done_ms >= ?2) AND id > ?3 ORDER BY id LIMIT ?4",
 	[SQL_COUNT] = "SELECT (SELECT count(*) FROM delivery WHERE queue = ?1 AND state = 0),"
 		      " (SELECT count(*) FROM delivery WHERE queue = ?1 AND state = 2)",
 	[SQL_RETRY] = "UPDATE delivery SET state = 0, next_ms = 0, made_ms = ?2"
 		      " WHERE state = 2 AND queue = ?1",
 	[SQL_RETRY_ALL] = "UPDATE delivery SET state = 0, next_ms = 0, made_ms = ?1"
 			  " WHERE state = 2",
-	/* now - 7 days, now - 30 days */
-	[SQL_OLD_ROWS] = "DELETE FROM delivery WHERE (state IN (1, 3) AND done_ms < ?1)"
+	/* now - 7 days, now - 30 days. What still fires is kept for SQL_ACTIVE. */
+	[SQL_OLD_ROWS] = "DELETE FROM delivery AS d WHERE (state IN (1, 3) AND done_ms < ?1 AND"
+			 " NOT (done_ms >= ?2 AND EXISTS (SELECT 1 FROM message m WHERE"
+			 " m.id = d.message AND m.state = 1 AND NOT EXISTS (SELECT 1 FROM message r"
+			 " WHERE r.alert = m.alert AND r.state = 2))))"
 			 " OR (state = 2 AND done_ms < ?2)",
 	/* A queue whose channel is gone: nobody will ever try these. now, now - 26 hours */
 	[SQL_OLD_OPEN] = "UPDATE delivery AS d SET state = 2, done_ms = ?1, note = 'no channel of"

@@ -55,7 +55,7 @@ static char *fill(int fd, const char *path, const char *what, struct err *err)
 	return NULL;
 }
 
-char *secret_read(const char *path, const char *what, struct err *err)
+static char *read_file(const char *path, const char *what, mode_t forbidden, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	char *s = NULL;
@@ -67,13 +67,23 @@ char *secret_read(const char *path, const char *what, struct err *err)
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		err_set(err, "%s: %s is not a regular file", what, path);
-	else if (st.st_mode & 027)
+	else if (st.st_mode & forbidden)
 		err_set(err, "%s: %s has mode %04o, so others could read or change it; "
 			"run: chmod 0600 %s", what, path, (unsigned)st.st_mode & 07777, path);
 	else
 		s = fill(fd, path, what, err);
 	close(fd);
 	return s;
+}
+
+char *secret_read(const char *path, const char *what, struct err *err)
+{
+	return read_file(path, what, 027, err);
+}
+
+char *secret_read_plain(const char *path, const char *what, struct err *err)
+{
+	return read_file(path, what, 0, err);
 }
 
 void secret_free(char **s)

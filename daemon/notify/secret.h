@@ -10,6 +10,8 @@
  * be regular, of 64 KiB at most, and neither writable by the group nor open to others
  * (0640). `what` begins the sentence: "notify noc: password_file". */
 char *secret_read(const char *path, const char *what, struct err *err);
+/* The same for a file that is no secret, of any mode. */
+char *secret_read_plain(const char *path, const char *what, struct err *err);
 /* Overwrites and frees; clears the pointer. */
 void secret_free(char **s);
 

@@ -15,7 +15,8 @@ enum { SMTP_CONNECT_MS = 5000, SMTP_REPLY_MS = 10000, SMTP_TAKEN_MS = 30000,
  * conversation is added to transcript (may be NULL) without secrets. */
 void smtp_send(const struct channel *c, const char *text, unsigned attempts,
 	       struct strb *transcript, struct outcome *out);
-/* The same over TLS from the first octet (smtps://), by libcurl. */
+/* The same by libcurl, for what libesmtp lacks: TLS from the first octet (smtps://) and
+ * XOAUTH2. All recipients or none. */
 void smtps_send(const struct channel *c, const char *text, struct strb *transcript,
 		struct outcome *out);
 

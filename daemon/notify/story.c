@@ -162,9 +162,8 @@ void story_next(const struct alert *a, struct strb *b)
 		strb_fmt(b, "Nothing needs to be done now. To see who it was: culprit show %s",
 			 a->id);
 	else
-		strb_fmt(b, "To see everything that is known: culprit show %s; the flows: culprit "
-			 "top --as-of %s; when it is known and fine: culprit silence %s 2h", a->id,
-			 a->id, a->id);
+		strb_fmt(b, "Look there first. Everything that is known: culprit show %s. When it "
+			 "is known and fine: culprit silence %s 2h", a->id, a->id);
 }
 
 /* The next fact; its value is written by the caller. */

@@ -26,6 +26,8 @@ struct served {
 	struct item items[LANE_BATCH];
 	unsigned n_items;
 	bool retired;      /* a reload took it away: ends with its transfer */
+	bool again;        /* the transfer tells a forgetful target what it knew */
+	int64_t again_ms, again_after; /* when next, and behind which row */
 };
 
 struct webhooks {
@@ -54,6 +56,15 @@ static void free_served(struct served **sp)
 
 static void settle(struct served *s, const struct outcome *out)
 {
+	if (s->again) { /* told before: nothing to note but that the target is away */
+		if (out->result != RESULT_SENT)
+			s->again_after = 0;
+		for (unsigned i = 0; i < s->n_items; i++)
+			item_fini(&s->items[i]);
+		s->n_items = 0;
+		s->again = false;
+		return;
+	}
 	lane_settle(s->lane, s->items, s->n_items, out, clock_wall_ms());
 	for (unsigned i = 0; i < s->n_items; i++)
 		item_fini(&s->items[i]);
@@ -145,6 +156,29 @@ static void exchange(struct webhooks *w)
 	w->n_served = kept;
 }
 
+/* Items of the next request that tells a forgetful target again; 0: none is due. */
+static unsigned tell_again(struct served *s, int64_t now, int64_t *wake)
+{
+	int64_t every = s->lane->channel->format->resend_ms;
+	unsigned n;
+
+	if (!every)
+		return 0;
+	if (now < s->again_ms && s->again_ms <= now + every) {
+		*wake = *wake < s->again_ms ? *wake : s->again_ms;
+		return 0;
+	}
+	n = outbox_active(s->lane->outbox, s->lane->queue, now - RESEND_RESOLVED_MS,
+			  s->again_after, s->items, LANE_BATCH);
+	s->again = n;
+	s->again_after = n == LANE_BATCH ? s->items[n - 1].id : 0;
+	if (n < LANE_BATCH) {
+		s->again_ms = now + every;
+		*wake = *wake < s->again_ms ? *wake : s->again_ms;
+	}
+	return n;
+}
+
 /* Starts what is due; returns how long nothing else will be. */
 static int64_t begin(struct webhooks *w)
 {
@@ -157,6 +191,8 @@ static int64_t begin(struct webhooks *w)
 		if (s->hook || s->retired)
 			continue;
 		s->n_items = lane_pick(s->lane, now, s->items, LANE_BATCH, &wake);
+		if (!s->n_items)
+			s->n_items = tell_again(s, now, &wake);
 		if (s->n_items)
 			start(w, s, now);
 		else if (wake != INT64_MAX) /* the clock may run faster than ours sleeps */

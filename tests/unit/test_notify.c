@@ -605,7 +605,7 @@ static void every_mistake_in_a_section_has_its_sentence(void **state)
 		{ { .kind = CHANNEL_WEBHOOK, .url = "file:///etc/passwd" }, "is no URL" },
 		{ { .kind = CHANNEL_WEBHOOK, .url = "http://h/", .url_file = empty }, "both given" },
 		{ { .kind = CHANNEL_WEBHOOK, .url = "http://h/", .format = "slak" },
-		  "format \"slak\" is unknown; there are json, slack" },
+		  "format \"slak\" is unknown; there are json, slack, mattermost" },
 		{ { .kind = CHANNEL_WEBHOOK, .url = "http://h/", .secret_file = "/no/such" },
 		  "cannot open /no/such" },
 		{ { .kind = CHANNEL_EXEC }, "full path" },
