@@ -198,7 +198,7 @@ const char *config_needs_restart(const struct config *a, const struct config *b,
 	*buf = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (!parts[i].same && len < size)
-			len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? ", " : "",
-						parts[i].name);
+			len += (size_t)snprintf(buf + len, size - len, "%s%s",
+						len ? ", " : "", parts[i].name);
 	return buf;
 }

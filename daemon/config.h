@@ -44,7 +44,7 @@ struct http_conf {
 };
 
 struct history_conf {
-	char *url;             /* for store_open, its default filled in from the state directory */
+	char *url;             /* for store_open, its default filled in */
 	char *password_file;   /* "" */
 	int64_t keep_ms;       /* five-minute bins */
 	int64_t rollups_ms;    /* hours, days, alerts */
@@ -66,7 +66,7 @@ struct forward_conf {
 };
 
 struct interface_conf {
-	int64_t index;      /* ifIndex; -1: known by name only, when its exporter tells it */
+	int64_t index;      /* ifIndex; -1: known by name alone, once its exporter tells */
 	char *name;         /* "" when only the index is given */
 	uint64_t speed_bps; /* 0: not told */
 	uint32_t sampling;  /* 1 in N; 0: as the exporter's */
@@ -99,19 +99,19 @@ enum window_kind { WINDOW_SLICES, WINDOW_DAY, WINDOW_WEEK, WINDOW_MONTH };
 struct rule_conf {
 	char *name;
 	bool enabled;
-	char *filter;            /* has been compiled once: it is right; "" is every flow */
+	char *filter;            /* compiled once, so it is right; "" is every flow */
 	struct measure measure;
 	enum by by;
-	enum window_kind window; /* the last `slices` slices, or a local calendar day … */
+	enum window_kind window; /* the last `slices` slices, or a calendar day … */
 	uint32_t slices;         /* 1 .. 360; 0 for calendar windows */
-	double above, below;     /* in the measure's unit, utilisation as a share of 1; NAN */
+	double above, below;     /* in the measure's unit, utilisation of 1; NAN: none */
 	double clear;            /* in the measure's unit; NAN: the limit itself */
 	int64_t for_ms;
-	double warn;             /* calendar windows with `above`: share of the limit at which a
-				    warning goes out; 0: none */
+	double warn;             /* calendar windows with `above`: share of the limit at
+				    which a warning goes out; 0: none */
 	const struct detector *detector; /* NULL: only above and below */
 	void *detector_conf;     /* detector->conf_size octets; NULL without detector */
-	double budget_total;     /* alarms a week over all series of the rule; NAN: no cap */
+	double budget_total;     /* alarms a week over all its series; NAN: no cap */
 	enum severity severity;
 	char **notify;           /* names of channels */
 	size_t n_notify;
@@ -148,8 +148,8 @@ struct config {
 	bool only_known;         /* refuse exporters without a section */
 	uint32_t max_exporters;
 	uint64_t receive_buffer; /* octets asked of the kernel for each socket */
-	char *user, *group;      /* whom to become when started as root; "" : "culprit" when
-				    there is such an account, its own group */
+	char *user, *group;      /* whom to become when started as root; "": "culprit"
+				    when there is such an account, its own group */
 };
 
 struct config_error {
@@ -181,8 +181,8 @@ void config_print(const struct config *c, FILE *to);
 void config_errors_print(const struct config_errors *errs, FILE *to);
 void config_errors_free(struct config_errors *errs);
 /* For what is found later, by parts that check their own settings. file may be NULL. */
-void config_errors_add(struct config_errors *errs, bool warning, const char *file, int line,
-		       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void config_errors_add(struct config_errors *errs, bool warning, const char *file,
+		       int line, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /* Names of the fields above that only take effect at a restart and differ between the
  * two, comma separated in buf; "" when a reload brings everything. */

@@ -84,8 +84,9 @@ static void check_name(void *arg, const char *kind, const char *name)
 	const struct filter_place *p = arg;
 	const struct config *c = p->r->c;
 	bool interface = !strcmp(kind, "interface");
-	const char **names = interface ? interface_names(c) :
-			     !strcmp(kind, "exporter") ? exporter_names(c) : network_names(c);
+	const char **names = interface			 ? interface_names(c)
+			     : !strcmp(kind, "exporter") ? exporter_names(c)
+							 : network_names(c);
 	struct addr addr;
 	char hint[HINT];
 
@@ -93,8 +94,10 @@ static void check_name(void *arg, const char *kind, const char *name)
 	if (among(name, names) || (!strcmp(kind, "exporter") && addr_parse(name, &addr)))
 		; /* known */
 	else if (interface)
-		config_warn(p->r, p->v, "filter: no section names an interface \"%s\", so the "
-			    "filter matches only once an exporter tells that name%s", name, hint);
+		config_warn(p->r, p->v,
+			    "filter: no section names an interface \"%s\", so the "
+			    "filter matches only once an exporter tells that name%s",
+			    name, hint);
 	else
 		config_bad(p->r, p->v, "filter: there is no %s \"%s\"%s", kind, name,
 			   *hint ? hint : "; add a section for it, or write its address");
@@ -127,16 +130,19 @@ static void check_notify(struct config_reader *r, const struct node *n)
 
 	for (size_t i = 0; i < count; i++) {
 		if (!among(list[i]->text, names))
-			config_bad(r, list[i], "notify: there is no channel \"%s\"%s", list[i]->text,
-				   *config_hint(list[i]->text, names, hint, sizeof(hint)) ? hint :
-				   "; add a section notify NAME { }");
+			config_bad(r, list[i], "notify: there is no channel \"%s\"%s",
+				   list[i]->text,
+				   *config_hint(list[i]->text, names, hint, sizeof(hint))
+				       ? hint
+				       : "; add a section notify NAME { }");
 		for (size_t j = 0; j < i; j++)
 			if (!strcmp(list[j]->text, list[i]->text))
-				config_bad(r, list[i], "notify: \"%s\" is listed twice", list[i]->text);
+				config_bad(r, list[i], "notify: \"%s\" is listed twice",
+					   list[i]->text);
 	}
 	if (count >= ALERT_NOTIFY)
-		config_bad(r, list[count - 1], "notify: %zu channels; %d are the most", count,
-			   ALERT_NOTIFY - 1);
+		config_bad(r, list[count - 1], "notify: %zu channels; %d are the most",
+			   count, ALERT_NOTIFY - 1);
 	free(names);
 	free(list);
 }
@@ -158,12 +164,15 @@ static void check_rule(struct config_reader *r, const struct node *n,
 	if (rule->measure.kind != MEASURE_UTILISATION)
 		return;
 	if (rule->by != BY_INTERFACE)
-		config_bad(r, config_value(n, "measure"), "measure: utilisation is a share of an "
+		config_bad(r, config_value(n, "measure"),
+			   "measure: utilisation is a share of an "
 			   "interface's speed; write by = \"interface\"");
 	else if (!any_speed(r->c))
-		config_warn_node(r, n, "rule %s measures utilisation, but no interface section has "
-				 "a speed; only interfaces whose exporter tells it are judged",
-				 n->title);
+		config_warn_node(
+		    r, n,
+		    "rule %s measures utilisation, but no interface section has "
+		    "a speed; only interfaces whose exporter tells it are judged",
+		    n->title);
 }
 
 static void check_exporters(struct config_reader *r, const struct node *n, size_t i)
@@ -173,9 +182,13 @@ static void check_exporters(struct config_reader *r, const struct node *n, size_
 	for (size_t j = 0; j < i; j++) {
 		const struct exporter_conf *o = &r->c->exporters[j];
 
-		if (addr_eq(&o->addr, &e->addr) && o->port == e->port && !addr_is_none(&e->addr))
-			config_bad_node(r, n, "exporter %s has the address of exporter %s; give "
-					"both their source port, or remove one", e->name, o->name);
+		if (addr_eq(&o->addr, &e->addr) && o->port == e->port &&
+		    !addr_is_none(&e->addr))
+			config_bad_node(
+			    r, n,
+			    "exporter %s has the address of exporter %s; give "
+			    "both their source port, or remove one",
+			    e->name, o->name);
 	}
 }
 
@@ -189,12 +202,16 @@ static void check_network(struct config_reader *r, const struct node *n, size_t 
 			const struct network_conf *o = &r->c->networks[j];
 
 			for (size_t b = 0; b < o->n_prefixes; b++)
-				if (addr_eq(&o->prefixes[b].addr, &net->prefixes[a].addr) &&
+				if (addr_eq(&o->prefixes[b].addr,
+					    &net->prefixes[a].addr) &&
 				    o->prefixes[b].bits == net->prefixes[a].bits)
-					config_bad_node(r, n, "network %s has %s, which network %s "
-							"has too; remove it from one", net->name,
-							prefix_text(&net->prefixes[a], text),
-							o->name);
+					config_bad_node(
+					    r, n,
+					    "network %s has %s, which network %s "
+					    "has too; remove it from one",
+					    net->name,
+					    prefix_text(&net->prefixes[a], text),
+					    o->name);
 		}
 	}
 }
@@ -213,7 +230,8 @@ static void check_timezone(struct config_reader *r)
 		config_errors_add(r->errs, false, NULL, 0, "timezone: %s", err.msg);
 		return;
 	}
-	if (holidays && *holidays->text && !calendar_load_holidays(cal, r->c->holidays, &err))
+	if (holidays && *holidays->text &&
+	    !calendar_load_holidays(cal, r->c->holidays, &err))
 		config_bad(r, holidays, "holidays: %s", err.msg);
 	calendar_free(&cal);
 }
@@ -224,11 +242,15 @@ static void check_accounts(struct config_reader *r)
 			   *group = config_value(r->root, "group");
 
 	if (user && *user->text && !getpwnam(user->text))
-		config_bad(r, user, "user: there is no account \"%s\"; create it or remove the line",
-			   user->text);
+		config_bad(
+		    r, user,
+		    "user: there is no account \"%s\"; create it or remove the line",
+		    user->text);
 	if (group && *group->text && !getgrnam(group->text))
-		config_bad(r, group, "group: there is no group \"%s\"; create it or remove the line",
-			   group->text);
+		config_bad(
+		    r, group,
+		    "group: there is no group \"%s\"; create it or remove the line",
+		    group->text);
 }
 
 static void check_history(struct config_reader *r, const struct node *n)
@@ -243,8 +265,10 @@ static void check_history(struct config_reader *r, const struct node *n)
 	if (url && *url->text && !store_check(h->url, &opts, &err))
 		config_bad(r, url, "%s", err.msg);
 	if (h->rollups_ms < h->keep_ms)
-		config_bad_node(r, n, "history: rollups are kept for less time than the bins they "
-				"are made of; write rollups at least as long as keep");
+		config_bad_node(
+		    r, n,
+		    "history: rollups are kept for less time than the bins they "
+		    "are made of; write rollups at least as long as keep");
 }
 
 static void check_http(struct config_reader *r, const struct node *n)
@@ -254,11 +278,17 @@ static void check_http(struct config_reader *r, const struct node *n)
 	bool local = !strncmp(h->address, "127.", 4) || !strcmp(h->address, "::1");
 
 	if (h->enabled && !local && !*h->token_file)
-		config_warn_node(r, n, "http listens on %s and asks for no token: whoever reaches "
-				 "it sees who talks to whom; write token_file, or put a proxy with a "
-				 "login in front", h->address);
-	if (url && *url->text && strncmp(h->url, "http://", 7) && strncmp(h->url, "https://", 8))
-		config_bad(r, url, "url: \"%s\" does not begin with http:// or https://", h->url);
+		config_warn_node(
+		    r, n,
+		    "http listens on %s and asks for no token: whoever reaches "
+		    "it sees who talks to whom; write token_file, or put a proxy with a "
+		    "login in front",
+		    h->address);
+	if (url && *url->text && strncmp(h->url, "http://", 7) &&
+	    strncmp(h->url, "https://", 8))
+		config_bad(
+		    r, url,
+		    "url: write the whole of it, beginning with http:// or https://");
 }
 
 void config_check(struct config_reader *r)

@@ -25,9 +25,35 @@ static void add(struct config_errors *errs, bool warning, const char *file, int 
 	}
 	errs->list = xrealloc(errs->list, errs->n + 1, sizeof(*errs->list));
 	e = &errs->list[errs->n++];
-	*e = (struct config_error){ .file = file ? xstrdup(file) : NULL, .line = line,
-				    .msg = msg, .warning = warning };
+	*e = (struct config_error){ .file = file ? xstrdup(file) : NULL,
+				    .line = line,
+				    .msg = msg,
+				    .warning = warning };
 	errs->n_errors += !warning;
+}
+
+/* Adds text, the URLs in it only up to their host: the rest is often a secret (a chat's
+ * hook), and errors end up in logs. */
+static void add_safely(struct strb *b, const char *text)
+{
+	const char *url;
+
+	while ((url = strstr(text, "http")) && (url = strstr(url, "://"))) {
+		const char *host = url + 3, *end = host + strcspn(host, " \t\n\"',;");
+		const char *path = host + strcspn(host, "/?#"), *user;
+
+		if (path > end)
+			path = end;
+		user = memrchr(host, '@', (size_t)(path - host));
+		strb_addn(b, text, (size_t)(host - text));
+		if (user)
+			host = user + 1;
+		strb_addn(b, host, (size_t)(path - host));
+		if (path < end)
+			strb_add(b, "/…");
+		text = end;
+	}
+	strb_add(b, text);
 }
 
 /* What was read may be in the sentence, so the sentence is made inert here: -t writes
@@ -35,18 +61,20 @@ static void add(struct config_errors *errs, bool warning, const char *file, int 
 static void vadd(struct config_errors *errs, bool warning, const char *file, int line,
 		 const char *fmt, va_list ap)
 {
-	struct strb inert = { 0 };
+	struct strb inert = { 0 }, safe = { 0 };
 	char *msg;
 
 	if (vasprintf(&msg, fmt, ap) < 0)
 		abort();
-	strb_tty(&inert, msg);
+	add_safely(&safe, msg);
+	strb_tty(&inert, safe.s);
+	strb_free(&safe);
 	free(msg);
 	add(errs, warning, file, line, strb_take(&inert));
 }
 
-void config_errors_add(struct config_errors *errs, bool warning, const char *file, int line,
-		       const char *fmt, ...)
+void config_errors_add(struct config_errors *errs, bool warning, const char *file,
+		       int line, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -106,7 +134,8 @@ void config_errors_sort(struct config_errors *errs)
 		size_t r = rank[i], j = i;
 
 		for (; j && (rank[j - 1] > r ||
-			     (rank[j - 1] == r && errs->list[j - 1].line > e.line)); j--) {
+			     (rank[j - 1] == r && errs->list[j - 1].line > e.line));
+		     j--) {
 			errs->list[j] = errs->list[j - 1];
 			rank[j] = rank[j - 1];
 		}
@@ -162,7 +191,8 @@ static size_t distance(const char *a, const char *b)
 		for (size_t j = 1; j <= lb; j++) {
 			int cb = tolower((unsigned char)b[j - 1]);
 
-			now[j] = least(up[j - 1] + (ca != cb), least(up[j], now[j - 1]) + 1);
+			now[j] =
+			    least(up[j - 1] + (ca != cb), least(up[j], now[j - 1]) + 1);
 			if (i > 1 && j > 1 && ca != cb &&
 			    ca == tolower((unsigned char)b[j - 2]) &&
 			    cb == tolower((unsigned char)a[i - 2]))

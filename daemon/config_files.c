@@ -23,9 +23,12 @@ static char *read_file(const char *file, size_t *len, struct err *err)
 	char *buf;
 	FILE *f;
 
-	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode)) { /* opening a pipe could wait */
-		err_set(err, S_ISDIR(st.st_mode) ? "%s is a directory; name a file in it" :
-			"%s is not a plain file", file);
+	if (stat(file, &st) == 0 &&
+	    !S_ISREG(st.st_mode)) { /* opening a pipe could wait */
+		err_set(err,
+			S_ISDIR(st.st_mode) ? "%s is a directory; name a file in it"
+					    : "%s is not a plain file",
+			file);
 		return NULL;
 	}
 	f = fopen(file, "re");
@@ -67,8 +70,8 @@ bool config_scan_file(struct config_scan *s, const char *file, struct err *err)
 		return err_set(err, "%s: %s", file, strerror(errno));
 	if (in_a_circle(s, real)) {
 		free(real);
-		return err_set(err, "%s would include itself for ever; remove one include",
-			       file);
+		return err_set(
+		    err, "%s would include itself for ever; remove one include", file);
 	}
 	src = read_file(file, &len, err);
 	if (!src) {
@@ -106,8 +109,8 @@ void config_scan_include(struct config_scan *s, const char *from, int line,
 			struct err err;
 
 			if (!config_scan_file(s, found.gl_pathv[i], &err))
-				config_errors_add(s->errs, false, line ? from : NULL, line, "%s",
-						  err.msg);
+				config_errors_add(s->errs, false, line ? from : NULL,
+						  line, "%s", err.msg);
 		}
 	}
 	globfree(&found);

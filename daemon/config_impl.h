@@ -14,7 +14,7 @@
 enum setting_kind {
 	SET_TEXT,     /* char * */
 	SET_PATH,     /* char *, relative to the file it is written in */
-	SET_SECRET,   /* the same, a file that others must not read; its mode is checked */
+	SET_SECRET,   /* the same, a file whose mode must keep others out */
 	SET_BOOL,     /* bool */
 	SET_SIZE,     /* uint64_t, octets; min and max too */
 	SET_COUNT,    /* uint32_t */
@@ -88,7 +88,7 @@ void config_tokens_free(struct tokens *t);
 /* ---- config_files.c, config_scan.c: what is wrong with the words ---- */
 struct config_text {
 	char *file; /* as given, or as included */
-	char *text; /* clean: no comments, no unknown words, as many lines as the original */
+	char *text; /* no comments, no unknown words, lines as in the original */
 };
 
 struct scan_title {
@@ -115,7 +115,8 @@ bool config_scan_file(struct config_scan *s, const char *file, struct err *err);
  * 0 when nobody wrote one. */
 void config_scan_include(struct config_scan *s, const char *from, int line,
 			 const char *name);
-void config_scan_text(struct config_scan *s, const char *file, const char *src, size_t len);
+void config_scan_text(struct config_scan *s, const char *file, const char *src,
+		      size_t len);
 void config_scan_free(struct config_scan *s);
 
 /* ---- config_parse.c: libconfuse ---- */
@@ -166,7 +167,8 @@ void config_warn_node(struct config_reader *r, const struct node *n, const char 
 void config_fill(struct config_reader *r, const struct section *s, const struct node *n,
 		 void *into);
 void config_read(struct config_reader *r);
-void config_read_rule(struct config_reader *r, const struct node *n, struct rule_conf *rule);
+void config_read_rule(struct config_reader *r, const struct node *n,
+		      struct rule_conf *rule);
 void config_check(struct config_reader *r);
 /* Names of what is in the configuration: letters, digits, - _ and dots. */
 bool config_name_ok(struct config_reader *r, const struct node *n);

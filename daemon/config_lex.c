@@ -43,8 +43,8 @@ static struct token *add(struct lexer *l, enum token_kind kind, size_t from, int
 
 	if (!(t->n & (t->n - 1))) /* at 0, 1, 2, 4 …: room for as many again */
 		t->list = xrealloc(t->list, t->n ? 2 * t->n : 1, sizeof(*t->list));
-	t->list[t->n] = (struct token){ .kind = kind, .line = line, .from = from,
-					.plain = true };
+	t->list[t->n] =
+	    (struct token){ .kind = kind, .line = line, .from = from, .plain = true };
 	return &t->list[t->n++];
 }
 
@@ -66,9 +66,10 @@ static bool variable(struct lexer *l)
 	while (to < l->len && !strchr("}\"\n", l->src[to]))
 		to++;
 	if (to >= l->len || l->src[to] != '}') {
-		config_errors_add(l->errs, false, l->file, l->line,
-				  "${ begins the name of an environment variable, but no } "
-				  "ends it; write \\${ for the characters themselves");
+		config_errors_add(
+		    l->errs, false, l->file, l->line,
+		    "${ begins the name of an environment variable, but no } "
+		    "ends it; write \\${ for the characters themselves");
 		l->at = to;
 		return false;
 	}
@@ -79,7 +80,8 @@ static bool variable(struct lexer *l)
 	if (!other && !getenv(name)) {
 		config_errors_add(l->errs, false, l->file, l->line,
 				  "environment variable %s is not set; set it, or give a "
-				  "value for that case: ${%s:-value}", name, name);
+				  "value for that case: ${%s:-value}",
+				  name, name);
 		ok = false;
 	}
 	free(name);
@@ -122,9 +124,11 @@ static void string(struct lexer *l)
 		int c = look(l, 0);
 
 		if (c < 0 || c == '\n') {
-			config_errors_add(l->errs, false, l->file, t->line,
-					  "the string that begins here with %c has no end on "
-					  "its line; add a %c", quote, quote);
+			config_errors_add(
+			    l->errs, false, l->file, t->line,
+			    "the string that begins here with %c has no end on "
+			    "its line; add a %c",
+			    quote, quote);
 			/* A } at the end of the line was hardly meant to be in it. */
 			while (l->at > text && strchr(" \t\r}", l->src[l->at - 1]))
 				l->at--;
@@ -191,8 +195,8 @@ static void mark(struct lexer *l)
 		char c;
 		enum token_kind kind;
 	} marks[] = {
-		{ '{', TOKEN_OPEN }, { '}', TOKEN_CLOSE }, { '(', TOKEN_LEFT },
-		{ ')', TOKEN_RIGHT }, { '=', TOKEN_IS }, { ',', TOKEN_COMMA },
+		{ '{', TOKEN_OPEN },  { '}', TOKEN_CLOSE }, { '(', TOKEN_LEFT },
+		{ ')', TOKEN_RIGHT }, { '=', TOKEN_IS },    { ',', TOKEN_COMMA },
 	};
 	int c = look(l, 0);
 

@@ -74,14 +74,16 @@ static cfg_opt_t *options_of(const struct section *s)
 	for (size_t i = 0; i < n; i++) {
 		const struct setting *set = config_setting(s, words[i]);
 		const struct section *kid = set ? NULL : config_kid(s, words[i]);
-		cfg_opt_t one = CFG_PTR_CB(words[i], NULL, CFGF_NONE, on_value, free_place);
-		cfg_opt_t list = CFG_PTR_LIST_CB(words[i], NULL, CFGF_NONE, on_value,
-						 free_place);
+		cfg_opt_t one =
+		    CFG_PTR_CB(words[i], NULL, CFGF_NONE, on_value, free_place);
+		cfg_opt_t list =
+		    CFG_PTR_LIST_CB(words[i], NULL, CFGF_NONE, on_value, free_place);
 
 		if (kid) {
-			cfg_opt_t sec = CFG_SEC(words[i], options_of(kid),
-						(kid->many ? CFGF_MULTI : CFGF_NODEFAULT) |
-						(kid->title ? CFGF_TITLE : 0));
+			cfg_opt_t sec =
+			    CFG_SEC(words[i], options_of(kid),
+				    (kid->many ? CFGF_MULTI : CFGF_NODEFAULT) |
+					(kid->title ? CFGF_TITLE : 0));
 			opts[i + 2] = sec;
 		} else {
 			opts[i + 2] = set->list ? list : one;
@@ -125,8 +127,8 @@ static void add_values(struct node *n, cfg_opt_t *opt)
 		/* opt->name goes with libconfuse's tree; ours stays. */
 		for (config_words(n->what, words); strcmp(*w, opt->name); w++)
 			;
-		n->values[n->n_values++] = (struct value){ set, *w, xstrdup(p->text),
-							   p->file, p->line };
+		n->values[n->n_values++] =
+		    (struct value){ set, *w, xstrdup(p->text), p->file, p->line };
 	}
 }
 

@@ -22,9 +22,9 @@ const char *config_size_text(uint64_t v, char *buf)
 		const char *unit;
 	} units[] = {
 		{ UINT64_C(1) << 40, "Ti" }, { UINT64_C(1000000000000), "T" },
-		{ 1 << 30, "Gi" },           { 1000000000, "G" },
-		{ 1 << 20, "Mi" },           { 1000000, "M" },
-		{ 1 << 10, "Ki" },           { 1000, "k" },
+		{ 1 << 30, "Gi" },	     { 1000000000, "G" },
+		{ 1 << 20, "Mi" },	     { 1000000, "M" },
+		{ 1 << 10, "Ki" },	     { 1000, "k" },
 	};
 
 	for (size_t i = 0; v && i < ARRAY_LEN(units); i++) {
@@ -44,14 +44,15 @@ const char *config_duration_text(int64_t ms, char *buf)
 		int64_t ms;
 		const char *unit;
 	} units[] = {
-		{ 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" },
+		{ 86400000, "d" }, { 3600000, "h" }, { 60000, "m" },
+		{ 1000, "s" },	   { 1, "ms" },
 	};
 	int len = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
 		if (ms >= units[i].ms)
-			len += snprintf(buf + len, (size_t)(UNIT_TEXT - len), "%" PRId64 "%s",
-					ms / units[i].ms, units[i].unit);
+			len += snprintf(buf + len, (size_t)(UNIT_TEXT - len),
+					"%" PRId64 "%s", ms / units[i].ms, units[i].unit);
 		ms %= units[i].ms;
 	}
 	if (!len)
@@ -177,9 +178,7 @@ static void field(FILE *to, int depth, const struct setting *set, const void *of
 	case SET_TEXT:
 	case SET_PATH:
 	case SET_SECRET:
-	case SET_ADDRESS:
-		text_line(to, depth, set->name, *(char *const *)at);
-		break;
+	case SET_ADDRESS: text_line(to, depth, set->name, *(char *const *)at); break;
 	case SET_BOOL:
 		bare(to, depth, set->name, *(const bool *)at ? "yes" : "no");
 		break;
@@ -196,10 +195,10 @@ static void field(FILE *to, int depth, const struct setting *set, const void *of
 		bare(to, depth, set->name, buf);
 		break;
 	case SET_DURATION:
-		bare(to, depth, set->name, config_duration_text(*(const int64_t *)at, buf));
+		bare(to, depth, set->name,
+		     config_duration_text(*(const int64_t *)at, buf));
 		break;
-	case SET_OWN:
-		break;
+	case SET_OWN: break;
 	}
 }
 
@@ -247,7 +246,8 @@ static void list_close(struct list *l)
 	fputs("}\n", l->to);
 }
 
-static void texts(FILE *to, int depth, const char *name, const char *const *values, size_t n)
+static void texts(FILE *to, int depth, const char *name, const char *const *values,
+		  size_t n)
 {
 	struct list l = list_open(to, depth, name);
 
@@ -303,7 +303,8 @@ static void print_exporter(FILE *to, const struct exporter_conf *e)
 
 		snprintf(index, sizeof(index), "%" PRId64, f->index);
 		open_section(to, 1, "interface", f->index < 0 ? f->name : index);
-		for (const struct setting *set = config_interface.settings; set->name; set++)
+		for (const struct setting *set = config_interface.settings; set->name;
+		     set++)
 			if (f->index >= 0 || strcmp(set->name, "name"))
 				field(to, 2, set, f);
 		fputs("\t}\n", to);
@@ -311,14 +312,16 @@ static void print_exporter(FILE *to, const struct exporter_conf *e)
 	fputs("}\n", to);
 }
 
-static void print_limit(FILE *to, const struct rule_conf *rule, const char *name, double v)
+static void print_limit(FILE *to, const struct rule_conf *rule, const char *name,
+			double v)
 {
 	char buf[UNIT_TEXT], percent[UNIT_TEXT + 2];
 
 	if (isnan(v))
 		return;
 	if (rule->measure.kind == MEASURE_UTILISATION) {
-		snprintf(percent, sizeof(percent), "%s%%", config_number_text(v * 100, buf));
+		snprintf(percent, sizeof(percent), "%s%%",
+			 config_number_text(v * 100, buf));
 		bare(to, 1, name, percent);
 	} else {
 		bare(to, 1, name, config_number_text(v, buf));
@@ -345,8 +348,10 @@ static void print_window(FILE *to, const struct rule_conf *rule)
 	static const char *const words[] = { "", "day", "week", "month" };
 	char buf[UNIT_TEXT];
 
-	bare(to, 1, "window", rule->window == WINDOW_SLICES ?
-	     config_duration_text((int64_t)rule->slices * SLICE_MS, buf) : words[rule->window]);
+	bare(to, 1, "window",
+	     rule->window == WINDOW_SLICES
+		 ? config_duration_text((int64_t)rule->slices * SLICE_MS, buf)
+		 : words[rule->window]);
 }
 
 static void print_rule(FILE *to, const struct rule_conf *rule)
@@ -362,7 +367,8 @@ static void print_rule(FILE *to, const struct rule_conf *rule)
 	print_limit(to, rule, "below", rule->below);
 	print_limit(to, rule, "clear", rule->clear);
 	if (rule->window != WINDOW_SLICES) {
-		snprintf(text, sizeof(text), "%s%%", config_number_text(rule->warn * 100, buf));
+		snprintf(text, sizeof(text), "%s%%",
+			 config_number_text(rule->warn * 100, buf));
 		bare(to, 1, "warn", text);
 	}
 	if (rule->detector) {
@@ -413,7 +419,8 @@ void config_print(const struct config *c, FILE *to)
 {
 	char text[ADDR_TEXT + 4];
 
-	fprintf(to, "# %s, state in %s\n", c->file ? c->file : "no file: defaults", c->state_dir);
+	fprintf(to, "# %s, state in %s\n", c->file ? c->file : "no file: defaults",
+		c->state_dir);
 	print_root(c, to);
 	for (enum listen_kind k = 0; k < LISTEN_KINDS; k++)
 		print_listen(to, c, k);

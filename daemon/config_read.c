@@ -53,20 +53,25 @@ static void check_secret(struct config_reader *r, const struct value *v, const c
 	} else if (!S_ISREG(st.st_mode)) {
 		config_bad(r, v, "%s: %s is not a file", v->name, path);
 	} else if (st.st_mode & (07777 & ~0640)) {
-		config_bad(r, v, "%s: %s has mode %04o, so others can read or change it; "
-			   "chmod 640 %s", v->name, path, (unsigned)st.st_mode & 07777, path);
+		config_bad(r, v,
+			   "%s: %s has mode %04o, so others can read or change it; "
+			   "chmod 640 %s",
+			   v->name, path, (unsigned)st.st_mode & 07777, path);
 	} else if (access(path, R_OK) < 0) {
-		config_bad(r, v, "%s: %s cannot be read by this user; chown it to the user "
-			   "that culpritd runs as", v->name, path);
+		config_bad(r, v,
+			   "%s: %s cannot be read by this user; chown it to the user "
+			   "that culpritd runs as",
+			   v->name, path);
 	} else if (!st.st_size) {
-		config_bad(r, v, "%s: %s is empty; write the secret into it", v->name, path);
+		config_bad(r, v, "%s: %s is empty; write the secret into it", v->name,
+			   path);
 	}
 }
 
 static void read_bool(struct config_reader *r, const struct value *v, bool *out)
 {
-	static const char *const words[] = { "yes", "no", "true", "false", "on", "off", "1",
-					     "0", NULL };
+	static const char *const words[] = { "yes", "no", "true", "false", "on",
+					     "off", "1",  "0",	  NULL };
 	char hint[HINT];
 
 	for (size_t i = 0; words[i]; i++) {
@@ -96,7 +101,8 @@ static void read_size(struct config_reader *r, const struct value *v, uint64_t *
 	uint64_t x;
 
 	if (!parse_size(v->text, &x))
-		config_bad(r, v, "%s: \"%s\" is not a size; write it like 256M, 20G or 1.5Gi",
+		config_bad(r, v,
+			   "%s: \"%s\" is not a size; write it like 256M, 20G or 1.5Gi",
 			   v->name, v->text);
 	else if (in_bounds(r, v, (double)x, config_size_text((uint64_t)v->what->min, low),
 			   config_size_text((uint64_t)v->what->max, high)))
@@ -121,8 +127,10 @@ static void read_rate(struct config_reader *r, const struct value *v, uint64_t *
 	double x;
 
 	if (!parse_rate(v->text, &x))
-		config_bad(r, v, "%s: \"%s\" is not a rate; write bits a second, like 20M or "
-			   "1.5G", v->name, v->text);
+		config_bad(r, v,
+			   "%s: \"%s\" is not a rate; write bits a second, like 20M or "
+			   "1.5G",
+			   v->name, v->text);
 	else if (in_bounds(r, v, x, config_number_text(v->what->min, low),
 			   config_number_text(v->what->max, high)))
 		*out = (uint64_t)llround(x);
@@ -134,8 +142,9 @@ static void read_duration(struct config_reader *r, const struct value *v, int64_
 	int64_t x;
 
 	if (!parse_duration(v->text, &x))
-		config_bad(r, v, "%s: \"%s\" is not a time; write it like 30s, 5m, 1h30m or 35d",
-			   v->name, v->text);
+		config_bad(
+		    r, v, "%s: \"%s\" is not a time; write it like 30s, 5m, 1h30m or 35d",
+		    v->name, v->text);
 	else if (in_bounds(r, v, (double)x,
 			   config_duration_text((int64_t)v->what->min, low),
 			   config_duration_text((int64_t)v->what->max, high)))
@@ -167,8 +176,10 @@ static void read_address(struct config_reader *r, const struct value *v, char **
 	if (is_address(v->text))
 		set_text(out, xstrdup(v->text));
 	else
-		config_bad(r, v, "%s: \"%s\" is not an address; write it in numbers, like "
-			   "192.0.2.1, 2001:db8::1 or ::", v->name, v->text);
+		config_bad(r, v,
+			   "%s: \"%s\" is not an address; write it in numbers, like "
+			   "192.0.2.1, 2001:db8::1 or ::",
+			   v->name, v->text);
 }
 
 static void read_value(struct config_reader *r, const struct value *v, void *into)
@@ -176,38 +187,21 @@ static void read_value(struct config_reader *r, const struct value *v, void *int
 	void *field = (char *)into + v->what->off;
 
 	switch (v->what->kind) {
-	case SET_TEXT:
-		set_text(field, xstrdup(v->text));
-		break;
+	case SET_TEXT: set_text(field, xstrdup(v->text)); break;
 	case SET_SECRET:
 	case SET_PATH:
 		set_text(field, path_of(v));
 		if (v->what->kind == SET_SECRET && *v->text)
 			check_secret(r, v, *(char **)field);
 		break;
-	case SET_BOOL:
-		read_bool(r, v, field);
-		break;
-	case SET_SIZE:
-		read_size(r, v, field);
-		break;
-	case SET_COUNT:
-		read_count(r, v, field);
-		break;
-	case SET_PORT:
-		read_port(r, v, field);
-		break;
-	case SET_RATE:
-		read_rate(r, v, field);
-		break;
-	case SET_DURATION:
-		read_duration(r, v, field);
-		break;
-	case SET_ADDRESS:
-		read_address(r, v, field);
-		break;
-	case SET_OWN:
-		break;
+	case SET_BOOL: read_bool(r, v, field); break;
+	case SET_SIZE: read_size(r, v, field); break;
+	case SET_COUNT: read_count(r, v, field); break;
+	case SET_PORT: read_port(r, v, field); break;
+	case SET_RATE: read_rate(r, v, field); break;
+	case SET_DURATION: read_duration(r, v, field); break;
+	case SET_ADDRESS: read_address(r, v, field); break;
+	case SET_OWN: break;
 	}
 }
 
@@ -235,7 +229,8 @@ bool config_name_ok(struct config_reader *r, const struct node *n)
 
 	if (len && len < NAME_LEN && strspn(n->title, ok) == len)
 		return true;
-	config_bad_node(r, n, "%s \"%s\": a name has 1 to %d letters, digits, - _ and dots",
+	config_bad_node(r, n,
+			"%s \"%s\": a name has 1 to %d letters, digits, - _ and dots",
 			n->what->name, n->title, NAME_LEN - 1);
 	return false;
 }
@@ -247,8 +242,10 @@ static void add_listener(struct config *c, enum listen_kind kind, const char *ad
 	struct listener_conf *l;
 
 	for (size_t i = 0; i < c->n_listeners; i++)
-		if (c->listeners[i].port == port && !strcmp(c->listeners[i].address, address))
-			return; /* any version is understood on any port: once is enough */
+		if (c->listeners[i].port == port &&
+		    !strcmp(c->listeners[i].address, address))
+			return; /* any version is understood on any port: once is enough
+				 */
 	c->listeners = xrealloc(c->listeners, c->n_listeners + 1, sizeof(*c->listeners));
 	l = &c->listeners[c->n_listeners++];
 	*l = (struct listener_conf){ kind, xstrdup(address), port };
@@ -270,7 +267,8 @@ static void read_listen(struct config_reader *r, const struct node *n)
 	while (kind < LISTEN_KINDS && strcmp(n->title, words[kind]))
 		kind++;
 	if (kind == LISTEN_KINDS) {
-		config_bad_node(r, n, "listen \"%s\": write netflow, ipfix or sflow%s", n->title,
+		config_bad_node(r, n, "listen \"%s\": write netflow, ipfix or sflow%s",
+				n->title,
 				config_hint(n->title, words, hint, sizeof(hint)));
 		kind = LISTEN_NETFLOW;
 	}
@@ -280,16 +278,20 @@ static void read_listen(struct config_reader *r, const struct node *n)
 		if (n_ports && !read_port(r, ports[i], &port))
 			continue;
 		if (!port)
-			config_bad(r, ports[i], "port: 0 would be a port that no exporter can "
-				   "know; write %u", usual_port[kind]);
+			config_bad(r, ports[i],
+				   "port: 0 would be a port that no exporter can "
+				   "know; write %u",
+				   usual_port[kind]);
 		for (size_t j = 0; j == 0 || j < n_addresses; j++) {
 			const char *a = n_addresses ? addresses[j]->text : "::";
 
 			if (is_address(a) || !strcmp(a, "*"))
 				add_listener(r->c, kind, strcmp(a, "*") ? a : "::", port);
 			else if (!i)
-				config_bad(r, addresses[j], "address: \"%s\" is not an address; "
-					   "write it in numbers, or \"::\" for all", a);
+				config_bad(r, addresses[j],
+					   "address: \"%s\" is not an address; "
+					   "write it in numbers, or \"::\" for all",
+					   a);
 		}
 	}
 	free(addresses);
@@ -335,8 +337,10 @@ static void read_forward(struct config_reader *r)
 		if (parse_endpoint(list[i]->text, &f.addr, &f.port))
 			c->forwards[c->n_forwards++] = f;
 		else
-			config_bad(r, list[i], "forward: \"%s\" is not address and port; write "
-				   "192.0.2.99:2055 or [2001:db8::9]:2055", list[i]->text);
+			config_bad(r, list[i],
+				   "forward: \"%s\" is not address and port; write "
+				   "192.0.2.99:2055 or [2001:db8::9]:2055",
+				   list[i]->text);
 	}
 	free(list);
 }
@@ -348,7 +352,8 @@ static void read_interface(struct config_reader *r, const struct node *n,
 	uint64_t index;
 	bool number = n->title[strspn(n->title, "0123456789")] == '\0' && *n->title;
 
-	e->interfaces = xrealloc(e->interfaces, e->n_interfaces + 1, sizeof(*e->interfaces));
+	e->interfaces =
+	    xrealloc(e->interfaces, e->n_interfaces + 1, sizeof(*e->interfaces));
 	f = &e->interfaces[e->n_interfaces++];
 	*f = (struct interface_conf){ .index = -1 };
 	config_fill(r, &config_interface, n, f);
@@ -358,21 +363,28 @@ static void read_interface(struct config_reader *r, const struct node *n,
 		config_bad_node(r, n, "interface %s: an ifIndex is at most %u", n->title,
 				UINT32_MAX);
 	} else if (*f->name) {
-		config_bad_node(r, n, "interface \"%s\" has a name already; write its ifIndex "
-				"before the {, or leave name = out", n->title);
+		config_bad_node(r, n,
+				"interface \"%s\" has a name already; write its ifIndex "
+				"before the {, or leave name = out",
+				n->title);
 	} else {
 		set_text(&f->name, xstrdup(n->title));
 	}
 	if (strlen(f->name) >= NAME_LEN)
-		config_bad_node(r, n, "interface \"%s\": a name has at most %d octets", f->name,
-				NAME_LEN - 1);
+		config_bad_node(r, n, "interface \"%s\": a name has at most %d octets",
+				f->name, NAME_LEN - 1);
 	for (size_t i = 0; i + 1 < e->n_interfaces; i++) {
 		if (f->index >= 0 && e->interfaces[i].index == f->index)
-			config_bad_node(r, n, "interface %s of exporter %s is there twice; "
-					"keep one", n->title, e->name);
+			config_bad_node(r, n,
+					"interface %s of exporter %s is there twice; "
+					"keep one",
+					n->title, e->name);
 		else if (*f->name && !strcmp(e->interfaces[i].name, f->name))
-			config_bad_node(r, n, "two interfaces of exporter %s are called \"%s\"; "
-					"filters could not tell them apart", e->name, f->name);
+			config_bad_node(
+			    r, n,
+			    "two interfaces of exporter %s are called \"%s\"; "
+			    "filters could not tell them apart",
+			    e->name, f->name);
 	}
 }
 
@@ -388,10 +400,12 @@ static void read_exporter(struct config_reader *r, const struct node *n)
 	config_name_ok(r, n);
 	config_fill(r, &config_exporter, n, e);
 	if (!v && !n->lost)
-		config_bad_node(r, n, "exporter %s has no address; write address = \"192.0.2.1\"",
-				n->title);
+		config_bad_node(
+		    r, n, "exporter %s has no address; write address = \"192.0.2.1\"",
+		    n->title);
 	else if (v && (!addr_parse(v->text, &e->addr) || addr_is_none(&e->addr)))
-		config_bad(r, v, "address: \"%s\" is not the address of an exporter", v->text);
+		config_bad(r, v, "address: \"%s\" is not the address of an exporter",
+			   v->text);
 	for (size_t i = 0; i < n->n_kids; i++)
 		read_interface(r, &n->kids[i], e);
 }
@@ -405,18 +419,23 @@ static void read_network(struct config_reader *r, const struct node *n)
 
 	c->networks = xrealloc(c->networks, c->n_networks + 1, sizeof(*c->networks));
 	net = &c->networks[c->n_networks++];
-	*net = (struct network_conf){ .name = xstrdup(n->title),
-				      .prefixes = xcalloc(count, sizeof(*net->prefixes)) };
+	*net =
+	    (struct network_conf){ .name = xstrdup(n->title),
+				   .prefixes = xcalloc(count, sizeof(*net->prefixes)) };
 	config_name_ok(r, n);
 	if (!count && !n->lost)
-		config_bad_node(r, n, "network %s has no prefixes; write prefixes = "
-				"{\"10.20.0.0/24\"}", n->title);
+		config_bad_node(r, n,
+				"network %s has no prefixes; write prefixes = "
+				"{\"10.20.0.0/24\"}",
+				n->title);
 	for (size_t i = 0; i < count; i++) {
 		if (prefix_parse(list[i]->text, &net->prefixes[net->n_prefixes]))
 			net->n_prefixes++;
 		else
-			config_bad(r, list[i], "prefixes: \"%s\" is not a prefix; write it like "
-				   "10.20.0.0/24 or 2001:db8::/32", list[i]->text);
+			config_bad(r, list[i],
+				   "prefixes: \"%s\" is not a prefix; write it like "
+				   "10.20.0.0/24 or 2001:db8::/32",
+				   list[i]->text);
 	}
 	free(list);
 }
@@ -436,18 +455,25 @@ static void read_squid(struct config_reader *r, const struct node *n)
 		if (addr_parse(list[i]->text, &s->addresses[s->n_addresses]))
 			s->n_addresses++;
 		else
-			config_bad(r, list[i], "address: \"%s\" is not an address", list[i]->text);
+			config_bad(r, list[i], "address: \"%s\" is not an address",
+				   list[i]->text);
 	}
 	free(list);
 	if (!count && !n->lost)
-		config_bad_node(r, n, "squid has no address; list the proxy's own addresses, "
-				"inside and outside: address = {\"10.20.0.1\", \"192.0.2.2\"}");
+		config_bad_node(
+		    r, n,
+		    "squid has no address; list the proxy's own addresses, "
+		    "inside and outside: address = {\"10.20.0.1\", \"192.0.2.2\"}");
 	if (!*s->log && !*s->manager && !n->lost)
-		config_bad_node(r, n, "squid has neither log nor manager, so there is nothing "
-				"to learn URLs from; write log = \"/var/log/squid/access.log\"");
+		config_bad_node(
+		    r, n,
+		    "squid has neither log nor manager, so there is nothing "
+		    "to learn URLs from; write log = \"/var/log/squid/access.log\"");
 	if (*s->manager && strncmp(s->manager, "http://", 7))
-		config_bad(r, config_value(n, "manager"), "manager: \"%s\" is not a URL like "
-			   "http://10.20.0.1:3128", s->manager);
+		config_bad(r, config_value(n, "manager"),
+			   "manager: \"%s\" is not a URL like "
+			   "http://10.20.0.1:3128",
+			   s->manager);
 }
 
 /* The values called name as an array of text that the configuration owns. */
@@ -484,16 +510,23 @@ static void read_channel(struct config_reader *r, const struct node *n)
 	ch->no_resolved = !yes;
 	kinds = !!ch->n_to + (*ch->url || *ch->url_file) + !!ch->n_argv;
 	if (kinds > 1 || (!kinds && !n->lost))
-		config_bad_node(r, n, kinds ? "notify %s is more than one of email, webhook and "
-				"exec; make a section for each" : "notify %s tells nobody; write "
-				"email = \"noc@example.org\", webhook = \"https://…\" or exec = "
-				"{\"/path/program\"}", n->title);
+		config_bad_node(r, n,
+				kinds
+				    ? "notify %s is more than one of email, webhook and "
+				      "exec; make a section for each"
+				    : "notify %s tells nobody; write "
+				      "email = \"noc@example.org\", webhook = "
+				      "\"https://…\" or exec = "
+				      "{\"/path/program\"}",
+				n->title);
 	ch->kind = ch->n_to ? CHANNEL_EMAIL : ch->n_argv ? CHANNEL_EXEC : CHANNEL_WEBHOOK;
 	if (errors == r->errs->n_errors && !n->lost && !notify_check(ch, &err))
 		config_bad_node(r, n, "%s", err.msg);
 	if (ch->insecure)
-		config_warn_node(r, n, "notify %s does not check certificates: whoever is in "
-				 "between can read and change its messages", ch->name);
+		config_warn_node(r, n,
+				 "notify %s does not check certificates: whoever is in "
+				 "between can read and change its messages",
+				 ch->name);
 }
 
 static void read_rule(struct config_reader *r, const struct node *n)

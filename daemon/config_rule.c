@@ -17,10 +17,11 @@
 
 enum { HINT = 128, LIST = 512, MEASURES = MEASURE_UTILISATION + 1, WINDOW_MAX = 360 };
 
-static const char *const period_word[] = {
-	[WINDOW_SLICES] = "", [WINDOW_DAY] = "day", [WINDOW_WEEK] = "week",
-	[WINDOW_MONTH] = "month", NULL
-};
+static const char *const period_word[] = { [WINDOW_SLICES] = "",
+					   [WINDOW_DAY] = "day",
+					   [WINDOW_WEEK] = "week",
+					   [WINDOW_MONTH] = "month",
+					   NULL };
 
 /* `words`, comma separated. */
 static const char *listed(const char *const *words, char buf[static LIST])
@@ -29,7 +30,8 @@ static const char *listed(const char *const *words, char buf[static LIST])
 
 	buf[0] = '\0';
 	for (; *words && len < LIST; words++)
-		len += (size_t)snprintf(buf + len, LIST - len, "%s%s", len ? ", " : "", *words);
+		len += (size_t)snprintf(buf + len, LIST - len, "%s%s", len ? ", " : "",
+					*words);
 	return buf;
 }
 
@@ -41,14 +43,16 @@ static void not_a_word(struct config_reader *r, const struct value *v,
 	if (*config_hint(v->text, words, hint, sizeof(hint)))
 		config_bad(r, v, "%s: there is no \"%s\"%s", v->name, v->text, hint);
 	else
-		config_bad(r, v, "%s: there is no \"%s\"; it is one of %s", v->name, v->text,
-			   listed(words, list));
+		config_bad(r, v, "%s: there is no \"%s\"; it is one of %s", v->name,
+			   v->text, listed(words, list));
 }
 
-static void read_measure(struct config_reader *r, const struct value *v, struct measure *out)
+static void read_measure(struct config_reader *r, const struct value *v,
+			 struct measure *out)
 {
 	static const char *const entropies[] = { "entropy(src)", "entropy(dst)",
-						 "entropy(src_port)", "entropy(dst_port)" };
+						 "entropy(src_port)",
+						 "entropy(dst_port)" };
 	const char *words[MEASURES + ARRAY_LEN(entropies)];
 	char text[MEASURES][32];
 	struct measure m;
@@ -84,9 +88,11 @@ static void read_by(struct config_reader *r, const struct value *v, enum by *out
 	not_a_word(r, v, words);
 }
 
-static void read_severity(struct config_reader *r, const struct value *v, enum severity *out)
+static void read_severity(struct config_reader *r, const struct value *v,
+			  enum severity *out)
 {
-	const char *words[] = { severity_word[0], severity_word[1], severity_word[2], NULL };
+	const char *words[] = { severity_word[0], severity_word[1], severity_word[2],
+				NULL };
 	int s = severity_find(v->text);
 
 	if (s >= 0)
@@ -110,18 +116,24 @@ static void read_window(struct config_reader *r, const struct value *v,
 	if (!parse_duration(v->text, &ms)) {
 		char hint[HINT];
 
-		config_bad(r, v, "window: \"%s\" is not a time; write it like 1m, or day, week, "
-			   "month%s", v->text, config_hint(v->text, period_word + 1, hint,
-							   sizeof(hint)));
+		config_bad(
+		    r, v,
+		    "window: \"%s\" is not a time; write it like 1m, or day, week, "
+		    "month%s",
+		    v->text, config_hint(v->text, period_word + 1, hint, sizeof(hint)));
 	} else if (ms < SLICE_MS) {
-		config_bad(r, v, "window: %s is shorter than a slice; 10s is the shortest",
+		config_bad(r, v,
+			   "window: %s is shorter than a slice; 10s is the shortest",
 			   v->text);
 	} else if (ms > (int64_t)WINDOW_MAX * SLICE_MS) {
-		config_bad(r, v, "window: %s is too long; write up to 1h, or day, week, month",
+		config_bad(r, v,
+			   "window: %s is too long; write up to 1h, or day, week, month",
 			   v->text);
 	} else if (ms % SLICE_MS) {
-		config_bad(r, v, "window: %s is not whole slices of 10 seconds; write %" PRId64
-			   "s", v->text, (ms / SLICE_MS + 1) * SLICE_MS / 1000);
+		config_bad(r, v,
+			   "window: %s is not whole slices of 10 seconds; write %" PRId64
+			   "s",
+			   v->text, (ms / SLICE_MS + 1) * SLICE_MS / 1000);
 	} else {
 		rule->slices = (uint32_t)(ms / SLICE_MS);
 	}
@@ -160,38 +172,47 @@ static bool read_limit(struct config_reader *r, const struct value *v,
 		*out = ok ? (double)size : NAN;
 		like = "an amount of bytes, like 20G";
 		break;
-	default:
-		ok = plain_number(v->text, out);
-		like = "a number, like 500 or 20k";
+	default: ok = plain_number(v->text, out); like = "a number, like 500 or 20k";
 	}
 	if (!ok) {
 		*out = NAN;
-		config_bad(r, v, "%s: \"%s\" is not a limit for %s; write %s", v->name, v->text,
-			   measure_word(m, word), like);
+		config_bad(r, v, "%s: \"%s\" is not a limit for %s; write %s", v->name,
+			   v->text, measure_word(m, word), like);
 	}
 	return ok;
 }
 
-static void check_clear(struct config_reader *r, const struct node *n, struct rule_conf *rule)
+static void check_clear(struct config_reader *r, const struct node *n,
+			struct rule_conf *rule)
 {
 	const struct value *v = config_value(n, "clear");
 
 	if (!v || isnan(rule->clear))
 		return;
 	if (!isnan(rule->above) && rule->clear > rule->above)
-		config_bad(r, v, "clear: %s is over the limit, so the alert would end while it is "
-			   "still true; write less than above", v->text);
+		config_bad(
+		    r, v,
+		    "clear: %s is over the limit, so the alert would end while it is "
+		    "still true; write less than above",
+		    v->text);
 	else if (!isnan(rule->above) && !isnan(rule->below) && rule->clear < rule->below)
-		config_bad(r, v, "clear: %s is under below, so one alert would end where the "
-			   "other begins; write it between below and above", v->text);
+		config_bad(r, v,
+			   "clear: %s is under below, so one alert would end where the "
+			   "other begins; write it between below and above",
+			   v->text);
 	else if (isnan(rule->above) && !isnan(rule->below) && rule->clear < rule->below)
-		config_bad(r, v, "clear: %s is under the limit, so the alert would end while it "
-			   "is still true; write more than below", v->text);
+		config_bad(
+		    r, v,
+		    "clear: %s is under the limit, so the alert would end while it "
+		    "is still true; write more than below",
+		    v->text);
 }
 
-static void read_limits(struct config_reader *r, const struct node *n, struct rule_conf *rule)
+static void read_limits(struct config_reader *r, const struct node *n,
+			struct rule_conf *rule)
 {
-	const struct value *above = config_value(n, "above"), *below = config_value(n, "below"),
+	const struct value *above = config_value(n, "above"),
+			   *below = config_value(n, "below"),
 			   *clear = config_value(n, "clear");
 	bool ok = true;
 
@@ -204,12 +225,16 @@ static void read_limits(struct config_reader *r, const struct node *n, struct ru
 	if (!ok)
 		return;
 	if (above && below && rule->below >= rule->above)
-		config_bad(r, below, "below: %s is not less than above, so the rule would always "
-			   "alert", below->text);
+		config_bad(r, below,
+			   "below: %s is not less than above, so the rule would always "
+			   "alert",
+			   below->text);
 	else if (below && rule->below == 0)
-		config_bad(r, below, "below: nothing is less than 0; write a larger limit");
+		config_bad(r, below,
+			   "below: nothing is less than 0; write a larger limit");
 	if (clear && !above && !below)
-		config_bad(r, clear, "clear: there is no limit that it belongs to; write above "
+		config_bad(r, clear,
+			   "clear: there is no limit that it belongs to; write above "
 			   "or below");
 	check_clear(r, n, rule);
 }
@@ -235,16 +260,19 @@ static void read_options(struct config_reader *r, const struct node *n,
 
 	for (size_t i = 0; i < n->n_values; i++) {
 		const struct value *v = &n->values[i];
-		const struct opt *o = rule->detector ? opt_find(rule->detector->opts, v->name)
-						     : NULL;
+		const struct opt *o =
+		    rule->detector ? opt_find(rule->detector->opts, v->name) : NULL;
 		struct err err;
 
 		if (o && (v->what == &config_option || !strcmp(v->name, "for"))) {
 			if (!opt_set(o, rule->detector_conf, v->text, &err))
 				config_bad(r, v, "%s", err.msg);
 		} else if (v->what == &config_option) {
-			config_bad(r, v, "%s is an option of the detector %s, which rule %s does "
-				   "not use", v->name, owners(v->name, list), n->title);
+			config_bad(
+			    r, v,
+			    "%s is an option of the detector %s, which rule %s does "
+			    "not use",
+			    v->name, owners(v->name, list), n->title);
 		}
 	}
 }
@@ -280,11 +308,16 @@ static void check_detector(struct config_reader *r, const struct node *n,
 	const struct value *window = config_value(n, "window");
 
 	if (!isnan(rule->above) || !isnan(rule->below))
-		config_bad_node(r, n, "rule %s has both a limit and a detector; make two rules of "
-				"it", n->title);
+		config_bad_node(
+		    r, n,
+		    "rule %s has both a limit and a detector; make two rules of "
+		    "it",
+		    n->title);
 	if (window && (rule->window != WINDOW_SLICES || rule->slices != BIN_SLICES))
-		config_bad(r, window, "window: the detector %s judges five minutes; write 5m or "
-			   "leave window out", rule->detector->name);
+		config_bad(r, window,
+			   "window: the detector %s judges five minutes; write 5m or "
+			   "leave window out",
+			   rule->detector->name);
 }
 
 /* Calendar windows are sums over bins. */
@@ -297,25 +330,37 @@ static void check_quota(struct config_reader *r, const struct node *n,
 
 	if (k != MEASURE_BYTES && k != MEASURE_PACKETS && k != MEASURE_FLOWS) {
 		if (v)
-			config_bad(r, v, "measure: %s is not counted over a %s; write bytes, packets "
-				   "or flows", measure_word(&rule->measure, word),
-				   period_word[rule->window]);
+			config_bad(
+			    r, v,
+			    "measure: %s is not counted over a %s; write bytes, packets "
+			    "or flows",
+			    measure_word(&rule->measure, word),
+			    period_word[rule->window]);
 		else
-			config_bad_node(r, n, "rule %s has window = \"%s\" and no measure; write "
-					"measure = \"bytes\"", n->title, period_word[rule->window]);
+			config_bad_node(
+			    r, n,
+			    "rule %s has window = \"%s\" and no measure; write "
+			    "measure = \"bytes\"",
+			    n->title, period_word[rule->window]);
 	}
 	if (!isnan(rule->below))
-		config_bad(r, config_value(n, "below"), "below: a %s only fills up; a quota has "
-			   "above", period_word[rule->window]);
+		config_bad(r, config_value(n, "below"),
+			   "below: a %s only fills up; a quota has "
+			   "above",
+			   period_word[rule->window]);
 	if (!isnan(rule->clear))
-		config_bad(r, config_value(n, "clear"), "clear: an alert about a quota ends with "
-			   "its %s; remove clear", period_word[rule->window]);
+		config_bad(r, config_value(n, "clear"),
+			   "clear: an alert about a quota ends with "
+			   "its %s; remove clear",
+			   period_word[rule->window]);
 	if (rule->for_ms)
-		config_bad(r, config_value(n, "for"), "for: what is used up stays used up; remove "
+		config_bad(r, config_value(n, "for"),
+			   "for: what is used up stays used up; remove "
 			   "for");
 }
 
-static void read_warn(struct config_reader *r, const struct node *n, struct rule_conf *rule)
+static void read_warn(struct config_reader *r, const struct node *n,
+		      struct rule_conf *rule)
 {
 	const struct value *v = config_value(n, "warn");
 
@@ -323,10 +368,13 @@ static void read_warn(struct config_reader *r, const struct node *n, struct rule
 	if (!v)
 		return;
 	if (rule->window == WINDOW_SLICES)
-		config_bad(r, v, "warn: only a quota has a warning before its limit; write window "
-			   "= \"month\", or remove warn");
+		config_bad(
+		    r, v,
+		    "warn: only a quota has a warning before its limit; write window "
+		    "= \"month\", or remove warn");
 	else if (!parse_percent(v->text, &rule->warn) || rule->warn > 1)
-		config_bad(r, v, "warn: \"%s\" is not a share of the limit; write 80%%, or 0",
+		config_bad(r, v,
+			   "warn: \"%s\" is not a share of the limit; write 80%%, or 0",
 			   v->text);
 }
 
@@ -340,21 +388,27 @@ static void read_notify(const struct node *n, struct rule_conf *rule)
 	free(list);
 }
 
-static void read_total(struct config_reader *r, const struct node *n, struct rule_conf *rule)
+static void read_total(struct config_reader *r, const struct node *n,
+		       struct rule_conf *rule)
 {
 	const struct value *v = config_value(n, "budget_total");
 
 	if (v && !parse_budget(v->text, &rule->budget_total))
-		config_bad(r, v, "budget_total: \"%s\" is not a rate of alarms; write it like 2/day",
-			   v->text);
+		config_bad(
+		    r, v,
+		    "budget_total: \"%s\" is not a rate of alarms; write it like 2/day",
+		    v->text);
 	else if (v && !rule->detector)
-		config_bad(r, v, "budget_total: only a detector has a budget; write detector = "
+		config_bad(r, v,
+			   "budget_total: only a detector has a budget; write detector = "
 			   "\"seasonal\", or remove it");
 }
 
-void config_read_rule(struct config_reader *r, const struct node *n, struct rule_conf *rule)
+void config_read_rule(struct config_reader *r, const struct node *n,
+		      struct rule_conf *rule)
 {
-	const struct value *measure = config_value(n, "measure"), *by = config_value(n, "by"),
+	const struct value *measure = config_value(n, "measure"),
+			   *by = config_value(n, "by"),
 			   *window = config_value(n, "window"),
 			   *severity = config_value(n, "severity");
 
@@ -383,9 +437,12 @@ void config_read_rule(struct config_reader *r, const struct node *n, struct rule
 		check_detector(r, n, rule);
 	else if (rule->window != WINDOW_SLICES)
 		check_quota(r, n, rule);
-	if (rule->enabled && !n->lost && !rule->detector && !config_value(n, "detector") &&
-	    !config_value(n, "above") && !config_value(n, "below"))
-		config_bad_node(r, n, "rule %s says what to watch, but not when to alert; write "
-				"above = \"16M\", below = \"1k\" or detector = \"seasonal\"",
-				n->title);
+	if (rule->enabled && !n->lost && !rule->detector &&
+	    !config_value(n, "detector") && !config_value(n, "above") &&
+	    !config_value(n, "below"))
+		config_bad_node(
+		    r, n,
+		    "rule %s says what to watch, but not when to alert; write "
+		    "above = \"16M\", below = \"1k\" or detector = \"seasonal\"",
+		    n->title);
 }

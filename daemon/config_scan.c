@@ -47,7 +47,7 @@ struct braces { /* what we are inside of */
 };
 
 static void bad(struct scanner *p, int line, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 static void bad(struct scanner *p, int line, const char *fmt, ...)
 {
 	va_list ap;
@@ -147,9 +147,10 @@ static bool begins_statement(const struct scanner *p, const struct section *what
 		return t->kind != TOKEN_WORD;
 	if (next->kind == TOKEN_WORD && at(p, 2)->kind == TOKEN_OPEN)
 		return true;
-	return next->kind == TOKEN_IS || next->kind == TOKEN_ADD || next->kind == TOKEN_OPEN ||
-	       next->kind == TOKEN_LEFT || config_setting(what, t->text) ||
-	       config_kid(what, t->text) || config_kid(&config_root, t->text);
+	return next->kind == TOKEN_IS || next->kind == TOKEN_ADD ||
+	       next->kind == TOKEN_OPEN || next->kind == TOKEN_LEFT ||
+	       config_setting(what, t->text) || config_kid(what, t->text) ||
+	       config_kid(&config_root, t->text);
 }
 
 /* What is left of a value that is not one, up to the next statement. */
@@ -226,8 +227,10 @@ static bool list_of_values(struct scanner *p, const struct token *name)
 			return ok;
 		}
 		if (t->kind != TOKEN_WORD || next->kind == TOKEN_IS) {
-			bad(p, t->line, "%s: %s where a value was expected; a list is "
-			    "written {\"a\", \"b\"}", name->text, t->text);
+			bad(p, t->line,
+			    "%s: %s where a value was expected; a list is "
+			    "written {\"a\", \"b\"}",
+			    name->text, t->text);
 			skip_list(p);
 			return false;
 		}
@@ -236,8 +239,10 @@ static bool list_of_values(struct scanner *p, const struct token *name)
 		if (next->kind == TOKEN_COMMA) {
 			emit(p, take(p));
 		} else if (next->kind != TOKEN_CLOSE) {
-			bad(p, next->line, "%s: %s where a comma or } was expected; a list "
-			    "is written {\"a\", \"b\"}", name->text, next->text);
+			bad(p, next->line,
+			    "%s: %s where a comma or } was expected; a list "
+			    "is written {\"a\", \"b\"}",
+			    name->text, next->text);
 			skip_list(p);
 			return false;
 		}
@@ -264,8 +269,10 @@ static bool one_value(struct scanner *p, const struct section *what,
 	p->i++;
 	emit(p, t);
 	if (at(p, 0)->line == t->line && !begins_statement(p, what)) {
-		bad(p, t->line, list ? "%s: more than one value; write {\"a\", \"b\"}" :
-		    "%s: more than one value; put \"quotes\" around all of it", name->text);
+		bad(p, t->line,
+		    list ? "%s: more than one value; write {\"a\", \"b\"}"
+			 : "%s: more than one value; put \"quotes\" around all of it",
+		    name->text);
 		skip_words(p, what, t->line);
 		return false;
 	}
@@ -310,39 +317,42 @@ static void setting(struct scanner *p, struct braces *b, const struct setting *s
 }
 
 /* False: there is one already, and that has been told. */
-static bool new_title(struct scanner *p, const struct braces *b, const struct section *kid,
-		      const struct token *title)
+static bool new_title(struct scanner *p, const struct braces *b,
+		      const struct section *kid, const struct token *title)
 {
 	struct config_scan *s = p->s;
 
 	for (size_t i = 0; i < s->n_titles; i++) {
 		const struct scan_title *o = &s->titles[i];
 
-		if (o->what == kid && o->block == b->id && !strcmp(o->title, title->text)) {
-			bad(p, title->line, "%s %s is there already, in %s line %d; give one of "
-			    "them another name", kid->name, title->text, o->file, o->line);
+		if (o->what == kid && o->block == b->id &&
+		    !strcmp(o->title, title->text)) {
+			bad(p, title->line,
+			    "%s %s is there already, in %s line %d; give one of "
+			    "them another name",
+			    kid->name, title->text, o->file, o->line);
 			return false;
 		}
 	}
 	s->titles = xrealloc(s->titles, s->n_titles + 1, sizeof(*s->titles));
-	s->titles[s->n_titles++] = (struct scan_title){
-		kid, b->id, xstrdup(title->text), xstrdup(p->file), title->line
-	};
+	s->titles[s->n_titles++] = (struct scan_title){ kid, b->id, xstrdup(title->text),
+							xstrdup(p->file), title->line };
 	return true;
 }
 
 static void statements(struct scanner *p, struct braces *b);
 
 /* Title and { of a section; false: told, and skipped. */
-static bool section_head(struct scanner *p, const struct braces *b, const struct section *kid,
-			 const struct token *name, bool *keep)
+static bool section_head(struct scanner *p, const struct braces *b,
+			 const struct section *kid, const struct token *name, bool *keep)
 {
 	const struct token *t = at(p, 0);
 
 	if (kid->title) {
 		if (t->kind != TOKEN_WORD) {
-			bad(p, name->line, "%s wants its %s: %s %s {", kid->name, kid->title,
-			    kid->name, kid == &config_listen ? "netflow" : "NAME");
+			bad(p, name->line, "%s wants its %s: %s %s {", kid->name,
+			    kid->title, kid->name,
+			    kid == &config_listen ? "netflow" : "NAME");
 			skip_statement(p, b->what, name->line);
 			return false;
 		}
@@ -350,8 +360,8 @@ static bool section_head(struct scanner *p, const struct braces *b, const struct
 		if (t->bad)
 			*keep = false;
 		else if (!t->plain) {
-			bad(p, t->line, "%s: its %s is written without \\ and ${}", kid->name,
-			    kid->title);
+			bad(p, t->line, "%s: its %s is written without \\ and ${}",
+			    kid->name, kid->title);
 			*keep = false;
 		}
 		*keep = new_title(p, b, kid, t) && *keep;
@@ -436,14 +446,16 @@ static void unknown(struct scanner *p, struct braces *b)
 	} else if (*config_hint(t->text, words, hint, sizeof(hint))) {
 		bad(p, t->line, "%s has no setting \"%s\"%s", in, t->text, hint);
 	} else if (*b->what->name && config_setting(&config_root, t->text)) {
-		bad(p, t->line, "%s has no setting \"%s\"; it belongs outside of every section",
-		    in, t->text);
+		bad(p, t->line,
+		    "%s has no setting \"%s\"; it belongs outside of every section", in,
+		    t->text);
 	} else if ((home = home_of(t->text, &homes))) {
-		bad(p, t->line, "%s has no setting \"%s\"; it belongs into %s { }", in, t->text,
-		    home);
+		bad(p, t->line, "%s has no setting \"%s\"; it belongs into %s { }", in,
+		    t->text, home);
 	} else {
-		bad(p, t->line, "%s has no setting \"%s\"; `culpritd -T` shows all there are",
-		    in, t->text);
+		bad(p, t->line,
+		    "%s has no setting \"%s\"; `culpritd -T` shows all there are", in,
+		    t->text);
 	}
 	strb_free(&homes);
 	b->lost = true;
@@ -456,7 +468,8 @@ static void end_text(struct scanner *p)
 
 	s->texts = xrealloc(s->texts, s->n_texts + 1, sizeof(*s->texts));
 	strb_addc(&p->out, '\n');
-	s->texts[s->n_texts++] = (struct config_text){ xstrdup(p->file), strb_take(&p->out) };
+	s->texts[s->n_texts++] =
+	    (struct config_text){ xstrdup(p->file), strb_take(&p->out) };
 	p->out_line = 1;
 }
 
@@ -531,7 +544,8 @@ static void statements(struct scanner *p, struct braces *b)
 	}
 }
 
-void config_scan_text(struct config_scan *s, const char *file, const char *src, size_t len)
+void config_scan_text(struct config_scan *s, const char *file, const char *src,
+		      size_t len)
 {
 	struct scanner p = { .s = s, .file = file, .src = src, .out_line = 1 };
 	struct braces root = { .what = &config_root };

@@ -72,8 +72,8 @@ static const struct setting archive_settings[] = {
 	  "keep every flow" },
 	{ "directory", SET_PATH, AT(archive_conf, directory), "", 0, 0, false,
 	  "where; empty: flows in the state directory" },
-	{ "keep", SET_DURATION, AT(archive_conf, keep_ms), "30d", 300 * SECOND, 100 * YEAR,
-	  false, "how long" },
+	{ "keep", SET_DURATION, AT(archive_conf, keep_ms), "30d", 300 * SECOND,
+	  100 * YEAR, false, "how long" },
 	{ "size", SET_SIZE, AT(archive_conf, size), "20G", 0, 0, false,
 	  "how much at most, the oldest go first; 0: no bound" },
 	{ "free", SET_SIZE, AT(archive_conf, free), "256M", 0, 0, false,
@@ -166,7 +166,8 @@ const struct section config_rule = {
 
 static const struct setting notify_settings[] = {
 	{ "email", SET_OWN, 0, NULL, 0, 0, true, "mail to these addresses" },
-	{ "from", SET_TEXT, AT(channel_conf, from), "", 0, 0, false, "sender of the mail" },
+	{ "from", SET_TEXT, AT(channel_conf, from), "", 0, 0, false,
+	  "sender of the mail" },
 	{ "smtp", SET_TEXT, AT(channel_conf, smtp), "", 0, 0, false,
 	  "smtp://host:587 (STARTTLS) or smtps://host:465" },
 	{ "user", SET_TEXT, AT(channel_conf, user), "", 0, 0, false, "SMTP user" },

@@ -127,7 +127,8 @@ static bool check_row(const struct row *row, char *what)
 	size_t i = 0;
 
 	for (char *line = strtok(what, "\n"); line; line = strtok(NULL, "\n"), i++)
-		if (i >= ARRAY_LEN(row->want) || !row->want[i] || !is_told(line, row->want[i]))
+		if (i >= ARRAY_LEN(row->want) || !row->want[i] ||
+		    !is_told(line, row->want[i]))
 			return false;
 	return i == ARRAY_LEN(row->want) || !row->want[i];
 }
@@ -158,17 +159,21 @@ static void words_that_are_not_known_are_told_with_what_was_meant(void **unused)
 	static const struct row rows[] = {
 		{ "memry = 256M", { "1: *\"memry\"*did you mean \"memory\"?" } },
 		{ "\n\nlisten netflow { prot = 1 }", { "3: *\"prot\"*mean \"port\"?" } },
-		{ "http {\n\n tokenfile = x }", { "3: http has no setting*\"token_file\"?" } },
+		{ "http {\n\n tokenfile = x }",
+		  { "3: http has no setting*\"token_file\"?" } },
 		{ "exporter a { address = 192.0.2.1 interface 1 { sped = 1M } }",
 		  { "1: interface has no*\"speed\"?" } },
 		{ "exporter a { adress = 192.0.2.1 }", { "1: *mean \"address\"?" } },
 		{ "exporter a { address = 192.0.2.1 intreface 1 { speed = 1M } }",
 		  { "1: *mean \"interface\"?" } },
 		{ "rule a { abov = 1M }", { "1: rule has no*mean \"above\"?" } },
-		{ "rule a { detector = seasonal bugdet = 1/week }", { "1: *mean \"budget\"?" } },
-		{ "ruel a { above = 1M }\nmemory = 9", { "1: *mean \"rule\"?", "2: memory" } },
+		{ "rule a { detector = seasonal bugdet = 1/week }",
+		  { "1: *mean \"budget\"?" } },
+		{ "ruel a { above = 1M }\nmemory = 9",
+		  { "1: *mean \"rule\"?", "2: memory" } },
 		{ "above = 1M", { "1: *belongs into rule { }" } },
-		{ "rule a { above = 1M memory = 1 }", { "1: *outside of every section" } },
+		{ "rule a { above = 1M memory = 1 }",
+		  { "1: *outside of every section" } },
 		{ "rule a { above = 1M speed = 1 }", { "1: *there are" } },
 		{ "zyx = { 1, 2 }\nxyz a { b { c = 1 } }\nmemry = 1",
 		  { "1: *\"zyx\"; `culpritd -T`", "2: *\"xyz\"", "3: *\"memry\"" } },
@@ -191,7 +196,8 @@ static void mistakes_of_writing_are_told_and_passed_over(void **unused)
 		{ "late += 10m", { "1: late is not a list" } },
 		{ "forward += 192.0.2.1:1 forward += {\"192.0.2.1:2\",}", { NULL } },
 		{ "late = 10m 20m\nmemory = 3", { "1: *\"quotes\"", "2: memory" } },
-		{ "late = 10m late = 11m", { "1: late is given twice, first on line 1" } },
+		{ "late = 10m late = 11m",
+		  { "1: late is given twice, first on line 1" } },
 		{ "late = \"10m\nmemory = 3", { "1: *no end on its line", "2: memory" } },
 		{ "late = '10m\nmemory = 3", { "1: *add a '", "2: memory" } },
 		{ "rule a { above = \"1M }\nmemory = 3", { "1: *no end", "2: memory" } },
@@ -205,29 +211,37 @@ static void mistakes_of_writing_are_told_and_passed_over(void **unused)
 		{ "}\nmemory = 3", { "1: this } closes nothing", "2: memory" } },
 		{ "{ a = 1 }\nmemory = 3", { "1: { does not belong", "2: memory" } },
 		{ "rule a {\nabove = 1M\n\nrule b { abov = 1 }",
-		  { "1: rule a is not closed; add a } before line 4", "4: *\"above\"?" } },
+		  { "1: rule a is not closed; add a } before line 4",
+		    "4: *\"above\"?" } },
 		{ "rule a {\nabove = 1M\n", { "1: rule a is never closed" } },
 		{ "exporter a { address = 192.0.2.1 interface 1 {\nrule b { above = 1M }",
 		  { "1: interface 1 is not closed*2", "1: exporter a is not closed" } },
 		{ "xyzzy { a {\nmemory = 1", { "1: *\"xyzzy\"", "1: *never closed" } },
-		{ "rule { above = 1M }\nmemory = 3", { "1: rule wants its name", "2: memory" } },
-		{ "rule a above = 1M\nmemory = 3", { "1: { is missing behind rule a", "2: mem" } },
-		{ "http x { port = 1 }\nmemory = 3", { "1: http has no name", "2: memory" } },
+		{ "rule { above = 1M }\nmemory = 3",
+		  { "1: rule wants its name", "2: memory" } },
+		{ "rule a above = 1M\nmemory = 3",
+		  { "1: { is missing behind rule a", "2: mem" } },
+		{ "http x { port = 1 }\nmemory = 3",
+		  { "1: http has no name", "2: memory" } },
 		{ "http { port = 1 }\nhttp { port = 2 }", { "2: http is given twice" } },
 		{ "rule a { above = 1M }\n\nrule a { above = 1M }",
 		  { "3: rule a is there already, in *x.conf line 1" } },
-		{ "network a { prefixes = {\"10.0.0.0/8\" \"11.0.0.0/8\"} }", { "1: *comma" } },
-		{ "network a { prefixes = {10.0.0.0/8, {} } }", { "1: *{*where a value" } },
+		{ "network a { prefixes = {\"10.0.0.0/8\" \"11.0.0.0/8\"} }",
+		  { "1: *comma" } },
+		{ "network a { prefixes = {10.0.0.0/8, {} } }",
+		  { "1: *{*where a value" } },
 		{ "rule \"a b\" { above = 1M }", { "1: rule \"a b\": a name has" } },
 		{ "rule \"a\\tb\" { above = 1M }", { "1: *written without" } },
 		{ "include \"x\"", { "1: write include(" } },
 		{ "include(\"nowhere.conf\")\nmemory = 3",
 		  { "1: *nowhere.conf: No such file", "2: memory" } },
 		{ "include(\"x.conf\")", { "1: *include itself for ever" } },
-		{ "rule a { include(\"y\") above = 1M }", { "1: *outside of every section" } },
+		{ "rule a { include(\"y\") above = 1M }",
+		  { "1: *outside of every section" } },
 		{ "/* a\n b */ memry = 1 // c\n# d\nmemry = 2 /* e",
 		  { "2: *memry", "4: *comment*no end", "4: *memry" } },
-		{ "forward = { # c\n \"192.0.2.1:1\", // d\n /* e */ \"192.0.2.1:2\" }\nmemory = 3",
+		{ "forward = { # c\n \"192.0.2.1:1\", // d\n /* e */ \"192.0.2.1:2\" "
+		  "}\nmemory = 3",
 		  { "4: memory" } },
 		{ "\xef\xbb\xbfmemory = 256M\r\nlate = 10m\r\n", { NULL } },
 	};
@@ -250,7 +264,8 @@ static void values_are_strict_and_told_with_an_example(void **unused)
 		{ "workers = 1.5", { "1: *not a whole number" } },
 		{ "workers = 65", { "1: *not within 0 to 64" } },
 		{ "workers = 010", { NULL } },
-		{ "only_known = ture", { "1: *neither yes nor no; did you mean \"true\"?" } },
+		{ "only_known = ture",
+		  { "1: *neither yes nor no; did you mean \"true\"?" } },
 		{ "only_known = on", { NULL } },
 		{ "listen netflow { port = 65536 }", { "1: *not a port" } },
 		{ "listen netflow { port = 0 }", { "1: *no exporter can know" } },
@@ -258,26 +273,30 @@ static void values_are_strict_and_told_with_an_example(void **unused)
 		{ "listen netflow { address = localhost }", { "1: *not an address" } },
 		{ "http { address = example.org }", { "1: *not an address" } },
 		{ "http { address = 0.0.0.0 }", { "1: warning: *no token" } },
-		{ "http { url = page.example.org }", { "1: *does not begin with http" } },
+		{ "http { url = page.example.org }", { "1: *beginning with http" } },
 		{ "forward = 192.0.2.1", { "1: *is not address and port" } },
 		{ "forward = \"2001:db8::1:9\"", { "1: *[2001:db8::9]:2055" } },
 		{ "exporter a { address = 10.1 }", { "1: *not the address of" } },
 		{ "exporter a { }", { "1: exporter a has no address" } },
-		{ "exporter a { address = 192.0.2.1 }\nexporter b { address = 192.0.2.1 }",
+		{ "exporter a { address = 192.0.2.1 }\nexporter b { address = 192.0.2.1 "
+		  "}",
 		  { "2: exporter b has the address of exporter a" } },
 		{ "exporter a { address = 192.0.2.1 port = 1 }\n"
-		  "exporter b { address = 192.0.2.1 port = 2 }", { NULL } },
+		  "exporter b { address = 192.0.2.1 port = 2 }",
+		  { NULL } },
 		{ "exporter a { address = 192.0.2.1 interface 2 { }\n interface 02 { } }",
 		  { "2: interface 02*twice" } },
 		{ "exporter a { address = 192.0.2.1 interface 1 { name = W }\n"
-		  "interface 2 { name = W } }", { "2: *two interfaces*\"W\"" } },
+		  "interface 2 { name = W } }",
+		  { "2: *two interfaces*\"W\"" } },
 		{ "exporter a { address = 192.0.2.1 interface W { name = V } }",
 		  { "1: *has a name already" } },
 		{ "exporter a { address = 192.0.2.1 interface 2 { speed = 10Q } }",
 		  { "1: *not a rate" } },
 		{ "network a { }", { "1: network a has no prefixes" } },
 		{ "network a { prefixes = 10.1 }", { "1: *not a prefix" } },
-		{ "network a { prefixes = 10.0.0.0/8 }\nnetwork b { prefixes = 10.0.0.1/8 }",
+		{ "network a { prefixes = 10.0.0.0/8 }\nnetwork b { prefixes = "
+		  "10.0.0.1/8 }",
 		  { "2: network b has 10.0.0.0/8, which network a" } },
 		{ "squid { address = 10.0.0.1 }", { "1: *neither log nor manager" } },
 		{ "squid { log = l }", { "1: squid has no address" } },
@@ -287,7 +306,8 @@ static void values_are_strict_and_told_with_an_example(void **unused)
 		{ "user = no-such-user group = no-such-group",
 		  { "1: *account \"no-such-user\"", "1: *group \"no-such-group\"" } },
 		{ "history { url = \"rediss://h\" }", { "1: *not known*" } },
-		{ "history { keep = 40d rollups = 39d }", { "1: *rollups are kept for less" } },
+		{ "history { keep = 40d rollups = 39d }",
+		  { "1: *rollups are kept for less" } },
 	};
 
 	(void)unused;
@@ -301,14 +321,17 @@ static void rules_that_cannot_be_judged_are_told(void **unused)
 	static const struct row rows[] = {
 		{ "rule a { }", { "1: *write above = \"16M\", below" } },
 		{ "rule a { enabled = no }", { NULL } },
-		{ "rule a { above = 16X }", { "1: *limit for bits/s; write bits a second" } },
+		{ "rule a { above = 16X }",
+		  { "1: *limit for bits/s; write bits a second" } },
 		{ "rule a { measure = bytes above = 1Mbit }", { "1: *amount of bytes" } },
 		{ "rule a { measure = flows above = 1Mbit }", { "1: *a number, like" } },
 		{ "rule a { measure = flows/s above = 0.5 }", { NULL } },
 		{ "rule a { measure = \"entropy(src)\" below = 7.5 }", { NULL } },
-		{ "rule a { measure = \"entropy(src)\" below = 99 }", { "1: *bits of entropy" } },
+		{ "rule a { measure = \"entropy(src)\" below = 99 }",
+		  { "1: *bits of entropy" } },
 		{ "rule a { measure = bit/s above = 1 }", { "1: *mean \"bits/s\"?" } },
-		{ "rule a { measure = nonsense above = 1 }", { "1: *one of bits/s, bytes" } },
+		{ "rule a { measure = nonsense above = 1 }",
+		  { "1: *one of bits/s, bytes" } },
 		{ "rule a { by = hosts above = 1 }", { "1: *mean \"host\"?" } },
 		{ "rule a { window = 5s above = 1 }", { "1: *10s is the shortest" } },
 		{ "rule a { window = 15s above = 1 }", { "1: *write 20s" } },
@@ -320,22 +343,27 @@ static void rules_that_cannot_be_judged_are_told(void **unused)
 		{ "rule a { below = 1M above = 500k }", { "1: *always alert" } },
 		{ "rule a { below = 1M above = 5M clear = 500k }", { "1: *between" } },
 		{ "rule a { below = 0 }", { "1: *less than 0" } },
-		{ "rule a { clear = 1 detector = seasonal }", { "1: *no limit that it" } },
+		{ "rule a { clear = 1 detector = seasonal }",
+		  { "1: *no limit that it" } },
 		{ "rule a { measure = utilisation above = 80 by = interface }",
 		  { "1: *like 80%", "1: warning: *speed" } },
 		{ "rule a { measure = utilisation above = 80% by = host }",
 		  { "1: *by = \"interface\"" } },
 		{ "rule a { measure = utilisation above = 80% by = interface }\n"
-		  "exporter e { address = 192.0.2.1 interface 1 { speed = 1M } }", { NULL } },
-		{ "rule a { window = month above = 1M }", { "1: *write measure = \"bytes\"" } },
+		  "exporter e { address = 192.0.2.1 interface 1 { speed = 1M } }",
+		  { NULL } },
+		{ "rule a { window = month above = 1M }",
+		  { "1: *write measure = \"bytes\"" } },
 		{ "rule a { measure = bits/s window = month above = 1M }",
 		  { "1: *not counted over a month" } },
-		{ "rule a { measure = bytes window = day below = 1M }", { "1: *only fills up" } },
+		{ "rule a { measure = bytes window = day below = 1M }",
+		  { "1: *only fills up" } },
 		{ "rule a { measure = bytes window = day above = 1 for = 1m }",
 		  { "1: *remove for" } },
 		{ "rule a { measure = bytes window = week above = 2 clear = 1 }",
 		  { "1: *remove clear" } },
-		{ "rule a { measure = bytes window = week above = 2 warn = 50% }", { NULL } },
+		{ "rule a { measure = bytes window = week above = 2 warn = 50% }",
+		  { NULL } },
 		{ "rule a { measure = bytes window = week above = 2 warn = 150% }",
 		  { "1: *share of the limit" } },
 		{ "rule a { above = 1 warn = 50% }", { "1: *only a quota" } },
@@ -343,20 +371,29 @@ static void rules_that_cannot_be_judged_are_told(void **unused)
 		{ "rule a { detector = seasonal above = 1M }", { "1: *make two rules" } },
 		{ "rule a { detector = seasonal window = 1m }", { "1: *write 5m" } },
 		{ "rule a { detector = seasonal window = 5m }", { NULL } },
-		{ "rule a { detector = seasonal budget = x }", { "1: budget: \"x\" is not" } },
-		{ "rule a { detector = seasonal budget = 5000/hour }", { "1: budget*outside" } },
+		{ "rule a { detector = seasonal budget = x }",
+		  { "1: budget: \"x\" is not" } },
+		{ "rule a { detector = seasonal budget = 5000/hour }",
+		  { "1: budget*outside" } },
 		{ "rule a { above = 1 budget = 1/week }", { "1: *detector seasonal" } },
-		{ "rule a { above = 1 budget_total = 1/day }", { "1: *only a detector" } },
-		{ "rule a { detector = seasonal budget_total = 1 }", { "1: *like 2/day" } },
+		{ "rule a { above = 1 budget_total = 1/day }",
+		  { "1: *only a detector" } },
+		{ "rule a { detector = seasonal budget_total = 1 }",
+		  { "1: *like 2/day" } },
 		{ "rule a { detector = threshold above = 1M }", { NULL } },
-		{ "rule a { above = 1 severity = critcal }", { "1: *mean \"critical\"?" } },
+		{ "rule a { above = 1 severity = critcal }",
+		  { "1: *mean \"critical\"?" } },
 		{ NOC "rule a { above = 1 notify = nco }", { "2: *mean \"noc\"?" } },
-		{ NOC "rule a { above = 1 notify = {noc, noc} }", { "2: *listed twice" } },
+		{ NOC "rule a { above = 1 notify = {noc, noc} }",
+		  { "2: *listed twice" } },
 		{ "rule a { above = 1 notify = noc }", { "1: *add a section notify" } },
-		{ "rule a { above = 1 filter = \"src hots 10.0.0.1\" }", { "1: filter: *" } },
-		{ "rule a { above = 1 filter = src host 10.0.0.1 }", { "1: *\"quotes\"" } },
+		{ "rule a { above = 1 filter = \"src hots 10.0.0.1\" }",
+		  { "1: filter: *" } },
+		{ "rule a { above = 1 filter = src host 10.0.0.1 }",
+		  { "1: *\"quotes\"" } },
 		{ "network lan { prefixes = 10.0.0.0/8 }\n"
-		  "rule a { above = 1 filter = \"network lna\" }", { "2: *mean \"lan\"?" } },
+		  "rule a { above = 1 filter = \"network lna\" }",
+		  { "2: *mean \"lan\"?" } },
 		{ "exporter edge { address = 192.0.2.1 interface 2 { name = WAN } }\n"
 		  "rule a { above = 1 filter = \"exporter edg\" }\n"
 		  "rule b { above = 1 filter = \"exporter edge and in if WAM\" }",
@@ -373,14 +410,18 @@ static void channels_are_one_thing_each(void **unused)
 		{ "notify a { }", { "1: notify a tells nobody" } },
 		{ "notify a { webhook = \"https://x/\" exec = {\"/x\"} }",
 		  { "1: notify a is more than one" } },
-		{ "notify a { exec = {\"/nowhere/x\"} }", { "1: notify a: exec: /nowhere/x" } },
+		{ "notify a { exec = {\"/nowhere/x\"} }",
+		  { "1: notify a: exec: /nowhere/x" } },
 		{ "notify a { email = noc from = x }", { "1: notify a: *mail address" } },
-		{ "notify a { webhook = \"https://x/\" format = slak }", { "1: *slack" } },
+		{ "notify a { webhook = \"https://x/\" format = slak }",
+		  { "1: *slack" } },
 		{ "notify a { webhok = \"https://x/\" }", { "1: *mean \"webhook\"?" } },
-		{ "notify a { webhook_file = none }", { "1: *none: No such file*chmod 640" } },
+		{ "notify a { webhook_file = none }",
+		  { "1: *none: No such file*chmod 640" } },
 		{ "notify a { webhook = \"https://x/\" insecure = yes }",
 		  { "1: warning: *does not check" } },
-		{ "notify a { webhook = \"https://x/\" resolved = maybe }", { "1: resolved: *" } },
+		{ "notify a { webhook = \"https://x/\" resolved = maybe }",
+		  { "1: resolved: *" } },
 	};
 
 	(void)unused;
@@ -418,17 +459,19 @@ static void without_a_file_everything_has_a_default(void **unused)
 static void what_is_written_arrives_in_its_field(void **unused)
 {
 	struct config *c = load_ok(
-		"listen netflow { address = {192.0.2.1, \"2001:db8::1\"} port = {2055, 09995} }\n"
-		"memory = 1Gi forward = {\"192.0.2.9:2055\", \"[2001:db8::9]:1\"}\n"
-		"exporter edge { address = 192.0.2.1 sampling = 010\n"
-		" interface 2 { name = WAN speed = 20M } interface ge-0/0/1 { speed = 1.5G } }\n"
-		"network lan { prefixes = {10.20.0.0/24, \"2001:db8::/32\"} }\n"
-		"squid { address = 10.20.0.1 log = access.log }\n" NOC
-		"rule busy { filter = \"in if 2\" above = 16M clear = 12M for = 30s\n"
-		" by = exporter severity = critical notify = noc window = 2m }\n"
-		"rule quota { measure = bytes window = month above = 20G by = host }\n"
-		"rule used { measure = utilisation by = interface above = 80% }\n"
-		"rule odd { detector = seasonal budget = 2/week budget_total = 2/day }\n");
+	    "listen netflow { address = {192.0.2.1, \"2001:db8::1\"} port = {2055, "
+	    "09995} }\n"
+	    "memory = 1Gi forward = {\"192.0.2.9:2055\", \"[2001:db8::9]:1\"}\n"
+	    "exporter edge { address = 192.0.2.1 sampling = 010\n"
+	    " interface 2 { name = WAN speed = 20M } interface ge-0/0/1 { speed = 1.5G } "
+	    "}\n"
+	    "network lan { prefixes = {10.20.0.0/24, \"2001:db8::/32\"} }\n"
+	    "squid { address = 10.20.0.1 log = access.log }\n" NOC
+	    "rule busy { filter = \"in if 2\" above = 16M clear = 12M for = 30s\n"
+	    " by = exporter severity = critical notify = noc window = 2m }\n"
+	    "rule quota { measure = bytes window = month above = 20G by = host }\n"
+	    "rule used { measure = utilisation by = interface above = 80% }\n"
+	    "rule odd { detector = seasonal budget = 2/week budget_total = 2/day }\n");
 	char path[256];
 
 	(void)unused;
@@ -489,7 +532,8 @@ static void files_are_read_in_their_order_and_the_last_word_counts(void **unused
 	put("conf.d/20.conf", "\n\n\nrule ten { above = 1M }\n");
 	assert_null(load("\ninclude(\"more.conf\")\nlaet = 1\n", &errs));
 	what = told(&errs);
-	assert_non_null(strstr(what, "more.conf:2: the top level has no setting \"memry\""));
+	assert_non_null(
+	    strstr(what, "more.conf:2: the top level has no setting \"memry\""));
 	assert_non_null(strstr(what, "3: the top level has no setting \"laet\""));
 	assert_non_null(strstr(what, "conf.d/20.conf:4: rule ten is there already"));
 	assert_int_equal(errs.n, 3);
@@ -504,7 +548,8 @@ static void a_file_that_is_not_there_is_told(void **unused)
 	(void)unused;
 	assert_null(config_load("/nowhere/x.conf", NULL, &errs));
 	assert_int_equal(errs.n_errors, 1);
-	assert_string_equal(errs.list[0].msg, "/nowhere/x.conf: No such file or directory");
+	assert_string_equal(errs.list[0].msg,
+			    "/nowhere/x.conf: No such file or directory");
 	config_errors_free(&errs);
 	assert_null(config_load(dir, NULL, &errs));
 	assert_non_null(strstr(errs.list[0].msg, "is a directory"));
@@ -516,7 +561,7 @@ static void secrets_that_others_can_read_are_refused(void **unused)
 	static const struct {
 		mode_t mode;
 		bool ok;
-	} rows[] = { { 0600, true },  { 0640, true },  { 0400, true }, { 0440, true },
+	} rows[] = { { 0600, true },  { 0640, true },  { 0400, true },	{ 0440, true },
 		     { 0644, false }, { 0660, false }, { 0604, false }, { 0700, false } };
 
 	(void)unused;
@@ -539,6 +584,39 @@ static void secrets_that_others_can_read_are_refused(void **unused)
 	check(&(struct row){ "http { token_file = token }", { "1: *is empty" } }, 1);
 }
 
+static void errors_tell_no_secret(void **unused)
+{
+	static const char *const texts[] = {
+		"notify a { webhook https://chat.example.org/MARK }",
+		"notify a { webhook = https://u:MARK@chat.example.org/MARK?MARK "
+		"}\nmemory = 1",
+		"notify a {\nwebhook = https://x.example.org/\n "
+		"https://chat.example.org/MARK }",
+		"https://chat.example.org/MARK = 1",
+		"notify a { webhook = \"https://chat.example.org/MARK }",
+		"notify a { webhook = ftp://MARK }",
+		"notify a { webhook = \"https://chat.example.org/x\" proxy = "
+		"http://a:MARK@b/ x }",
+		"notify a { webhok = https://chat.example.org/MARK }",
+		"history { url = \"redis://user:MARK@10.0.0.1:6379/0\" }",
+		"squid { address = 10.0.0.1 manager = \"https://u:MARK@10.0.0.1/MARK\" }",
+		"http { url = \"x://u:MARK@10.0.0.1/MARK\" }",
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct config_errors errs;
+		struct config *c = load(texts[i], &errs);
+		char *what = told(&errs);
+
+		if (c || strstr(what, "MARK"))
+			fail_msg("%s\ntold: %s", texts[i], what);
+		free(what);
+		config_free(&c);
+		config_errors_free(&errs);
+	}
+}
+
 static char *printed(const struct config *c)
 {
 	char *all = NULL;
@@ -554,14 +632,19 @@ static void what_is_printed_can_be_loaded_and_tells_no_secret(void **unused)
 {
 	static const char *const texts[] = {
 		"",
-		"notify chat { webhook = \"https://u:MARK@chat.example.org/hooks/MARK?x=MARK "
-		"https://two.example.org/MARK\" proxy = \"http://me:MARK@10.0.0.1:3128\" }\n"
-		"rule \"q-1\" { measure = bytes window = week above = 1.5Gi notify = chat }",
+		"notify chat { webhook = "
+		"\"https://u:MARK@chat.example.org/hooks/MARK?x=MARK "
+		"https://two.example.org/MARK\" proxy = \"http://me:MARK@10.0.0.1:3128\" "
+		"}\n"
+		"rule \"q-1\" { measure = bytes window = week above = 1.5Gi notify = "
+		"chat }",
 		"listen sflow { address = {192.0.2.1, \"::1\"} port = {1, 2} }\n"
-		"exporter e { address = \"2001:db8::1\" interface ge-0/0/1 { speed = 1.5G }\n"
+		"exporter e { address = \"2001:db8::1\" interface ge-0/0/1 { speed = "
+		"1.5G }\n"
 		" interface 3 { name = \"a \\\"b\\\" \\\\ \\${c} \\t\" } }\n"
 		"rule s { detector = seasonal budget = 0.35/week adopt = 36h }\n"
-		"rule t { measure = packets/s above = 0.123456789 below = 0.001 for = 1m30s }\n"
+		"rule t { measure = packets/s above = 0.123456789 below = 0.001 for = "
+		"1m30s }\n"
 		"rule u { measure = utilisation by = interface below = 12.5% }\n"
 		"squid { address = {192.0.2.7} manager = \"http://192.0.2.7:3128\" }",
 	};
@@ -587,13 +670,14 @@ static void what_is_printed_can_be_loaded_and_tells_no_secret(void **unused)
 static void a_damaged_file_gives_errors_or_a_configuration(void **unused)
 {
 	static const char good[] =
-		"# a comment\nlisten netflow { address = \"::\" port = {2055, 9995} }\n"
-		"memory = 256M late = \"10m\" forward = {\"192.0.2.9:2055\"}\n"
-		"exporter edge { address = 192.0.2.1 interface 2 { name = WAN speed = 20M } }\n"
-		"network lan { prefixes = {10.20.0.0/24, \"2001:db8::/32\"} }\n"
-		"rule busy { filter = \"in if 2 and network lan\" above = 16M clear = 12M }\n"
-		"rule odd { detector = seasonal budget = 0.2/week by = 'interface' }\n"
-		"notify chat { webhook = \"https://chat.example.org/x\" }\n";
+	    "# a comment\nlisten netflow { address = \"::\" port = {2055, 9995} }\n"
+	    "memory = 256M late = \"10m\" forward = {\"192.0.2.9:2055\"}\n"
+	    "exporter edge { address = 192.0.2.1 interface 2 { name = WAN speed = 20M } "
+	    "}\n"
+	    "network lan { prefixes = {10.20.0.0/24, \"2001:db8::/32\"} }\n"
+	    "rule busy { filter = \"in if 2 and network lan\" above = 16M clear = 12M }\n"
+	    "rule odd { detector = seasonal budget = 0.2/week by = 'interface' }\n"
+	    "notify chat { webhook = \"https://chat.example.org/x\" }\n";
 	static const char alphabet[] = "{}()=,+\"'#/*\\$ \n\t\0019zA.-:%";
 	unsigned seed = 20261123, loaded = 0;
 
@@ -606,7 +690,7 @@ static void a_damaged_file_gives_errors_or_a_configuration(void **unused)
 		memcpy(text, good, sizeof(good));
 		for (int i = rand_r(&seed) % 2; i >= 0; i--)
 			text[(size_t)rand_r(&seed) % (sizeof(good) - 1)] =
-				alphabet[(size_t)rand_r(&seed) % (sizeof(alphabet) - 1)];
+			    alphabet[(size_t)rand_r(&seed) % (sizeof(alphabet) - 1)];
 		c = load(text, &errs);
 		if (!c != (errs.n_errors > 0))
 			fail_msg("round %d: %zu errors\n%s", round, errs.n_errors, text);
@@ -676,8 +760,9 @@ static void check_defaults(const struct node *n)
 		const struct value *v = &n->values[i];
 
 		if (!n->what->many && v->what->def && strcmp(v->what->def, v->text))
-			fail_msg("contrib/culprit.conf:%d: %s is \"%s\", its default \"%s\"",
-				 v->line, v->name, v->text, v->what->def);
+			fail_msg(
+			    "contrib/culprit.conf:%d: %s is \"%s\", its default \"%s\"",
+			    v->line, v->name, v->text, v->what->def);
 	}
 	for (size_t i = 0; i < n->n_kids; i++)
 		check_defaults(&n->kids[i]);
@@ -718,8 +803,8 @@ static void check_manual(const char *page, const struct section *s)
 
 		snprintf(want, sizeof(want), "\n.It Ic %s = ", set->name);
 		if (!strstr(page, want))
-			fail_msg("contrib/man/culprit.conf.5 lacks %s of \"%s\"", set->name,
-				 s->name);
+			fail_msg("contrib/man/culprit.conf.5 lacks %s of \"%s\"",
+				 set->name, s->name);
 	}
 	for (size_t i = 0; s->kids && s->kids[i]; i++)
 		check_manual(page, s->kids[i]);
@@ -738,6 +823,41 @@ static void the_manual_knows_every_setting(void **unused)
 		strb_add(&b, line);
 	fclose(f);
 	check_manual(b.s, &config_root);
+	strb_free(&b);
+}
+
+/* The README's first rule, its secrets looked for in a directory that has them. */
+static void the_first_rule_of_the_readme_is_right(void **unused)
+{
+	FILE *f = fopen("README.md", "r");
+	struct strb b = { 0 };
+	struct config *c;
+	char line[256], *etc;
+	bool in = false;
+
+	(void)unused;
+	if (!f)
+		skip();
+	while (fgets(line, sizeof(line), f)) {
+		if (!strcmp(line, "exporter edge {\n"))
+			in = true;
+		else if (*line == '`')
+			in = false;
+		etc = strstr(line, "/etc/culprit/");
+		if (in && etc)
+			strb_fmt(&b, "%.*s%s", (int)(etc - line), line, etc + 13);
+		else if (in)
+			strb_add(&b, line);
+	}
+	fclose(f);
+	put("smtp-password", "x\n");
+	mode("smtp-password", 0640);
+	put("chat-url", "https://chat.example.org/x\n");
+	mode("chat-url", 0600);
+	c = load_ok(b.s);
+	assert_int_equal(c->n_rules, 1);
+	assert_int_equal(c->n_channels, 2);
+	config_free(&c);
 	strb_free(&b);
 }
 
@@ -770,10 +890,12 @@ int main(void)
 		T(files_are_read_in_their_order_and_the_last_word_counts),
 		T(a_file_that_is_not_there_is_told),
 		T(secrets_that_others_can_read_are_refused),
+		T(errors_tell_no_secret),
 		T(what_is_printed_can_be_loaded_and_tells_no_secret),
 		T(a_damaged_file_gives_errors_or_a_configuration),
 		T(the_example_is_right_and_shows_every_setting),
 		T(the_manual_knows_every_setting),
+		T(the_first_rule_of_the_readme_is_right),
 		T(a_reload_knows_what_needs_a_restart),
 	};
 
