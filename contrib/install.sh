@@ -35,9 +35,18 @@ for unit in contrib/systemd/*.service contrib/systemd/*.socket; do
 	fi
 done
 put 644 contrib/systemd/sysusers.conf "$prefix/lib/sysusers.d" culprit.conf
+put 644 contrib/systemd/tmpfiles.conf "$prefix/lib/tmpfiles.d" culprit.conf
+put 755 contrib/init.d/culpritd "$dest/etc/init.d"
+sed -i "s|^DAEMON=.*|DAEMON=$PREFIX/sbin/culpritd|" "$dest/etc/init.d/culpritd"
+for file in contrib/prometheus/*.yml; do
+	put 644 "$file" "$prefix/share/culprit/prometheus"
+done
 put 644 contrib/completions/culprit.bash "$prefix/share/bash-completion/completions" culprit
 put 644 contrib/completions/_culprit "$prefix/share/zsh/site-functions"
 put 644 contrib/completions/culprit.fish "$prefix/share/fish/vendor_completions.d"
+# Shells look for a file with the name of the program.
+ln -sf culprit "$prefix/share/bash-completion/completions/culpritd"
+ln -sf culprit.fish "$prefix/share/fish/vendor_completions.d/culpritd.fish"
 for example in rules/examples/*.conf; do
 	put 644 "$example" "$prefix/share/culprit/rules"
 done
