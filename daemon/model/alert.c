@@ -44,7 +44,7 @@ struct alert *alert_ref(const struct alert *a)
 	struct alert *counted = (struct alert *)a; /* only the count changes */
 
 	if (counted)
-		__atomic_fetch_add(&counted->refs, 1, __ATOMIC_RELAXED);
+		counted->refs++;
 	return counted;
 }
 
@@ -65,7 +65,7 @@ void alert_unref(struct alert **ap)
 	struct alert *a = *ap;
 
 	*ap = NULL;
-	if (!a || __atomic_sub_fetch(&a->refs, 1, __ATOMIC_ACQ_REL))
+	if (!a || --a->refs)
 		return;
 	for (unsigned i = 0; i < a->n_top; i++)
 		free_flow(&a->top[i]);
