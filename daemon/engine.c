@@ -227,7 +227,8 @@ static bool start_workers(struct engine *e, struct err *err)
 static bool start_http(struct engine *e, struct err *err)
 {
 	const struct config *c = e->config;
-	struct http_opts o = { c->http.address, c->http.port, c->http.token_file };
+	struct http_opts o = { c->http.address, c->http.port, c->http.token_file,
+			       c->http.url };
 
 	if (!c->http.enabled)
 		return true;

@@ -51,6 +51,8 @@ struct http_opts {
 	const char *address;
 	uint16_t port;          /* 0: any free one, see http_port */
 	const char *token_file; /* "": reading is free for who can connect, writing refused */
+	const char *url;        /* how people reach the page: its host is answered too, and
+				   links begin with it. NULL or "": the address */
 };
 
 struct http;

@@ -1,0 +1,65 @@
+/* routes.c - every address there is.
+ * SPDX-License-Identifier: ISC
+ *
+ * contrib/openapi.yaml describes the ones under /api; a test compares the two.
+ */
+#include "daemon/http/http_impl.h"
+
+#include <string.h>
+
+#define PARAMS(...) (const char *const[]){ __VA_ARGS__, NULL }
+
+static const char *const none[] = { NULL };
+
+static const struct route routes[] = {
+	{ "/", "GET", page_html, PARAMS("at"), .open = true },
+	{ "/alert/", "GET", page_html, none, .open = true }, /* and whatever follows */
+	{ "/page.css", "GET", page_css, none, .open = true },
+	{ "/page.js", "GET", page_js, none, .open = true },
+	{ "/healthz", "GET", page_healthz, none, .open = true },
+	{ "/readyz", "GET", page_readyz, none, .open = true },
+	{ "/metrics", "GET", metrics_answer, .params = none },
+	{ "/api/v1/status", "GET", api_status, .params = none },
+	{ "/api/v1/exporters", "GET", api_exporters, .params = none },
+	{ "/api/v1/alerts", "GET", api_alerts,
+	  PARAMS("state", "limit", "id", "rule", "from", "to"), .slow = true },
+	{ "/api/v1/series", "GET", api_series,
+	  .params = PARAMS("rule", "by", "limit") },
+	{ "/api/v1/rules", "GET", api_rules, .params = none },
+	{ "/api/v1/top", "GET", api_top,
+	  PARAMS("from", "to", "by", "n", "filter", "order", "as_of", "whole"), .slow = true },
+	{ "/api/v1/flows", "GET", api_flows, PARAMS("from", "to", "filter", "limit", "as_of"),
+	  .slow = true },
+	{ "/api/v1/history", "GET", api_history, PARAMS("series", "prefix", "step", "from", "to"),
+	  .slow = true },
+	{ "/api/v1/test-notify", "POST", api_test_notify, none, .slow = true },
+};
+
+/* A path with a slash at its end stands for all that begins so. */
+static bool is(const char *route, const char *path)
+{
+	size_t n = strlen(route);
+
+	return !strcmp(route, path) ||
+	       (n > 1 && route[n - 1] == '/' && !strncmp(route, path, n));
+}
+
+const struct route *route_find(const char *path, const char *method, struct answer *out)
+{
+	const char *want = strcmp(method, "HEAD") ? method : "GET";
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		const struct route *r = &routes[i];
+
+		if (!is(r->path, path))
+			continue;
+		if (!strcmp(r->method, want))
+			return r;
+		answer_error(out, 405, "%s answers %s only", r->path, r->method);
+		out->allow = strcmp(r->method, "GET") ? r->method : "GET, HEAD";
+		return NULL;
+	}
+	answer_error(out, 404, "there is nothing here; the page is at /, the figures are at "
+			       "/metrics and below /api/v1/");
+	return NULL;
+}
