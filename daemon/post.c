@@ -3,7 +3,9 @@
  */
 #include "daemon/analysis_impl.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/units.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +42,35 @@ static void write_one(void *arg, const struct series_value *v)
 	snprintf(b->rule, sizeof(b->rule), "%s", v->rule->name);
 	b->series = xstrdup(key_text(v->rule->by, v->key, p->a->opts.names, text));
 	b->series_id = xstrdup(key_id(v->rule->by, v->key, p->a->opts.names, text));
+	b->history = xasprintf("%s%s", p->a->series[v->rule->view], b->series_id);
+}
+
+static char *window_text(const struct rule *r)
+{
+	static const char *const period[] = { "", "day", "week", "month" };
+	char t[UNIT_TEXT];
+
+	if (r->period)
+		return xstrdup(period[r->period]);
+	return xstrdup(text_duration((int64_t)r->window * SLICE_MS, t));
+}
+
+static void write_rules(struct sheet *s, const struct rules *rules)
+{
+	s->rules = xcalloc(rules->n ? rules->n : 1, sizeof(*s->rules));
+	for (; s->n_rules < rules->n; s->n_rules++) {
+		const struct rule *r = &rules->at[s->n_rules];
+		struct board_rule *b = &s->rules[s->n_rules];
+
+		*b = (struct board_rule){
+			.filter = xstrdup(filter_text(r->filter)), .window = window_text(r),
+			.detector = r->detector ? xstrdup(r->detector->name) : NULL,
+			.by = r->by, .measure = r->measure, .above = r->above,
+			.below = r->below, .clear = r->clear, .for_ms = r->for_ms,
+			.severity = r->severity, .quiet = r->quiet,
+		};
+		snprintf(b->name, sizeof(b->name), "%s", r->name);
+	}
 }
 
 void post_sheet(struct analysis *a, int64_t now_ms)
@@ -53,6 +84,7 @@ void post_sheet(struct analysis *a, int64_t now_ms)
 		p.n = SERIES_SHOWN;
 	p.s = s = sheet_new(p.n);
 	eval_values(a->eval, write_one, &p);
+	write_rules(s, a->rules);
 	window_stats(a->window, &ws);
 	s->at_ms = now_ms;
 	s->started_ms = a->started_ms;
