@@ -98,7 +98,7 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 	strb_add(&t, story_tag(m));
 	title = format_text(&t, TITLE);
 	story_headline(m, &t);
-	subtitle = format_text(&t, TITLE);
+	subtitle = spoken(&t, TITLE);
 	if (m->alert) {
 		alert_widgets(c, m->alert, widgets);
 	} else {

@@ -72,7 +72,10 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 
 	(void)n;
 	story_title(m, &title);
-	strb_add(&copy, title.s);
+	for (const char *p = title.s; *p; p++) { /* plain, but it may mention */
+		strb_addc(&copy, *p);
+		strb_add(&copy, *p == '@' ? "\xe2\x80\x8b" : "");
+	}
 	json_object_set_new(part, "fallback", format_text(&copy, TITLE));
 	json_object_set_new(part, "color", json_string(story_color(m)));
 	format_markdown(&copy, title.s);

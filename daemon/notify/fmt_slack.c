@@ -17,16 +17,20 @@
 
 enum { HEADER = 150, SECTION = 3000, ROWS = 10 };
 
-/* Makes *text (plain) safe, cuts it to `max` characters and clears it. */
+/* Makes *text (plain) safe, at most `max` characters with its escapes, and clears it. */
 static json_t *slack_text(struct strb *text, size_t max)
 {
 	struct strb b = { 0 };
-	size_t len = utf8_cut(text->s ? text->s : "", max, SIZE_MAX);
+	size_t keep = max;
 	json_t *j;
 
-	if (text->s)
-		text->s[len] = '\0';
-	strb_slack(&b, text->s ? text->s : "");
+	strb_add(text, "");
+	do {
+		strb_free(&b);
+		text->s[utf8_cut(text->s, keep, SIZE_MAX)] = '\0';
+		strb_slack(&b, text->s);
+		keep = keep * 3 / 4;
+	} while (b.s[utf8_cut(b.s, max, SIZE_MAX)]);
 	j = json_string(b.s);
 	strb_free(text);
 	strb_free(&b);
@@ -74,7 +78,7 @@ static void alert_blocks(const struct channel *c, const struct alert *a, json_t 
 	struct strb b = { 0 };
 
 	story_why(a, &b);
-	json_array_append_new(blocks, section(slack_text(&b, SECTION / 5)));
+	json_array_append_new(blocks, section(slack_text(&b, SECTION)));
 	for (unsigned i = 0; i < n; i++) {
 		struct strb field = { 0 };
 
@@ -90,12 +94,12 @@ static void alert_blocks(const struct channel *c, const struct alert *a, json_t 
 		json_array_append_new(blocks, section(code(a, ROWS)));
 	story_quality(a, &b);
 	if (b.len)
-		json_array_append_new(blocks, section(slack_text(&b, SECTION / 5)));
+		json_array_append_new(blocks, section(slack_text(&b, SECTION)));
 	strb_free(&b);
 	story_next(a, &b);
 	json_array_append_new(blocks, json_pack("{s:s, s:[{s:s, s:o}]}", "type", "context",
 						"elements", "type", "mrkdwn", "text",
-						slack_text(&b, SECTION / 5)));
+						slack_text(&b, SECTION)));
 	story_link(a, c->base_url, &b);
 	if (b.len)
 		json_array_append_new(blocks, json_pack(
@@ -131,17 +135,15 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 	(void)n;
 	story_title(m, &title);
 	strb_add(&copy, title.s);
-	copy.s[utf8_cut(copy.s, HEADER, SIZE_MAX)] = '\0';
-	/* plain_text is not markup, and needs no escape but JSON's */
-	json_array_append_new(blocks, json_pack("{s:s, s:{s:s, s:s}}", "type", "header", "text",
-						"type", "plain_text", "text", copy.s));
+	json_array_append_new(blocks, json_pack("{s:s, s:{s:s, s:o}}", "type", "header", "text",
+						"type", "plain_text", "text",
+						slack_text(&copy, HEADER)));
 	if (m->alert)
 		alert_blocks(c, m->alert, blocks);
 	else
 		digest_blocks(m->digest, blocks);
 	request_json(r, json_pack("{s:o, s:[{s:s, s:o}]}", "text", slack_text(&title, SECTION),
 				  "attachments", "color", story_color(m), "blocks", blocks));
-	strb_free(&copy);
 }
 
 static void read_answer(struct answer *a)
