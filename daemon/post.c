@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SERIES_SHOWN = 10000 };
+enum { SERIES_SHOWN = 10000, INTERFACES_SHOWN = 2000 };
 
 struct posting {
 	const struct analysis *a;
@@ -73,6 +73,29 @@ static void write_rules(struct sheet *s, const struct rules *rules)
 	}
 }
 
+static void write_interface(void *arg, const struct key *k, uint64_t octets)
+{
+	struct posting *p = arg;
+	struct sheet *s = p->s;
+	struct board_interface *b;
+	const struct exporter *e;
+	struct interface i;
+	uint32_t word[3];
+
+	memcpy(word, k->b, sizeof(word));
+	e = names_exporter_at(p->a->opts.names, word[0]);
+	if (!e || s->n_interfaces == INTERFACES_SHOWN)
+		return;
+	names_interface(p->a->opts.names, word[0], word[1], &i);
+	b = &s->interfaces[s->n_interfaces++];
+	*b = (struct board_interface){ .out = word[2], .bytes = octets };
+	memcpy(b->exporter, e->name, sizeof(b->exporter));
+	if (*i.name)
+		memcpy(b->name, i.name, sizeof(b->name));
+	else
+		snprintf(b->name, sizeof(b->name), "#%u", word[1]);
+}
+
 void post_sheet(struct analysis *a, int64_t now_ms)
 {
 	struct posting p = { .a = a };
@@ -85,6 +108,8 @@ void post_sheet(struct analysis *a, int64_t now_ms)
 	p.s = s = sheet_new(p.n);
 	eval_values(a->eval, write_one, &p);
 	write_rules(s, a->rules);
+	s->interfaces = xcalloc(INTERFACES_SHOWN, sizeof(*s->interfaces));
+	window_interfaces(a->window, write_interface, &p);
 	window_stats(a->window, &ws);
 	s->at_ms = now_ms;
 	s->started_ms = a->started_ms;

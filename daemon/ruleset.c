@@ -4,7 +4,8 @@
  * Built-in rules make an empty configuration useful (D7): every interface and
  * every exporter is learnt and watched for its hour of the week. They tell all
  * channels there are; a rule section with the same name replaces one, and
- * `enabled = false` in it switches it off.
+ * `enabled = false` in it switches it off. Interfaces are counted all the same,
+ * quietly: their history and culprit_interface_bytes_total hang on it.
  */
 #include "daemon/ruleset.h"
 
@@ -72,13 +73,24 @@ struct rules *ruleset_new(const struct config *c)
 {
 	struct rules *rs = xcalloc(1, sizeof(*rs));
 
-	rs->at = xcalloc(c->n_rules + ARRAY_LEN(builtins), sizeof(*rs->at));
+	rs->at = xcalloc(c->n_rules + ARRAY_LEN(builtins) + 1, sizeof(*rs->at));
 	for (size_t i = 0; i < c->n_rules; i++)
 		if (c->rules[i].enabled)
 			copy_rule(&rs->at[rs->n++], &c->rules[i]);
 	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
 		if (!named(c, builtins[i].name))
 			add_builtin(&rs->at[rs->n++], &builtins[i], c);
+	if (named(c, builtins[0].name)) {
+		struct rule *r = &rs->at[rs->n++];
+
+		add_builtin(r, &builtins[0], c);
+		free(r->name);
+		r->name = xstrdup("interface-counters");
+		free(r->conf);
+		r->conf = NULL;
+		r->detector = NULL;
+		r->quiet = true;
+	}
 	return rs;
 }
 

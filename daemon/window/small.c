@@ -102,7 +102,7 @@ static void write_sum(struct window *w, unsigned leader, const struct class *c, 
 		n = class_keys(v, c, ifs, keys);
 		for (unsigned k = 0; k < n; k++) {
 			if (old)
-				view_add_old(v, &keys[k], slice, sum);
+				view_add_old(w, v, &keys[k], slice, sum);
 			else
 				view_add(w, v, &keys[k], slice, sum);
 		}

@@ -38,6 +38,7 @@ struct view {
 	struct map carried; /* struct binkey -> struct carried */
 	struct map amended; /* struct binkey -> struct sums: for bins no longer open */
 	struct totals totals;
+	bool all_interfaces; /* by interface, every flow: feeds window_interfaces() */
 	uint64_t *touched;  /* a bit for each ring place: slice changed since last bins */
 	int64_t bins_from;  /* large views: next bin (first slice) to write */
 	int64_t bins_settled;
@@ -54,6 +55,7 @@ struct window {
 	struct shares *shares;
 	struct gauge_union *gauges;
 	struct small *small;
+	struct map interfaces; /* struct key -> uint64_t octets since start */
 	uint32_t round; /* of window_changed */
 	struct slices slices;
 	struct window_stats stats;
@@ -66,7 +68,8 @@ struct sums view_sums(const struct view *v, const struct key *k, int64_t first, 
 void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
 	      const struct sums *sum);
 /* The same for what is older than the open slices; bin: the first slice of its bin. */
-void view_add_old(struct view *v, const struct key *k, int64_t bin, const struct sums *sum);
+void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t bin,
+		  const struct sums *sum);
 uint64_t view_weight(const struct view *v, const struct sums *s);
 bool window_covered(const struct window *w, enum by by, const struct key *k, int64_t s);
 

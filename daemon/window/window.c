@@ -53,6 +53,7 @@ struct window *window_new(const struct window_opts *o, int64_t now_ms)
 	shares_init(w->shares);
 	w->gauges = gauge_union_new();
 	w->small = small_new();
+	map_init(&w->interfaces, by_octets(BY_INTERFACE), sizeof(uint64_t), KEYS_MAX);
 	w->round = 1;
 	w->slices = (struct slices){ w, sums_of, gauge_of, total_of, covered_of,
 				    lateness_of };
@@ -88,6 +89,7 @@ void window_free(struct window **wp)
 	free(w->shares);
 	gauge_union_free(&w->gauges);
 	small_free(&w->small);
+	map_fini(&w->interfaces);
 	free(w);
 }
 
@@ -189,7 +191,12 @@ void window_views(struct window *w, const struct view_spec *specs, unsigned n,
 	w->views = views;
 	w->n_views = n;
 	for (unsigned i = 0; i < n; i++)
+		{
 		views[i].leader = leader_of(w, i);
+		views[i].all_interfaces = specs[i].by == BY_INTERFACE &&
+					  filter_is_all(specs[i].filter) &&
+					  small_takes(&views[i]);
+	}
 	/* Small views need little: what there is belongs to the large ones. */
 	for (unsigned i = 0; i < n; i++)
 		views[i].table.octets_max = w->opts.memory / (large ? large : 1);
@@ -261,11 +268,22 @@ static uint64_t gauge_hash(const struct view *v, const struct block *b, uint32_t
 	return map_hash(&b->src[r], sizeof(b->src[r]));
 }
 
-void view_add_old(struct view *v, const struct key *k, int64_t bin, const struct sums *sum)
+static void add_interface(struct window *w, const struct view *v, const struct key *k,
+			  uint64_t octets)
+{
+	uint64_t *sum = v->all_interfaces ? map_put(&w->interfaces, k, NULL) : NULL;
+
+	if (sum)
+		*sum += octets;
+}
+
+void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t bin,
+		  const struct sums *sum)
 {
 	struct binkey bk = { *k, bin };
 	struct sums *to;
 
+	add_interface(w, v, k, sum->bytes);
 	if (!v->spec.history || !by_is_small(v->spec.by) || v->table.gauge)
 		return;
 	to = map_put(&v->amended, &bk, NULL);
@@ -302,6 +320,7 @@ void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
 	c->sums.packets += sum->packets;
 	c->sums.flows += sum->flows;
 	note(w, v, c, fresh, k, hash, s);
+	add_interface(w, v, k, sum->bytes);
 	touch(w, v, s);
 	if (fresh)
 		add_known(v, k, s);
@@ -336,7 +355,7 @@ static void add_row(struct window *w, struct view *v, const struct block *b, uin
 		bool fresh;
 
 		if (s[i].old) {
-			view_add_old(v, k, s[i].slice, &sum);
+			view_add_old(w, v, k, s[i].slice, &sum);
 			continue;
 		}
 		c = table_cell(&v->table, s[i].slice, k, hash, &fresh);
@@ -588,6 +607,20 @@ static int64_t lateness_of(void *arg, enum by by, const struct key *k)
 			most = ms;
 	}
 	return most ? most : LATENESS_UNKNOWN_MS;
+}
+
+void window_interfaces(struct window *w,
+		       void (*fn)(void *arg, const struct key *k, uint64_t octets), void *arg)
+{
+	struct key key = { 0 };
+	const void *k;
+	void *octets;
+	uint32_t at = 0;
+
+	while (map_next(&w->interfaces, &at, &k, &octets)) {
+		memcpy(key.b, k, w->interfaces.key);
+		fn(arg, &key, *(uint64_t *)octets);
+	}
 }
 
 void window_stats(const struct window *w, struct window_stats *out)

@@ -75,6 +75,11 @@ void window_totals(struct window *w, window_total_f *fn, void *arg);
 void window_total_set(struct window *w, unsigned view, const struct key *k,
 		      int64_t start_s, const struct sums *total);
 
+/* Octets of each interface since start, as D13 counts them; needs a view of all flows by
+ * interface. */
+void window_interfaces(struct window *w,
+		       void (*fn)(void *arg, const struct key *k, uint64_t octets), void *arg);
+
 struct window_stats {
 	uint64_t flows, late_flows; /* late: with shares before the oldest open slice */
 	uint64_t cut_shares, thinned_keys;

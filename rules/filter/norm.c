@@ -295,6 +295,8 @@ uint64_t node_columns(const struct node *n)
 	for (unsigned i = 0; i < n->word->n; i++)
 		if (n->sides >> i & 1)
 			bits |= UINT64_C(1) << n->word->field[i];
+	if (n->word->how == HOW_IF)
+		bits |= UINT64_C(1) << F_counts;
 	if (n->word->how == HOW_IF && n->n_names)
 		bits |= UINT64_C(1) << F_exporter;
 	return bits;

@@ -390,6 +390,23 @@ static void exporters(const struct run *r, const struct node *t, enum field f,
 		constant(r, false, in, out);
 }
 
+/* D13: a flow is in of an interface only where it counts for that. A probe on a link says
+ * one interface twice and its flow counts on one side; rows that were never settled
+ * (decoded just now, imported) count on both. */
+static void one_side(const struct run *r, enum field f, uint64_t *out)
+{
+	uint8_t bit = f == F_in_if ? COUNT_IN : COUNT_OUT;
+
+	for (unsigned w = 0; w < r->words && block_uses(r->b, F_counts); w++) {
+		const uint8_t *c = r->b->counts + (size_t)w * 64;
+		uint64_t keep = 0;
+
+		for (unsigned i = 0; i < 64; i++)
+			keep |= (uint64_t)(!c[i] | ((c[i] & bit) != 0)) << i;
+		out[w] &= keep;
+	}
+}
+
 /* Numbers for all exporters, names for each of its own. */
 static void interfaces(const struct run *r, const struct node *t, enum field f,
 		       const uint64_t *in, uint64_t *out)
@@ -397,9 +414,7 @@ static void interfaces(const struct run *r, const struct node *t, enum field f,
 	uint64_t rest[FILTER_WORDS], part[FILTER_WORDS];
 
 	cells(r, t, f, in, out);
-	if (!block_uses(r->b, f) || !r->b->names)
-		return;
-	for (unsigned i = 0; i < t->n_names; i++) {
+	for (unsigned i = 0; block_uses(r->b, f) && r->b->names && i < t->n_names; i++) {
 		struct named_if s = { .name = t->names[i] };
 
 		for (unsigned w = 0; w < r->words; w++)
@@ -408,6 +423,7 @@ static void interfaces(const struct run *r, const struct node *t, enum field f,
 		for (unsigned w = 0; w < r->words; w++)
 			out[w] |= part[w];
 	}
+	one_side(r, f, out);
 }
 
 static void texts(const struct run *r, const struct node *t, enum field f,
