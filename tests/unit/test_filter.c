@@ -822,7 +822,7 @@ static void names_are_told_for_checking(void **state)
 	struct filter *f =
 	    compile("exporter (edge 10.0.0.1) and in if (2 WAN) or not network lan");
 	uint64_t want = UINT64_C(1) << F_exporter | UINT64_C(1) << F_in_if |
-			UINT64_C(1) << F_src | UINT64_C(1) << F_dst;
+			UINT64_C(1) << F_counts | UINT64_C(1) << F_src | UINT64_C(1) << F_dst;
 	char seen[200] = "";
 	struct filter *all = compile("any");
 
