@@ -114,6 +114,7 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 {
 	unsigned slot = p->slot % SLOTS_DAY, from = p->rest;
 	float quiet = -INFINITY;
+	bool odd = false;
 
 	n->slot = (uint16_t)slot;
 	n->class = p->rest;
@@ -139,13 +140,16 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 		habits(f, p, k, &hi, &lo);
 		n->up = fmaxf(n->up, day + hi);
 		n->down = fminf(n->down, day + lo);
-		if (k <= 0)
-			quiet = fmaxf(quiet, lo);
+		if (k <= 0) {
+			quiet = fmaxf(quiet, day + lo);
+			odd |= lo < 0;
+		}
 		if (!k)
 			n->mid = day + hi;
 	}
 	n->most = (float)f->most[from][slot] / CODE;
-	n->least_most = n->most + fminf(0, quiet);
+	/* Habitually less in one of the four bins: what the others let expect. */
+	n->least_most = odd ? fminf(n->most, quiet) : n->most;
 }
 
 float profile_spread(const struct profile *f, const struct normal *n)

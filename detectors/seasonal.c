@@ -60,15 +60,15 @@ static const struct {
 	float share;  /* of the budget */
 	float narrow; /* least believable scale of its figure */
 } views[VIEWS] = {
-	/* The shares add up to 1.5: views see the same events, and the rate realised is
-	 * about two thirds of their sum. */
-	[ONE]       = { "a jump", SIDE_UP, EARLY, 0.0075f, 0.25f },
-	[TWO]       = { "higher than usual", SIDE_UP, EARLY, 0.25f, 0.25f },
-	[BURSTS]    = { "repeated bursts", SIDE_UP, EARLY, 0.25f, 0.25f },
-	[SLOW_UP]   = { "a slow rise", SIDE_UP, 0, 0.25f, 0.25f },
-	[SLOW_DOWN] = { "a slow fall", SIDE_DOWN, 0, 0.25f, 0.25f },
-	[QUIET]     = { "too quiet for too long", SIDE_DOWN, 0, 0.25f, 0.25f },
-	[DROP]      = { "a drop", SIDE_DOWN, 0, 0.25f, 0.25f },
+	/* The shares add up to 2.7: views see the same events, and the rate realised is
+	 * about four tenths of their sum. */
+	[ONE]       = { "a jump", SIDE_UP, EARLY, 0.0075f, 0.4f },
+	[TWO]       = { "higher than usual", SIDE_UP, EARLY, 0.45f, 0.4f },
+	[BURSTS]    = { "repeated bursts", SIDE_UP, EARLY, 0.45f, 0.4f },
+	[SLOW_UP]   = { "a slow rise", SIDE_UP, 0, 0.45f, 0.2f },
+	[SLOW_DOWN] = { "a slow fall", SIDE_DOWN, 0, 0.45f, 0.2f },
+	[QUIET]     = { "too quiet for too long", SIDE_DOWN, 0, 0.45f, 0.4f },
+	[DROP]      = { "a drop", SIDE_DOWN, 0, 0.45f, 0.4f },
 	[RISE]      = { "a sudden rise", SIDE_UP, EARLY, 0.0025f, 0.001f },
 	[FALL]      = { "a sudden fall", SIDE_DOWN, 0, 0.0025f, 0.001f },
 	[MORE]      = { "more than on other days", SIDE_UP, EARLY, 0.0025f, 0.001f },
@@ -89,9 +89,11 @@ static const float clip = 4;          /* spreads */
  * the range so far; under a hundredth of the range it is none. */
 static const float record_nats = 4, record_least = 0.01f;
 
-/* news is 1 at what a plain view says once in three years (ln 1000 days). It is told
- * again when it is a third larger; half of it is forgotten after 14 h. */
-static const float news_nats = 6.9f, grown = 1.3f, told_kept = 0.996f;
+/* news is 1 at what a plain view says once in three years (ln 1000 days), and no more
+ * than 2.5: past that nothing is more certain, and one huge event must not hide the
+ * next week's. It is told again when half as large again as what was told; half of
+ * that is forgotten after 29 h. */
+static const float news_nats = 6.9f, news_most = 2.5f, grown = 1.5f, told_kept = 0.998f;
 
 static const float calm = 0.7f; /* of the limit: hysteresis */
 
@@ -105,8 +107,9 @@ struct state {
 	int64_t first_s, last_s; /* first and newest bin seen; 0: none */
 	int64_t alert_s;         /* when the alert that stands began */
 	float x[LOW_BINS - 1];   /* newest values first */
-	float z[RECENT - 1];     /* their distances from normal */
-	float low[LOW_BINS - 1]; /* the same of the largest of 4 bins */
+	float over[RECENT - 1];  /* their distances from the upper edge of normal, */
+	float under[LOW_BINS - 1]; /* from the lower one, */
+	float low[LOW_BINS - 1]; /* and of the largest of 4 bins */
 	float fast, fast_before; /* what lingers, now and one bin ago */
 	float fickle;            /* spread from bin to bin against spread of the hour */
 	float slow, ewma, other, away;
@@ -136,17 +139,10 @@ struct look {
 	struct normal n;
 	float x, most; /* value, and the largest of it and the three before */
 	float spread;
-	float z, low;  /* distances from normal, of x and of most */
+	float over, under; /* signed distances from the edges of normal */
+	float low;         /* the same of most from its lower edge */
 	float v[VIEWS];
 };
-
-/* How far past the edges of normal x is, in units of scale; between them 0. */
-static float past(const struct normal *n, float x, float base, float scale)
-{
-	if (x > n->up + base)
-		return (x - n->up - base) / scale;
-	return x < n->down + base ? (x - n->down - base) / scale : 0;
-}
 
 /* Mean of the second to fourth largest of z and the bins before: one burst is none. */
 static float bursts(const float *before, float z)
@@ -183,28 +179,34 @@ static void look_seasonal(const struct state *s, struct look *l)
 	float wide = sqrtf(l->n.scale * l->n.scale + 3 * f->level_var);
 	float off = clampf((l->x - l->n.mid - f->level) / wide, -clip, clip);
 
-	l->z = past(&l->n, l->x, f->level, l->spread);
+	l->over = (l->x - l->n.up - f->level) / l->spread;
+	l->under = (l->x - l->n.down - f->level) / l->spread;
 	l->low = (l->most - l->n.least_most - f->level) / l->spread;
-	l->v[ONE] = past(&l->n, l->x, f->level + s->fast, fine);
+	l->v[ONE] = (l->x - l->n.up - f->level - s->fast) / fine;
 	/* Against what lingered before both bins, else the first would excuse the second. */
-	l->v[TWO] = fminf(past(&l->n, l->x, f->level + s->fast_before, fine), s->z[0]);
-	l->v[BURSTS] = bursts(s->z, l->z);
+	l->v[TWO] = fminf((l->x - l->n.up - f->level - s->fast_before) / fine, s->over[0]);
+	l->v[BURSTS] = bursts(s->over, l->over);
 	l->v[SLOW_UP] = s->slow + slow_gain * (off - s->slow);
 	l->v[SLOW_DOWN] = -l->v[SLOW_UP];
 	l->v[QUIET] = -largest(s->low, LOW_BINS - 1, l->low);
-	l->v[DROP] = -largest(s->z, LOW_BINS - 1, l->z);
+	l->v[DROP] = -largest(s->under, LOW_BINS - 1, l->under);
 }
 
 static void look_plain(const struct state *s, bool stale, struct look *l)
 {
+	/* What the profile expects is no change. */
+	float above = l->x - l->n.up - s->profile.level;
+	float below = l->n.down + s->profile.level - l->x;
 	float range = s->max - s->min, out = 0;
 	float day = l->n.known ? l->x - l->n.day : l->x - s->ewma;
 
-	l->v[RISE] = l->x - s->ewma;
-	l->v[FALL] = -l->v[RISE];
+	l->v[RISE] = fminf(l->x - s->ewma, above);
+	l->v[FALL] = fminf(s->ewma - l->x, below);
 	l->v[MORE] = s->other + other_gain * (day - s->other);
 	l->v[LESS] = -l->v[MORE];
-	l->v[STEP] = stale ? 0 : fabsf(l->x - s->x[0]);
+	l->v[STEP] = fminf(fabsf(l->x - s->x[0]), fmaxf(0, fmaxf(above, below)));
+	if (stale)
+		l->v[STEP] = 0;
 	if (l->x > s->max)
 		out = l->x - s->max;
 	else if (l->x < s->min)
@@ -298,23 +300,30 @@ static void begin(const struct conf *c, struct state *s, const struct point *p)
 		s->x[i] = x;
 }
 
-/* Blocks end with the local day, and with a third of it. */
+static bool turned(const struct state *s, const struct point *p, int block_s)
+{
+	return (p->at_s - s->first_s) / block_s != (s->last_s - s->first_s) / block_s;
+}
+
+/* The seasonal views' blocks are local days; the plain ones, which know no calendar,
+ * count from the first bin. */
 static void turn_day(struct state *s, const struct point *p)
 {
-	unsigned part = SLOTS_DAY / STEP_PARTS;
 	unsigned bins = DAY_S / (p->step_s ? p->step_s : 300);
 
-	if (p->slot / part != s->last_slot / part)
+	if (turned(s, p, DAY_S / STEP_PARTS))
 		tail_close(&s->tail[STEP], bins / STEP_PARTS / 4);
+	for (int i = SEASONAL; turned(s, p, DAY_S) && i < STEP; i++)
+		tail_close(&s->tail[i], bins / 4);
 	if (p->slot / SLOTS_DAY != s->last_slot / SLOTS_DAY) {
-		for (int i = 0; i < CALIBRATED; i++)
-			if (i != STEP)
-				tail_close(&s->tail[i], bins / 4);
+		for (int i = 0; i < SEASONAL; i++)
+			tail_close(&s->tail[i], bins / 4);
 		profile_new_day(&s->profile);
 	}
 	s->last_slot = p->slot;
 	if (p->at_s - s->last_s > STALE_S) {
-		memset(s->z, 0, sizeof(s->z));
+		memset(s->over, 0, sizeof(s->over));
+		memset(s->under, 0, sizeof(s->under));
 		memset(s->low, 0, sizeof(s->low));
 	}
 }
@@ -365,7 +374,8 @@ static void follow(struct state *s, const struct look *l)
 	s->max = fmaxf(s->max, l->x);
 	s->min = fminf(s->min, l->x);
 	push(s->x, LOW_BINS - 1, l->x);
-	push(s->z, RECENT - 1, l->z);
+	push(s->over, RECENT - 1, l->over);
+	push(s->under, LOW_BINS - 1, l->under);
 	push(s->low, LOW_BINS - 1, l->low);
 }
 
@@ -443,6 +453,7 @@ static void step(const void *conf, void *state, const struct point *p,
 		sum_up(c, s, &l, 0, &m);
 	out->fresh = move_alert(s, &m, p);
 	fill(c, s, p, &l, &m, out);
+	m.news = fminf(m.news, news_most);
 	if (m.news > s->told * grown) {
 		out->news = s->told = m.news;
 		out->fresh |= s->side != SIDE_NONE && out->score >= 1;
