@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOTS_STEP = 2, LOTS_MAX = 1 << 18, AHEAD = 8 };
+enum { LOTS_STEP = 2, LOTS_MAX = 1 << 18 };
 
 static const uint64_t memory_default = 64 << 20;
 
@@ -33,10 +33,19 @@ struct cell {
 	uint64_t rows; /* none: not seen. Also makes it 32 octets */
 };
 
+/* The dictionary of the part before, and where its addresses are in the table. */
+struct lately {
+	struct addr *list, *next_list; /* PART_ROWS each */
+	struct sums **at, **next_at;   /* NULL: not known */
+	uint32_t n;
+	const void *tab; /* of the table when `at` was noted: places move when it grows */
+};
+
 struct worker {
 	struct map map;   /* key -> struct sums */
 	struct sums total;
 	struct cell *acc; /* by number in a part's dictionary; PART_ROWS */
+	struct lately lately;
 	bool full;
 	uint32_t sampling;
 };
@@ -51,6 +60,7 @@ struct top {
 	unsigned n_workers;
 	struct top_result *out;
 	uint64_t filter_columns; /* and those of the keys: for rows_counted() */
+	uint64_t select_columns; /* needed to tell which rows count */
 	enum by counted_by;
 	bool full;
 	uint8_t *best;           /* keys of the rows that lead, and their sums */
@@ -160,6 +170,11 @@ struct coded {
 	const uint32_t *src, *dst; /* either may be NULL */
 	const struct addr *list;
 	uint32_t n;
+	/* Every flow counts wholly and as one: then bytes and packets are counted as they lie
+	 * in the file (part_ints), and the minima added at the end. */
+	bool plain;
+	const uint32_t *bytes, *packets;
+	uint64_t bytes_min, packets_min;
 };
 
 /* Whether the part's dictionary can be counted over. */
@@ -198,59 +213,110 @@ static inline void count_codes(struct worker *w, const struct coded *c, uint32_t
 		count_code(&w->acc[c->dst[row]], s);
 }
 
-/* Sixty-four rows that all count, wholly: what most of a plain question is. */
-static void count_all(struct worker *w, const struct coded *c, uint32_t at,
-		      const struct block *b, uint32_t from, struct sums *total)
+static inline void count_plain_row(struct worker *w, const struct coded *c, uint32_t row)
 {
-	bool flows = block_uses(b, F_flows);
+	struct sums s = { c->bytes ? c->bytes[row] : 0, c->packets ? c->packets[row] : 0, 0 };
 
-	for (uint32_t r = from; r < from + 64; r++) {
-		struct sums s = { b->bytes[r], b->packets[r],
-				  flows && b->flows[r] ? b->flows[r] : 1 };
+	w->total.bytes += s.bytes;
+	w->total.packets += s.packets;
+	count_codes(w, c, row, &s);
+}
 
-		add(total, &s);
-		count_codes(w, c, at + r, &s);
+static void count_plain(struct worker *w, const struct coded *c, uint32_t at, uint32_t n,
+			const uint64_t *bits)
+{
+	uint64_t rows = 0;
+
+	for (uint32_t i = 0; i * 64 < n; i++) {
+		rows += (uint64_t)__builtin_popcountll(bits[i]);
+		if (bits[i] == UINT64_MAX) {
+			for (uint32_t r = at + i * 64; r < at + i * 64 + 64; r++)
+				count_plain_row(w, c, r);
+			continue;
+		}
+		for (uint64_t left = bits[i]; left; left &= left - 1)
+			count_plain_row(w, c,
+					at + i * 64 + (uint32_t)__builtin_ctzll(left));
+	}
+	w->total.bytes += rows * c->bytes_min;
+	w->total.packets += rows * c->packets_min;
+	w->total.flows += rows;
+}
+
+/* What count_plain() has left out. */
+static void add_minima(struct worker *w, const struct coded *c)
+{
+	for (uint32_t i = 0; i < c->n; i++) {
+		struct cell *cell = &w->acc[i];
+
+		cell->sums.bytes += cell->rows * c->bytes_min;
+		cell->sums.packets += cell->rows * c->packets_min;
+		cell->sums.flows += cell->rows;
 	}
 }
 
 static void count_coded(struct top *t, struct worker *w, const struct coded *c, uint32_t at,
 			const struct block *b, const uint64_t *bits, bool inside)
 {
-	struct sums total = { 0 };
-
-	for (uint32_t i = 0; i * 64 < b->n; i++) {
-		if (inside && bits[i] == UINT64_MAX) {
-			count_all(w, c, at, b, i * 64, &total);
-			continue;
-		}
+	for (uint32_t i = 0; i * 64 < b->n; i++)
 		for (uint64_t left = bits[i]; left; left &= left - 1) {
 			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
 			struct sums s = sums_of(t, b, r, inside);
 
-			add(&total, &s);
+			add(&w->total, &s);
 			count_codes(w, c, at + r, &s);
 		}
-	}
-	add(&w->total, &total);
 }
 
-/* Hashes run a few keys ahead, so that the table's memory is on its way. */
+/* The place of an address in the table. Both lists are sorted and mostly the same, so
+ * a finger in the last one saves most look-ups. */
+static struct sums *place(struct worker *w, const struct addr *a, uint32_t *finger)
+{
+	struct lately *l = &w->lately;
+
+	if (l->tab != w->map.tab)
+		return NULL;
+	while (*finger < l->n && memcmp(&l->list[*finger], a, sizeof(*a)) < 0)
+		++*finger;
+	return *finger < l->n && addr_eq(&l->list[*finger], a) ? l->at[*finger] : NULL;
+}
+
 static void pour_codes(struct top *t, struct worker *w, const struct coded *c)
 {
-	uint64_t hash[AHEAD];
+	struct lately *l = &w->lately;
+	struct addr *list = l->next_list;
+	struct sums **at = l->next_at;
+	const void *tab = w->map.tab;
+	uint32_t finger = 0;
 
-	for (uint32_t i = 0; i < c->n + AHEAD; i++) {
-		uint32_t j = i - AHEAD;
+	if (c->plain)
+		add_minima(w, c);
+	for (uint32_t i = 0; i < c->n; i++) {
+		struct cell *cell = &w->acc[i];
 
-		if (i >= AHEAD && w->acc[j].rows) {
-			count_key(t, w, &c->list[j], hash[j % AHEAD], &w->acc[j].sums);
-			w->acc[j] = (struct cell){ 0 };
+		at[i] = NULL;
+		if (!cell->rows)
+			continue;
+		at[i] = place(w, &c->list[i], &finger);
+		if (!at[i]) {
+			uint64_t hash = map_hash(&c->list[i], sizeof(*c->list));
+
+			if (mine(t, hash)) {
+				at[i] = map_put_hashed(&w->map, &c->list[i], hash, NULL);
+				w->full |= !at[i];
+			}
 		}
-		if (i < c->n) {
-			hash[i % AHEAD] = map_hash(&c->list[i], sizeof(*c->list));
-			map_prefetch(&w->map, hash[i % AHEAD]);
-		}
+		if (at[i])
+			add(at[i], &cell->sums);
+		*cell = (struct cell){ 0 };
 	}
+	memcpy(list, c->list, c->n * sizeof(*list));
+	l->next_list = l->list;
+	l->next_at = l->at;
+	l->list = list;
+	l->at = at;
+	l->n = tab == w->map.tab ? c->n : 0;
+	l->tab = w->map.tab;
 }
 
 /* ---- parts ---- */
@@ -264,7 +330,7 @@ static int64_t select_rows(struct top *t, struct part *p, bool inside, uint32_t 
 
 	if (count <= 0)
 		return count;
-	if (!part_load(p, t->aq.columns))
+	if (!part_load(p, t->select_columns))
 		return -1;
 	b = part_block(p, at, n);
 	if (t->q->only)
@@ -273,13 +339,30 @@ static int64_t select_rows(struct top *t, struct part *p, bool inside, uint32_t 
 	return count;
 }
 
+/* Gets ready to count a part that has something in it; false: damaged. */
+static bool prepare(struct top *t, struct part *p, bool inside, struct coded *c, bool *coded)
+{
+	uint64_t need = t->aq.columns, flows, lo;
+	bool damaged;
+
+	*coded = get_codes(t, p, c, &damaged);
+	if (damaged)
+		return false;
+	if (!*coded)
+		return part_load(p, need | t->shape.columns);
+	c->plain = inside && part_range(p, F_flows, &lo, &flows) && flows <= 1 &&
+		   part_ints(p, F_bytes, &c->bytes, &c->bytes_min) &&
+		   part_ints(p, F_packets, &c->packets, &c->packets_min);
+	return c->plain || part_load(p, need);
+}
+
 static bool count_part(void *arg, unsigned worker, struct part *p, bool inside, bool *damaged)
 {
 	struct top *t = arg;
 	struct worker *w = &t->workers[worker];
 	uint64_t bits[FILTER_WORDS], lo, hi;
+	bool coded = false, ready = false, wholly = inside || t->q->whole;
 	struct coded c;
-	bool coded = false, looked = false;
 
 	if (part_range(p, F_sampling, &lo, &hi) && hi > w->sampling)
 		w->sampling = (uint32_t)hi;
@@ -287,20 +370,19 @@ static bool count_part(void *arg, unsigned worker, struct part *p, bool inside, 
 		uint32_t n = part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
 		int64_t count = select_rows(t, p, inside, at, n, bits);
 
-		if (count > 0 && !looked) {
-			looked = true;
-			coded = get_codes(t, p, &c, damaged);
-			*damaged |= !coded && !part_load(p, t->shape.columns);
-		}
-		if (count < 0 || *damaged) {
+		if (count < 0 || (count && !ready && !prepare(t, p, wholly, &c, &coded))) {
 			*damaged = true;
 			return true;
 		}
-		if (count && coded)
-			count_coded(t, w, &c, at, part_block(p, at, n), bits,
-				    inside || t->q->whole);
-		else if (count)
-			count_rows(t, w, part_block(p, at, n), bits, inside || t->q->whole);
+		if (!count)
+			continue;
+		ready = true;
+		if (coded && c.plain)
+			count_plain(w, &c, at, n, bits);
+		else if (coded)
+			count_coded(t, w, &c, at, part_block(p, at, n), bits, wholly);
+		else
+			count_rows(t, w, part_block(p, at, n), bits, wholly);
 	}
 	if (coded)
 		pour_codes(t, w, &c);
@@ -438,6 +520,7 @@ static void begin(struct top *t)
 		w->full = false;
 		w->total = (struct sums){ 0 };
 		memset(w->acc, 0, PART_ROWS * sizeof(*w->acc));
+		w->lately.n = 0;
 	}
 }
 
@@ -459,7 +542,7 @@ static void set_up(struct top *t)
 {
 	const struct top_query *q = t->q;
 	uint64_t need = UINT64_C(1) << F_bytes | UINT64_C(1) << F_packets |
-			UINT64_C(1) << F_flows | UINT64_C(1) << F_counts;
+			UINT64_C(1) << F_flows;
 	bool coded = false;
 
 	top_texts_init(&t->texts);
@@ -477,8 +560,8 @@ static void set_up(struct top *t)
 					q->keys[0].by == BY_HOST;
 	if (!coded)
 		need |= t->shape.columns;
-	if (q->only)
-		need |= top_by_columns(q->only_by);
+	t->select_columns = UINT64_C(1) << F_counts |
+			    (q->only ? top_by_columns(q->only_by) : 0);
 	t->aq = (struct archive_query){
 		.directory = q->directory, .from_ms = q->from_ms, .to_ms = q->to_ms,
 		.filter = q->filter, .columns = need, .names = q->names,
@@ -486,8 +569,15 @@ static void set_up(struct top *t)
 	};
 	t->n_workers = scan_threads(&t->aq);
 	t->workers = xcalloc(t->n_workers, sizeof(*t->workers));
-	for (unsigned i = 0; i < t->n_workers; i++)
-		t->workers[i].acc = xcalloc(PART_ROWS, sizeof(struct cell));
+	for (unsigned i = 0; i < t->n_workers; i++) {
+		struct worker *w = &t->workers[i];
+
+		w->acc = xcalloc(PART_ROWS, sizeof(*w->acc));
+		w->lately.list = xcalloc(PART_ROWS, sizeof(struct addr));
+		w->lately.next_list = xcalloc(PART_ROWS, sizeof(struct addr));
+		w->lately.at = xcalloc(PART_ROWS, sizeof(struct sums *));
+		w->lately.next_at = xcalloc(PART_ROWS, sizeof(struct sums *));
+	}
 	t->best = xcalloc((size_t)q->n + 1, t->shape.size);
 	t->best_sums = xcalloc((size_t)q->n + 1, sizeof(*t->best_sums));
 }
@@ -495,8 +585,14 @@ static void set_up(struct top *t)
 static void tear_down(struct top *t)
 {
 	for (unsigned i = 0; i < t->n_workers; i++) {
+		struct lately *l = &t->workers[i].lately;
+
 		map_fini(&t->workers[i].map);
 		free(t->workers[i].acc);
+		free(l->list);
+		free(l->next_list);
+		free(l->at);
+		free(l->next_at);
 	}
 	free(t->workers);
 	free(t->best);

@@ -35,13 +35,15 @@ struct part {
 	struct section col[FIELDS], addrs, texts;
 	uint32_t n_addrs;
 	uint64_t here, loaded;  /* columns */
-	uint64_t have_codes;
-	bool have_addrs, have_texts;
+	uint64_t have_codes, have_small;
+	bool have_addrs, have_texts, have_pass;
+	uint8_t *pass; /* by code */
 	struct unpacker *unpacker;
 	uint8_t *raw;           /* a section */
 	size_t raw_cap;
 	uint8_t *data[FIELDS];  /* PART_ROWS each, from first use */
 	uint32_t *codes[FIELDS];
+	uint32_t *small[FIELDS]; /* what part_ints() lends */
 	struct addr *list;      /* the dictionary */
 	char *text;
 	uint32_t text_len, *text_at;
@@ -89,6 +91,7 @@ void part_free(struct part **pp)
 	for (int f = 0; f < FIELDS; f++) {
 		free(p->data[f]);
 		free(p->codes[f]);
+		free(p->small[f]);
 	}
 	unpacker_free(&p->unpacker);
 	free(p->raw);
@@ -98,6 +101,7 @@ void part_free(struct part **pp)
 	free(p->ints);
 	free(p->ints2);
 	free(p->zeros);
+	free(p->pass);
 	free(p);
 	*pp = NULL;
 }
@@ -166,8 +170,8 @@ bool part_open(struct part *p, int fd, uint64_t at, const struct frame *f,
 	p->n = f->rows;
 	p->columns = c;
 	p->ids = ids;
-	p->here = p->loaded = p->have_codes = 0;
-	p->have_addrs = p->have_texts = false;
+	p->here = p->loaded = p->have_codes = p->have_small = 0;
+	p->have_addrs = p->have_texts = p->have_pass = false;
 	p->text_len = 0;
 	memset(p->col, 0, sizeof(p->col));
 	memset(&p->addrs, 0, sizeof(p->addrs));
@@ -259,10 +263,23 @@ static bool load_texts(struct part *p)
 	return p->have_texts;
 }
 
+/* Whether all codes are less than n; four at a time, since each waits for no other. */
+static bool all_below(const uint32_t *codes, uint32_t rows, uint32_t n)
+{
+	bool bad[4] = { false, false, false, false };
+	uint32_t i = 0;
+
+	for (; i + 4 <= rows; i += 4)
+		for (unsigned k = 0; k < 4; k++)
+			bad[k] |= codes[i + k] >= n;
+	for (; i < rows; i++)
+		bad[0] |= codes[i] >= n;
+	return !(bad[0] | bad[1] | bad[2] | bad[3]);
+}
+
 /* Codes of an address column in form DICT. */
 static bool load_codes(struct part *p, int f)
 {
-	uint32_t most = 0;
 	struct in r;
 
 	if (p->have_codes >> f & 1)
@@ -272,11 +289,7 @@ static bool load_codes(struct part *p, int f)
 	if (!p->codes[f])
 		p->codes[f] = xcalloc(PART_ROWS, sizeof(**p->codes));
 	if (!fetch(p, &p->col[f], &r) || !ints_read(p->unpacker, &r, p->codes[f], p->n) ||
-	    in_left(&r))
-		return false;
-	for (uint32_t i = 0; i < p->n; i++)
-		most = p->codes[f][i] > most ? p->codes[f][i] : most;
-	if (most >= p->n_addrs)
+	    in_left(&r) || !all_below(p->codes[f], p->n, p->n_addrs))
 		return false;
 	p->have_codes |= UINT64_C(1) << f;
 	return true;
@@ -552,6 +565,28 @@ const void *part_column(const struct part *p, enum field f)
 	return p->loaded >> f & 1 ? p->data[f] : NULL;
 }
 
+bool part_ints(struct part *p, enum field f, const uint32_t **v, uint64_t *min)
+{
+	const struct section *s = &p->col[f];
+	struct in r;
+
+	*v = NULL;
+	*min = s->min;
+	if (!s->here || s->form == FORM_CONST)
+		return true;
+	if (s->form != FORM_INTS || s->max - s->min > UINT32_MAX)
+		return false;
+	if (!p->small[f])
+		p->small[f] = xcalloc(PART_ROWS, sizeof(**p->small));
+	if (!(p->have_small >> f & 1) &&
+	    (!fetch(p, s, &r) || !ints_read(p->unpacker, &r, p->small[f], p->n) ||
+	     in_left(&r)))
+		return false;
+	p->have_small |= UINT64_C(1) << f;
+	*v = p->small[f];
+	return true;
+}
+
 const struct block *part_block(struct part *p, uint32_t at, uint32_t n)
 {
 	struct block *b = &p->block;
@@ -583,6 +618,34 @@ const uint32_t *part_codes(struct part *p, enum field f, const struct addr **lis
 	*list = p->list;
 	*n = p->n_addrs;
 	return p->codes[f];
+}
+
+const uint8_t *part_pass(struct part *p, enum field f, const struct filter *filter)
+{
+	uint64_t bits[FILTER_WORDS];
+	const struct addr *list;
+	uint32_t n;
+	bool damaged;
+
+	if (!part_codes(p, f, &list, &n, &damaged))
+		return NULL;
+	if (p->have_pass)
+		return p->pass;
+	if (!p->pass)
+		p->pass = xcalloc(PART_ROWS, 1);
+	for (uint32_t at = 0; at < n; at += BLOCK_ROWS) {
+		struct block b = *part_block(p, 0, n - at < BLOCK_ROWS ? n - at : BLOCK_ROWS);
+
+		for (int c = 0; c < FIELD_COUNT; c++)
+			*(void **)((char *)&b + field_info[c].offset) = p->zeros;
+		*(void **)((char *)&b + field_info[f].offset) = p->list + at;
+		b.used = UINT64_C(1) << f;
+		filter_run(filter, &b, bits);
+		for (uint32_t i = 0; i < b.n; i++)
+			p->pass[at + i] = bits[i / 64] >> (i % 64) & 1;
+	}
+	p->have_pass = true;
+	return p->pass;
 }
 
 /* ---- what cannot be in it ---- */

@@ -8,6 +8,7 @@
 #define CUL_ARCHIVE_PART_H
 
 #include "daemon/model/block.h"
+#include "rules/filter/filter.h"
 #include "storage/archive/frame.h"
 #include "storage/archive/naming.h"
 
@@ -46,9 +47,19 @@ const struct block *part_block(struct part *p, uint32_t at, uint32_t n);
 /* A loaded column; NULL when no row of the part tells it. */
 const void *part_column(const struct part *p, enum field f);
 
+/* A column of numbers as they lie in the file: that of row i is *min + (*v)[i], or *min in
+ * all rows when *v is NULL. False: not possible with this column, or damaged: part_load()
+ * tells. */
+bool part_ints(struct part *p, enum field f, const uint32_t **v, uint64_t *min);
+
 /* Numbers of an address column in the dictionary, and the dictionary; NULL when the
  * column has none. Loads what it needs; sets *damaged. */
 const uint32_t *part_codes(struct part *p, enum field f, const struct addr **list,
 			   uint32_t *n, bool *damaged);
+
+/* Of a filter that reads the address column f alone: one octet for each address of the
+ * dictionary, 1 when rows with it pass. NULL: the column has no dictionary. The same filter
+ * until the next part_open. */
+const uint8_t *part_pass(struct part *p, enum field f, const struct filter *filter);
 
 #endif

@@ -330,21 +330,59 @@ static uint32_t overlap(const struct block *b, int64_t from, int64_t to, uint64_
 	return count;
 }
 
+/* The address column that the filter reads and nothing else; -1: there is none. */
+static int only_address(const struct filter *f)
+{
+	uint64_t columns = filter_is_all(f) ? 0 : filter_columns(f);
+	int c = columns ? __builtin_ctzll(columns) : -1;
+
+	return c >= 0 && !(columns & (columns - 1)) && field_info[c].kind == KIND_ADDR ? c : -1;
+}
+
+static uint32_t take_passing(const uint8_t *pass, const uint32_t *codes, uint32_t n,
+			     uint64_t bits[static FILTER_WORDS])
+{
+	uint32_t count = 0;
+
+	memset(bits, 0, FILTER_WORDS * sizeof(*bits));
+	for (uint32_t r = 0; r < n; r++) {
+		uint64_t yes = pass[codes[r]];
+
+		bits[r / 64] |= yes << r % 64;
+		count += (uint32_t)yes;
+	}
+	return count;
+}
+
+/* The filter's rows; -1: damaged. A filter on one address column is asked of the part's
+ * addresses instead of its rows. */
+static int64_t filtered(const struct archive_query *q, struct part *p, uint32_t at, uint32_t n,
+			uint64_t bits[static FILTER_WORDS])
+{
+	int f = only_address(q->filter);
+	const uint8_t *pass = f < 0 ? NULL : part_pass(p, (enum field)f, q->filter);
+	const struct addr *list;
+	uint32_t n_list;
+	bool damaged;
+
+	if (pass)
+		return take_passing(pass, part_codes(p, (enum field)f, &list, &n_list,
+						     &damaged) + at, n, bits);
+	if (!filter_is_all(q->filter) && !part_load(p, filter_columns(q->filter)))
+		return -1;
+	return filter_run(q->filter, part_block(p, at, n), bits);
+}
+
 int64_t scan_select(const struct archive_query *q, struct part *p, bool inside, uint32_t at,
 		    uint32_t n, uint64_t bits[static FILTER_WORDS])
 {
-	uint64_t times = UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms;
-	uint64_t need = inside ? 0 : times;
-	const struct block *b;
-	uint32_t count;
+	int64_t count = filtered(q, p, at, n, bits);
 
-	if (!filter_is_all(q->filter))
-		need |= filter_columns(q->filter);
-	if (!part_load(p, need))
+	if (inside || count <= 0)
+		return count;
+	if (!part_load(p, UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms))
 		return -1;
-	b = part_block(p, at, n);
-	count = filter_run(q->filter, b, bits);
-	return inside || !count ? count : overlap(b, q->from_ms, q->to_ms, bits);
+	return overlap(part_block(p, at, n), q->from_ms, q->to_ms, bits);
 }
 
 struct rows {
