@@ -2,14 +2,14 @@
  * SPDX-License-Identifier: ISC
  *
  *   blast -p v5|v9|ipfix|sflow [-d 127.0.0.1:2055] -n FLOWS [-r FLOWS_A_SECOND]
- *         [-e EXPORTERS] [-c BITS_A_SECOND] [-s SEED]
+ *         [-e EXPORTERS] [-c BITS_A_SECOND] [-w SECONDS] [-s SEED]
  *
  * For end-to-end tests and `make bench`. Exporters are 127.0.0.1, .2, …; hosts
  * 10.0.0.0/16 fetch from 198.18.0.0/15 (RFC 2544) through interface 2, sizes and
  * peers are skewed as real ones are. -c adds a culprit: 10.66.66.66 fetches from
- * 203.0.113.99 at so many bits a second, in one flow each 100 ms. The last line
- * is JSON: what was sent, the octets of the culprit, and when its first datagram
- * left (Unix milliseconds).
+ * 203.0.113.99 at so many bits a second, in one flow each 100 ms, from -w seconds
+ * after the start. The last line is JSON: what was sent, the octets of the culprit,
+ * and when its first datagram left (Unix milliseconds).
  * Only loopback is accepted as destination.
  */
 #include <arpa/inet.h>
@@ -330,16 +330,18 @@ static void pace(double start, double rate)
 		nanosleep(&t, NULL);
 }
 
-static void run(struct sender *s, unsigned exporters, uint64_t want, double rate, double bits_s)
+static void run(struct sender *s, unsigned exporters, uint64_t want, double rate, double bits_s,
+		double wait_s)
 {
 	struct datagram *pool = calloc(POOL, sizeof(*pool)), *first = calloc(1, sizeof(*first));
-	double start, guilty = 0;
+	double start, guilty;
 	bool templated = s->p == V9 || s->p == IPFIX;
 
 	for (unsigned i = 0; i < POOL; i++)
 		build(&pool[i], s->p, NULL, kinds[s->p].flows, false);
 	build(first, s->p, NULL, kinds[s->p].flows - 4, templated);
 	start = now_s();
+	guilty = start + wait_s - 0.1;
 	for (unsigned e = 0; total.flows < want; e = (e + 1) % exporters) {
 		for (unsigned i = 0; i < BATCH && total.flows < want; i++)
 			send_one(&s[e], templated && s[e].sent % TEMPLATE_EVERY == 0
@@ -367,10 +369,10 @@ int main(int argc, char **argv)
 	const char *to = "127.0.0.1:2055";
 	unsigned exporters = 1, p = 0;
 	uint64_t want = 0;
-	double rate = 0, bits_s = 0;
+	double rate = 0, bits_s = 0, wait_s = 0;
 	int c;
 
-	while ((c = getopt(argc, argv, "p:d:n:r:e:c:s:")) != -1) {
+	while ((c = getopt(argc, argv, "p:d:n:r:e:c:w:s:")) != -1) {
 		switch (c) {
 		case 'p':
 			for (p = 0; p < PROTOCOLS && strcmp(kinds[p].name, optarg); p++)
@@ -381,6 +383,7 @@ int main(int argc, char **argv)
 		case 'r': rate = atof(optarg); break;
 		case 'e': exporters = (unsigned)atoi(optarg); break;
 		case 'c': bits_s = atof(optarg); break;
+		case 'w': wait_s = atof(optarg); break;
 		case 's': seed = strtoull(optarg, NULL, 10) * 2 + 1; break;
 		default: p = PROTOCOLS;
 		}
@@ -391,6 +394,6 @@ int main(int argc, char **argv)
 	}
 	for (unsigned e = 0; e < exporters; e++)
 		s[e] = (struct sender){ .p = (enum protocol)p, .fd = connect_from(e, to) };
-	run(s, exporters, want, rate, bits_s);
+	run(s, exporters, want, rate, bits_s, wait_s);
 	return 0;
 }
