@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-enum { PATIENCE_MIN_MS = 30000, PATIENCE_MAX_MS = 1800000, HOUR_MS = 3600000 };
+enum { PATIENCE_MIN_MS = 120000, PATIENCE_NEW_MS = 300000, PATIENCE_MAX_MS = 1800000,
+       HOUR_MS = 3600000, TIMES = 4 };
 
 struct one {
 	int64_t first_ms, last_ms;
@@ -52,9 +53,10 @@ static struct one *one(struct presence *p, uint32_t exporter)
 
 static int64_t patience(const struct one *o)
 {
-	int64_t ms = 4 * o->gap_ms;
+	int64_t ms = TIMES * o->gap_ms;
+	int64_t least = o->last_ms - o->first_ms < HOUR_MS ? PATIENCE_NEW_MS : PATIENCE_MIN_MS;
 
-	return ms < PATIENCE_MIN_MS ? PATIENCE_MIN_MS : ms > PATIENCE_MAX_MS ? PATIENCE_MAX_MS : ms;
+	return ms < least ? least : ms > PATIENCE_MAX_MS ? PATIENCE_MAX_MS : ms;
 }
 
 static void set(struct one *o, int64_t slice, bool on)
@@ -86,11 +88,11 @@ void presence_heard(struct presence *p, uint32_t exporter, int64_t at_ms)
 		set(o, s, true);
 		o->newest = s;
 	}
-	if (through) {
-		o->gap_ms -= o->gap_ms / 4096;
-		if (gap > o->gap_ms)
-			o->gap_ms = gap;
-	}
+	o->gap_ms -= o->gap_ms / 4096;
+	if (through && gap > o->gap_ms)
+		o->gap_ms = gap;
+	else if (o->last_ms && !through && gap / TIMES > o->gap_ms)
+		o->gap_ms = gap / TIMES + 1;
 	o->last_ms = at_ms;
 }
 

@@ -3,9 +3,10 @@
  *
  * A slice is covered by an exporter when a datagram came after it, with no
  * silence in between: only what comes later proves that nothing was missed.
- * Silence is a gap longer than four times the longest usual one, at least 30
- * seconds and at most half an hour; the usual gap is learnt and fades slowly,
- * because an exporter with no flows sends nothing and is not silent.
+ * Silence is a gap longer than four times the longest usual one, at least two
+ * minutes (five in an exporter's first hour) and at most half an hour. The usual
+ * gap is learnt and fades slowly, because an exporter with no flows sends nothing
+ * and is not silent; a silence that ended by itself is usual the next time.
  */
 #ifndef CUL_WINDOW_PRESENCE_H
 #define CUL_WINDOW_PRESENCE_H
