@@ -142,7 +142,8 @@ struct analysis *analysis_new(const struct analysis_opts *o, struct rules *rules
 	struct analysis *a = xcalloc(1, sizeof(*a));
 	struct eval_opts eo = { .names = o->names, .calendar = o->calendar, .emit = emit,
 				.known = known, .held = held, .arg = a,
-				.late = (unsigned)(o->late_ms / SLICE_MS) };
+				.late = (unsigned)(o->late_ms / SLICE_MS),
+				.detector_memory = o->memory / 2 };
 	struct window_opts wo = { o->names, o->calendar, o->late_ms, o->memory };
 
 	a->opts = *o;

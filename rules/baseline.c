@@ -8,6 +8,7 @@
  * series does not train. What a detector remembers is plain bytes; they are
  * kept in history under "rule|series" and brought back at start.
  */
+#include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "rules/state.h"
 
@@ -24,14 +25,21 @@ struct blob { /* what precedes the detector's bytes in history */
 	char detector[16];
 };
 
-static bool equip(struct state *s, const struct rule *r, const struct eval *e)
+/* Memory is a setting (D5): past it further series go without a baseline, and it is said. */
+static bool equip(struct state *s, const struct rule *r, struct eval *e)
 {
 	if (s->detector)
 		return true;
 	/* Baselines of hosts are kept for the first that come; small groups for all. */
 	if (!by_is_small(r->by) && e->of[r - e->rules->at].map.n > LARGE_MAX)
 		return false;
+	if (e->detector_octets + r->detector->state_size > e->opts.detector_memory) {
+		log_seldom("baselines", 3600, "rule %s: no memory for the baseline of another "
+			   "series; raise `memory`", r->name);
+		return false;
+	}
 	s->detector = xcalloc(1, r->detector->state_size);
+	e->detector_octets += r->detector->state_size;
 	if (s->bin == INT64_MIN)
 		s->bin = (e->open.newest / BIN_SLICES + 1) * BIN_SLICES;
 	return true;
@@ -225,6 +233,7 @@ bool eval_load(struct eval *e, const char *key, const void *data, size_t len)
 		if (!s || s->detector)
 			return false;
 		s->detector = xmemdup((const char *)data + sizeof(b), b.size);
+		e->detector_octets += b.size;
 		s->bin = b.bin;
 		return true;
 	}

@@ -18,29 +18,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DETECTOR_MEMORY = 64 << 20 };
+
 struct eval *eval_new(const struct eval_opts *o)
 {
 	struct eval *e = xcalloc(1, sizeof(*e));
 
 	e->opts = *o;
+	if (!e->opts.detector_memory)
+		e->opts.detector_memory = DETECTOR_MEMORY;
 	return e;
 }
 
-static void state_free(struct state *s)
+static void state_free(struct eval *e, const struct rule *r, struct state *s)
 {
+	if (s->detector)
+		e->detector_octets -= r->detector->state_size;
 	alert_unref(&s->alert);
 	free(s->detector);
 	free(s);
 }
 
-static void rule_state_fini(struct rule_state *rs)
+static void rule_state_fini(struct eval *e, struct rule_state *rs)
 {
 	const void *k;
 	void *s;
 	uint32_t at = 0;
 
 	while (map_next(&rs->map, &at, &k, &s))
-		state_free(*(struct state **)s);
+		state_free(e, rs->rule, *(struct state **)s);
 	map_fini(&rs->map);
 }
 
@@ -52,7 +58,7 @@ void eval_free(struct eval **ep)
 	if (!e)
 		return;
 	for (unsigned i = 0; i < e->n; i++)
-		rule_state_fini(&e->of[i]);
+		rule_state_fini(e, &e->of[i]);
 	free(e->of);
 	free(e);
 }
@@ -444,7 +450,7 @@ static void tick_rule(struct eval *e, struct rule_state *rs)
 		gone[n_gone++] = s->key;
 	}
 	for (uint32_t i = 0; i < n_gone; i++) {
-		state_free(*(struct state **)map_get(&rs->map, &gone[i]));
+		state_free(e, r, *(struct state **)map_get(&rs->map, &gone[i]));
 		map_del(&rs->map, &gone[i]);
 	}
 	free(gone);
@@ -501,7 +507,7 @@ void eval_rules(struct eval *e, const struct rules *r, int64_t now_ms)
 		if (!e->of[j].rule)
 			continue;
 		resolve_all(e, &e->of[j]);
-		rule_state_fini(&e->of[j]);
+		rule_state_fini(e, &e->of[j]);
 	}
 	free(e->of);
 	e->of = of;

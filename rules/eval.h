@@ -28,6 +28,7 @@ struct eval_opts {
 	/* May this key alert now? (The engine says no under a silent exporter.) */
 	bool (*held)(void *arg, enum by by, const struct key *k);
 	unsigned late; /* slices that can still change, back from now */
+	size_t detector_memory; /* octets for all baselines; 0: 64 MB */
 	void *arg;
 };
 

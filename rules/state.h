@@ -37,6 +37,7 @@ struct eval {
 	unsigned n;
 	struct span open;
 	int64_t now_ms;
+	size_t detector_octets; /* of all baselines */
 	/* scratch of one judgement */
 	struct sums sums[RING_MAX];
 	double v[RING_MAX];

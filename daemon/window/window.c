@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FUTURE = WINDOW_FUTURE, SPARE = 2, KEYS_MAX = 1 << 20, LATENESS_UNKNOWN_MS = 60000 };
+enum { FUTURE = WINDOW_FUTURE, SPARE = 2, KEYS_MAX = 1 << 20, KNOWN_MAX = 1 << 16, LATENESS_UNKNOWN_MS = 60000 };
 
 static struct sums sums_of(void *arg, unsigned view, const struct key *k, int64_t first,
 			   unsigned n, struct sums *out);
@@ -113,7 +113,7 @@ static void view_init(struct window *w, struct view *v, const struct view_spec *
 	table_init(&v->table, key, w->n_ring, &spec->measure, w->opts.memory);
 	map_init(&v->hot, key, sizeof(int64_t), KEYS_MAX);
 	map_init(&v->changed, key, sizeof(int64_t), KEYS_MAX);
-	map_init(&v->known, key, sizeof(int64_t), KEYS_MAX);
+	map_init(&v->known, key, sizeof(int64_t), KNOWN_MAX);
 	map_init(&v->carried, sizeof(struct binkey), sizeof(struct carried), KEYS_MAX);
 	map_init(&v->amended, sizeof(struct binkey), sizeof(struct sums), KEYS_MAX);
 	period_init(&v->totals, w->opts.calendar, spec->period, key, now_ms);
