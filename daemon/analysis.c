@@ -143,7 +143,7 @@ struct analysis *analysis_new(const struct analysis_opts *o, struct rules *rules
 	struct eval_opts eo = { .names = o->names, .calendar = o->calendar, .emit = emit,
 				.known = known, .held = held, .arg = a,
 				.late = (unsigned)(o->late_ms / SLICE_MS),
-				.detector_memory = o->memory / 2 };
+				.detector_memory = o->memory / 4 };
 	struct window_opts wo = { o->names, o->calendar, o->late_ms, o->memory };
 
 	a->opts = *o;
