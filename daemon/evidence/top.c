@@ -321,22 +321,31 @@ static void pour_codes(struct top *t, struct worker *w, const struct coded *c)
 
 /* ---- parts ---- */
 
-/* Selects rows at .. at + n; -1: damaged. */
-static int64_t select_rows(struct top *t, struct part *p, bool inside, uint32_t at, uint32_t n,
-			   uint64_t bits[static FILTER_WORDS])
+/* Takes out what is not of the series, and what would count a packet twice. */
+static void narrow(const struct top *t, const struct block *b, uint64_t *bits)
 {
-	int64_t count = scan_select(&t->aq, p, inside, at, n, bits);
-	const struct block *b;
-
-	if (count <= 0)
-		return count;
-	if (!part_load(p, t->select_columns))
-		return -1;
-	b = part_block(p, at, n);
 	if (t->q->only)
 		key_select(t->q->only_by, t->q->only, b, bits);
 	rows_counted(t->counted_by, t->filter_columns, b, bits);
-	return count;
+}
+
+/* Few rows: picked out and counted one by one. False: damaged. */
+static bool count_few(struct top *t, struct worker *w, struct part *p, bool inside,
+		      const uint32_t *rows, uint32_t n)
+{
+	uint64_t times = UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms;
+	uint64_t bits[FILTER_WORDS] = { 0 };
+	const struct block *b = part_pick(p, t->aq.columns | t->select_columns |
+						     t->shape.columns | (inside ? 0 : times),
+					  rows, n);
+
+	for (uint32_t i = 0; b && i < n; i++)
+		bits[i / 64] |= UINT64_C(1) << i % 64;
+	if (b) {
+		narrow(t, b, bits);
+		count_rows(t, w, b, bits, inside);
+	}
+	return b != NULL;
 }
 
 /* Gets ready to count a part that has something in it; false: damaged. */
@@ -360,29 +369,35 @@ static bool count_part(void *arg, unsigned worker, struct part *p, bool inside, 
 {
 	struct top *t = arg;
 	struct worker *w = &t->workers[worker];
-	uint64_t bits[FILTER_WORDS], lo, hi;
-	bool coded = false, ready = false, wholly = inside || t->q->whole;
+	uint64_t lo, hi;
+	bool coded = false, wholly = inside || t->q->whole;
+	uint32_t few[SCAN_FEW];
+	struct scan_rows s;
 	struct coded c;
 
 	if (part_range(p, F_sampling, &lo, &hi) && hi > w->sampling)
 		w->sampling = (uint32_t)hi;
-	for (uint32_t at = 0; at < part_rows(p) && !w->full; at += BLOCK_ROWS) {
+	*damaged = !scan_select(&t->aq, p, inside, &s);
+	if (*damaged || !s.count)
+		return true;
+	if (scan_few(&s, few)) {
+		*damaged = !count_few(t, w, p, wholly, few, s.count);
+		return !w->full;
+	}
+	*damaged = !part_load(p, t->select_columns) || !prepare(t, p, wholly, &c, &coded);
+	if (*damaged)
+		return true;
+	for (uint32_t at = 0, i = 0; at < part_rows(p) && !w->full; at += BLOCK_ROWS, i++) {
 		uint32_t n = part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
-		int64_t count = select_rows(t, p, inside, at, n, bits);
+		const struct block *b = part_block(p, at, n);
 
-		if (count < 0 || (count && !ready && !prepare(t, p, wholly, &c, &coded))) {
-			*damaged = true;
-			return true;
-		}
-		if (!count)
-			continue;
-		ready = true;
+		narrow(t, b, s.bits[i]);
 		if (coded && c.plain)
-			count_plain(w, &c, at, n, bits);
+			count_plain(w, &c, at, n, s.bits[i]);
 		else if (coded)
-			count_coded(t, w, &c, at, part_block(p, at, n), bits, wholly);
+			count_coded(t, w, &c, at, b, s.bits[i], wholly);
 		else
-			count_rows(t, w, part_block(p, at, n), bits, wholly);
+			count_rows(t, w, b, s.bits[i], wholly);
 	}
 	if (coded)
 		pour_codes(t, w, &c);

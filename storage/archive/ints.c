@@ -579,3 +579,129 @@ bool ints_read(struct unpacker *u, struct in *r, uint32_t *out, size_t n)
 	default: return false;
 	}
 }
+
+/* ---- a few of many ---- */
+
+static bool pick_packed(struct in *r, size_t n, const uint32_t *rows, size_t k, uint32_t *out)
+{
+	unsigned width = in_u8(r);
+	uint64_t mask = (UINT64_C(1) << (width & 63)) - 1;
+	const uint8_t *p;
+
+	if (width > 32 || !(p = in_bytes(r, (n * width + 7) / 8)))
+		return false;
+	for (size_t i = 0; i < k; i++) {
+		uint64_t at = (uint64_t)rows[i] * width;
+
+		out[i] = (uint32_t)(load64(p + (at >> 3)) >> (at & 7) & mask);
+	}
+	return true;
+}
+
+/* A plane to look into: unpacked only when it must be. */
+static const uint8_t *look_into(struct unpacker *u, struct in *r, size_t n)
+{
+	if (in_left(r) && r->p[0] == PLANE_RAW) {
+		in_u8(r);
+		return in_bytes(r, n);
+	}
+	return plane_read(u, r, u->plane, n) ? u->plane : NULL;
+}
+
+static bool pick_bytes(struct unpacker *u, struct in *r, size_t n, const uint32_t *rows,
+		       size_t k, uint32_t *out)
+{
+	unsigned planes = in_u8(r);
+
+	if (planes < 1 || planes > 4)
+		return false;
+	memset(out, 0, k * sizeof(*out));
+	for (unsigned j = 0; j < planes; j++) {
+		const uint8_t *p = look_into(u, r, n);
+
+		if (!p)
+			return false;
+		for (size_t i = 0; i < k; i++)
+			out[i] |= (uint32_t)p[rows[i]] << 8 * j;
+	}
+	return true;
+}
+
+/* How many escapes there are in p[from..to). Eight octets at a time: an octet of ~x is
+ * zero where there is one. */
+static size_t escapes(const uint8_t *p, size_t from, size_t to)
+{
+	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+	size_t n = 0;
+
+	for (; from + 8 <= to; from += 8) {
+		uint64_t x = ~load64(p + from);
+
+		n += (size_t)__builtin_popcountll(~(((x & low) + low) | x | low));
+	}
+	for (; from < to; from++)
+		n += p[from] == ESCAPE;
+	return n;
+}
+
+static bool pick_freq(struct unpacker *u, struct in *r, size_t n, const uint32_t *rows,
+		      size_t k, uint32_t *out)
+{
+	uint32_t value[256] = { 0 }, *number = u->rest; /* of the escaped ones */
+	unsigned n_freq = in_u8(r);
+	size_t before = 0, from = 0, rest = 0;
+	const uint8_t *p;
+
+	for (unsigned i = 0; i < n_freq; i++)
+		value[i] = in_u16(r);
+	if (!(p = look_into(u, r, n)))
+		return false;
+	for (size_t i = 0; i < k; i++) {
+		before += escapes(p, from, rows[i]);
+		from = rows[i];
+		if (p[from] == ESCAPE)
+			number[rest++] = (uint32_t)before;
+		else if (p[from] >= n_freq)
+			return false;
+	}
+	before += escapes(p, from, n);
+	if (!pick_packed(r, before, number, rest, number))
+		return false;
+	for (size_t i = 0, at = 0; i < k; i++)
+		out[i] = p[rows[i]] == ESCAPE ? number[at++] : value[p[rows[i]]];
+	return true;
+}
+
+static bool pick_few(struct in *r, size_t n, const uint32_t *rows, size_t k, uint32_t *out)
+{
+	uint32_t value[256] = { 0 };
+	unsigned n_few = in_u8(r);
+
+	for (unsigned i = 0; i < n_few; i++)
+		value[i] = in_u16(r);
+	if (!pick_packed(r, n, rows, k, out))
+		return false;
+	for (size_t i = 0; i < k; i++) {
+		if (out[i] >= n_few)
+			return false;
+		out[i] = value[out[i]];
+	}
+	return true;
+}
+
+bool ints_pick(struct unpacker *u, struct in *r, size_t n, const uint32_t *rows, size_t k,
+	       uint32_t *out)
+{
+	if (n > PART_ROWS || k > n)
+		return false;
+	switch (in_u8(r)) {
+	case INTS_ZERO:
+		memset(out, 0, k * sizeof(*out));
+		return !r->bad;
+	case INTS_PACK: return pick_packed(r, n, rows, k, out);
+	case INTS_BYTES: return pick_bytes(u, r, n, rows, k, out);
+	case INTS_FREQ: return pick_freq(u, r, n, rows, k, out);
+	case INTS_FEW: return pick_few(r, n, rows, k, out);
+	default: return false;
+	}
+}

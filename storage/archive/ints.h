@@ -31,5 +31,8 @@ void unpacker_free(struct unpacker **u);
  * past r->end must be readable (their value does not matter). */
 bool ints_read(struct unpacker *u, struct in *r, uint32_t *out, size_t n);
 bool plane_read(struct unpacker *u, struct in *r, uint8_t *out, size_t n);
+/* The same for k of the n integers, those at rows[0] < rows[1] ...: out[0..k). */
+bool ints_pick(struct unpacker *u, struct in *r, size_t n, const uint32_t *rows, size_t k,
+	       uint32_t *out);
 
 #endif

@@ -44,6 +44,10 @@ bool part_load(struct part *p, uint64_t columns);
 /* Rows at .. at + n as a block (n <= BLOCK_ROWS) with the columns that are loaded; all
  * others are zero. Valid until the next part_open. */
 const struct block *part_block(struct part *p, uint32_t at, uint32_t n);
+/* k <= BLOCK_ROWS rows, rows[0] < rows[1] ..., with those columns, as a block of k rows: much
+ * less work than part_load() when they are few. NULL: damaged. Valid until the next call. */
+const struct block *part_pick(struct part *p, uint64_t columns, const uint32_t *rows,
+			      uint32_t k);
 /* A loaded column; NULL when no row of the part tells it. */
 const void *part_column(const struct part *p, enum field f);
 

@@ -373,16 +373,38 @@ static int64_t filtered(const struct archive_query *q, struct part *p, uint32_t 
 	return filter_run(q->filter, part_block(p, at, n), bits);
 }
 
-int64_t scan_select(const struct archive_query *q, struct part *p, bool inside, uint32_t at,
-		    uint32_t n, uint64_t bits[static FILTER_WORDS])
+bool scan_select(const struct archive_query *q, struct part *p, bool inside,
+		 struct scan_rows *s)
 {
-	int64_t count = filtered(q, p, at, n, bits);
+	s->count = 0;
+	for (uint32_t at = 0, i = 0; at < part_rows(p); at += BLOCK_ROWS, i++) {
+		uint32_t n = part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
+		int64_t count = filtered(q, p, at, n, s->bits[i]);
 
-	if (inside || count <= 0)
-		return count;
-	if (!part_load(p, UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms))
-		return -1;
-	return overlap(part_block(p, at, n), q->from_ms, q->to_ms, bits);
+		if (count > 0 && !inside) {
+			if (!part_load(p, UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms))
+				return false;
+			count = overlap(part_block(p, at, n), q->from_ms, q->to_ms,
+					s->bits[i]);
+		}
+		if (count < 0)
+			return false;
+		s->count += (uint32_t)count;
+	}
+	return true;
+}
+
+bool scan_few(const struct scan_rows *s, uint32_t rows[static SCAN_FEW])
+{
+	uint32_t n = 0;
+
+	if (s->count > SCAN_FEW)
+		return false;
+	for (uint32_t w = 0; n < s->count; w++)
+		for (uint64_t left = s->bits[w / FILTER_WORDS][w % FILTER_WORDS]; left;
+		     left &= left - 1)
+			rows[n++] = w * 64 + (uint32_t)__builtin_ctzll(left);
+	return true;
 }
 
 struct rows {
@@ -394,17 +416,29 @@ struct rows {
 static bool rows_of(void *arg, unsigned worker, struct part *p, bool inside, bool *damaged)
 {
 	const struct rows *r = arg;
-	uint64_t bits[FILTER_WORDS];
+	const struct block *b;
+	uint32_t few[SCAN_FEW];
+	struct scan_rows s;
 
-	for (uint32_t at = 0; at < part_rows(p); at += BLOCK_ROWS) {
+	*damaged = !scan_select(r->q, p, inside, &s);
+	if (*damaged || !s.count)
+		return true;
+	if (scan_few(&s, few)) {
+		b = part_pick(p, r->q->columns, few, s.count);
+		*damaged = !b;
+		memset(s.bits[0], 0, sizeof(s.bits[0]));
+		for (uint32_t i = 0; i < s.count; i++)
+			s.bits[0][i / 64] |= UINT64_C(1) << i % 64;
+		return !b || r->fn(r->arg, worker, b, s.bits[0]);
+	}
+	*damaged = !part_load(p, r->q->columns);
+	for (uint32_t at = 0, i = 0; !*damaged && at < part_rows(p); at += BLOCK_ROWS, i++) {
 		uint32_t n = part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
-		int64_t count = scan_select(r->q, p, inside, at, n, bits);
+		uint64_t any = 0;
 
-		if (count < 0 || (count && !part_load(p, r->q->columns))) {
-			*damaged = true;
-			return true;
-		}
-		if (count && !r->fn(r->arg, worker, part_block(p, at, n), bits))
+		for (uint32_t w = 0; w < FILTER_WORDS; w++)
+			any |= s.bits[i][w];
+		if (any && !r->fn(r->arg, worker, part_block(p, at, n), s.bits[i]))
 			return false;
 	}
 	return true;

@@ -21,9 +21,18 @@ bool scan_parts(const struct archive_query *q, scan_part_f *fn,
 		void (*done)(void *arg, const struct names *names), void *arg,
 		struct archive_result *out, struct err *err);
 
-/* Rows at .. at + n of p that overlap [from, to) (unless inside) and pass the filter; loads
- * what that needs. Returns how many, -1: damaged. */
-int64_t scan_select(const struct archive_query *q, struct part *p, bool inside, uint32_t at,
-		    uint32_t n, uint64_t bits[static FILTER_WORDS]);
+/* The rows of a part that count, block by block. */
+struct scan_rows {
+	uint64_t bits[PART_ROWS / BLOCK_ROWS][FILTER_WORDS];
+	uint32_t count; /* of all set bits */
+};
+
+/* Fills s with the rows of p that overlap [from, to) (unless inside) and pass the filter; loads
+ * what that needs. False: damaged. */
+bool scan_select(const struct archive_query *q, struct part *p, bool inside,
+		 struct scan_rows *s);
+/* So few that they are better picked than loaded; then they are in rows[], in order. */
+enum { SCAN_FEW = 1024 };
+bool scan_few(const struct scan_rows *s, uint32_t rows[static SCAN_FEW]);
 
 #endif
