@@ -6,6 +6,19 @@
 #ifndef CUL_CLI_CMD_H
 #define CUL_CLI_CMD_H
 
-int cmd_score(int argc, char **argv); /* culprit score */
+struct cli;
+
+int cmd_alerts(struct cli *c, int argc, char **argv);
+int cmd_demo(struct cli *c, int argc, char **argv);
+int cmd_flows(struct cli *c, int argc, char **argv);
+int cmd_history(struct cli *c, int argc, char **argv);
+int cmd_replay(struct cli *c, int argc, char **argv);
+int cmd_show(struct cli *c, int argc, char **argv);
+int cmd_status(struct cli *c, int argc, char **argv);
+int cmd_test_notify(struct cli *c, int argc, char **argv);
+int cmd_top(struct cli *c, int argc, char **argv);
+int cmd_verify(struct cli *c, int argc, char **argv);
+
+int cmd_score(int argc, char **argv); /* has options of its detectors, reads them itself */
 
 #endif

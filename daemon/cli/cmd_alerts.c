@@ -1,0 +1,82 @@
+/* cmd_alerts.c - culprit alerts: what stands, and what did.
+ * SPDX-License-Identifier: ISC
+ */
+#include "daemon/cli/cmd.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+#include "daemon/base/units.h"
+#include "daemon/cli/alerts.h"
+
+enum { RECENT = 50, ALL = 9999 };
+
+static enum paint paint_of(const struct alert *a)
+{
+	if (a->state == ALERT_RESOLVED)
+		return PAINT_DIM;
+	return a->severity == SEVERITY_CRITICAL ? PAINT_RED
+	       : a->severity == SEVERITY_WARNING ? PAINT_YELLOW : PAINT_NONE;
+}
+
+static void add(struct table *t, const struct alert *a)
+{
+	char headline[160];
+
+	alert_headline(a, headline);
+	table_row(t);
+	table_text(t, a->id);
+	table_text(t, alert_state_word[a->state]);
+	table_paint(t, paint_of(a));
+	table_text(t, severity_word[a->severity]);
+	table_time(t, a->started_ms, NULL);
+	table_time(t, a->ended_ms, NULL);
+	table_text(t, a->rule);
+	table_text(t, a->series);
+	table_text(t, headline);
+}
+
+int cmd_alerts(struct cli *c, int argc, char **argv)
+{
+	static const struct column cols[] = {
+		{ "id", "alert", COL_VALUE },         { "status", "status", COL_VALUE },
+		{ "severity", "severity", COL_VALUE }, { "started_at", "since", COL_VALUE },
+		{ "ended_at", NULL, COL_DATA },        { "rule", "rule", COL_TEXT },
+		{ "series", NULL, COL_DATA },          { "headline", "what", COL_TEXT },
+	};
+	struct alert_list l = { 0 };
+	bool all = false;
+	const struct arg args[] = {
+		{ "all", 'a', ARG_FLAG, NULL, "not only the newest 50: all that history keeps",
+		  &all },
+		{ 0 },
+	};
+	int code = cli_args(c, &argc, argv, args);
+	struct table *t;
+
+	if (code >= 0)
+		return code;
+	if (argc > 1)
+		return cli_usage(c, "\"%s\" is not understood", argv[1]);
+	code = alerts_read(c, all ? 1000 : 0, all ? ALL : RECENT, &l);
+	t = table_new(cols, 8);
+	for (int standing = 1; standing >= 0; standing--)
+		for (size_t i = 0; i < l.n; i++)
+			if ((l.at[i]->state != ALERT_RESOLVED) == standing)
+				add(t, l.at[i]);
+	if (!code && c->json) {
+		json_t *list = json_array(), *o = json_object();
+
+		for (size_t i = 0; i < l.n; i++)
+			json_array_append(list, l.json[i]);
+		json_object_set_new(o, "alerts", list);
+		code = cli_print_json(o);
+	} else if (!code) {
+		code = cli_print(c, t, l.n ? NULL : "No alerts.\n", NULL, NULL);
+	}
+	if (!code && l.more)
+		cli_say("there are more%s", all ? "" : ": --all");
+	table_free(&t);
+	alerts_free(&l);
+	return code;
+}

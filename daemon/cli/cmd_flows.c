@@ -1,0 +1,365 @@
+/* cmd_flows.c - culprit flows: single flows that pass a filter.
+ * SPDX-License-Identifier: ISC
+ *
+ * The archive is read twice: once for the sort keys alone, with all threads, which
+ * finds the limit that the wanted flows lie above; once to copy those. So a list of
+ * a hundred out of a month needs no more memory than one out of a minute.
+ */
+#include "daemon/cli/cmd.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "daemon/base/mem.h"
+#include "daemon/base/units.h"
+#include "daemon/cli/query.h"
+#include "daemon/evidence/top.h"
+#include "daemon/model/flow_text.h"
+#include "daemon/model/rows.h"
+
+enum { ROWS = 100, ROWS_MAX = 100000, WORKERS = 256, SLACK = 1000 };
+
+enum sort { SORT_NEWEST, SORT_OLDEST, SORT_BYTES, SORT_PACKETS, SORT_RATE };
+static const char *const sort_word[] = { "newest", "oldest", "bytes", "packets", "rate" };
+
+/* Larger is listed first. Equal ones differ by their addresses, so that the order does
+ * not hang on which thread was faster. */
+struct rank {
+	uint64_t by, start, who;
+};
+
+struct heap { /* the n largest so far, the smallest of them first */
+	struct rank *at;
+	size_t n, cap;
+};
+
+struct chosen {
+	struct rank rank;
+	char *text; /* the flow in the form that is printed */
+};
+
+struct flows {
+	struct cli *c;
+	struct query q;
+	const char *sort_text;
+	enum sort sort;
+	uint64_t n;
+
+	struct heap heap[WORKERS];
+	struct rank limit; /* what is wanted is not below */
+	bool limited;
+	struct chosen *chosen;
+	size_t n_chosen, cap_chosen;
+	struct archive_result read;
+};
+
+static int rank_cmp(const struct rank *a, const struct rank *b)
+{
+	if (a->by != b->by)
+		return a->by < b->by ? -1 : 1;
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	return (a->who > b->who) - (a->who < b->who);
+}
+
+/* FNV-1a: unlike map_hash the same in every run. */
+static uint64_t mix(uint64_t h, const void *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ ((const uint8_t *)p)[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static uint64_t rate_of(const struct block *b, uint32_t r)
+{
+	int64_t ms = b->end_ms[r] - b->start_ms[r];
+
+	return (uint64_t)((double)b->bytes[r] * 8000 / (double)(ms > 0 ? ms : 1));
+}
+
+static struct rank rank_of(const struct flows *f, const struct block *b, uint32_t r)
+{
+	uint64_t start = (uint64_t)b->start_ms[r];
+	uint64_t h = mix(UINT64_C(0xcbf29ce484222325), &b->src[r], sizeof(b->src[r]));
+
+	h = mix(h, &b->dst[r], sizeof(b->dst[r]));
+	h = mix(h, &b->src_port[r], sizeof(b->src_port[r]));
+	h = mix(h, &b->dst_port[r], sizeof(b->dst_port[r]));
+	h = mix(h, &b->bytes[r], sizeof(b->bytes[r]));
+	switch (f->sort) {
+	case SORT_NEWEST: return (struct rank){ start, 0, h };
+	case SORT_OLDEST: return (struct rank){ ~start, 0, h };
+	case SORT_BYTES: return (struct rank){ b->bytes[r], start, h };
+	case SORT_PACKETS: return (struct rank){ b->packets[r], start, h };
+	case SORT_RATE: break;
+	}
+	return (struct rank){ rate_of(b, r), start, h };
+}
+
+static void sift(struct heap *h, size_t at)
+{
+	for (;;) {
+		size_t least = at;
+		struct rank tmp;
+
+		for (size_t kid = 2 * at + 1; kid <= 2 * at + 2 && kid < h->n; kid++)
+			if (rank_cmp(&h->at[kid], &h->at[least]) < 0)
+				least = kid;
+		if (least == at)
+			return;
+		tmp = h->at[at];
+		h->at[at] = h->at[least];
+		h->at[least] = tmp;
+		at = least;
+	}
+}
+
+static void offer(struct heap *h, size_t most, const struct rank *r)
+{
+	if (h->n < most) {
+		if (h->n == h->cap) {
+			h->cap = h->cap ? h->cap * 2 : 128;
+			h->at = xrealloc(h->at, h->cap, sizeof(*h->at));
+		}
+		h->at[h->n++] = *r;
+		if (h->n == most)
+			for (size_t i = most / 2 + 1; i-- > 0;)
+				sift(h, i);
+		return;
+	}
+	if (rank_cmp(r, &h->at[0]) <= 0)
+		return;
+	h->at[0] = *r;
+	sift(h, 0);
+}
+
+/* Rows of the alert's series alone. */
+static const uint64_t *mine(const struct flows *f, const struct block *b, const uint64_t *bits,
+			    uint64_t copy[static ROW_WORDS])
+{
+	if (!f->q.only)
+		return bits;
+	memcpy(copy, bits, ROW_WORDS * sizeof(*copy));
+	key_select(f->q.alert->by, &f->q.key, b, copy);
+	return copy;
+}
+
+static bool rank_rows(void *arg, unsigned worker, const struct block *b, const uint64_t *bitmap)
+{
+	struct flows *f = arg;
+	uint64_t copy[ROW_WORDS];
+	const uint64_t *bits = mine(f, b, bitmap, copy);
+
+	for (uint32_t w = 0; w * 64 < b->n; w++)
+		for (uint64_t left = bits[w]; left; left &= left - 1) {
+			struct rank r = rank_of(f, b, w * 64 + (uint32_t)__builtin_ctzll(left));
+
+			offer(&f->heap[worker % WORKERS], f->n, &r);
+		}
+	return true;
+}
+
+/* As text at once: who a flow's exporter is, only its own block knows. */
+static void keep(struct flows *f, const struct block *b, uint32_t row, const struct rank *r)
+{
+	struct strb s = { 0 };
+
+	if (f->n_chosen == f->cap_chosen) {
+		f->cap_chosen = f->cap_chosen ? f->cap_chosen * 2 : 128;
+		f->chosen = xrealloc(f->chosen, f->cap_chosen, sizeof(*f->chosen));
+	}
+	if (f->c->json)
+		flow_text_json(&s, b, row);
+	else if (f->c->csv)
+		flow_text_csv(&s, b, row, UINT64_MAX);
+	else
+		flow_text_line(&s, b, row);
+	f->chosen[f->n_chosen++] = (struct chosen){ *r, strb_take(&s) };
+}
+
+static bool keep_rows(void *arg, unsigned worker, const struct block *b, const uint64_t *bitmap)
+{
+	struct flows *f = arg;
+	uint64_t copy[ROW_WORDS];
+	const uint64_t *bits = mine(f, b, bitmap, copy);
+
+	(void)worker;
+	for (uint32_t w = 0; w * 64 < b->n; w++)
+		for (uint64_t left = bits[w]; left; left &= left - 1) {
+			uint32_t row = w * 64 + (uint32_t)__builtin_ctzll(left);
+			struct rank r = rank_of(f, b, row);
+
+			/* More than wanted only when flows came in between the two readings. */
+			if (f->n_chosen < f->n + SLACK &&
+			    (!f->limited || rank_cmp(&r, &f->limit) >= 0))
+				keep(f, b, row, &r);
+		}
+	return true;
+}
+
+static int by_rank(const void *x, const void *y)
+{
+	return rank_cmp(&((const struct chosen *)y)->rank, &((const struct chosen *)x)->rank);
+}
+
+/* The n-th largest of all workers, when there are so many. */
+static void find_limit(struct flows *f)
+{
+	struct heap *all = &f->heap[0];
+
+	for (size_t w = 1; w < WORKERS; w++) {
+		for (size_t i = 0; i < f->heap[w].n; i++)
+			offer(all, f->n, &f->heap[w].at[i]);
+		free(f->heap[w].at);
+	}
+	f->limited = all->n == f->n;
+	if (f->limited)
+		f->limit = all->at[0];
+	free(all->at);
+	memset(f->heap, 0, sizeof(f->heap));
+}
+
+static bool read_flows(struct flows *f, struct err *err)
+{
+	struct archive_query q = { .directory = f->q.directory, .from_ms = f->q.from_ms,
+				   .to_ms = f->q.to_ms, .filter = f->q.filter,
+				   .names = f->q.names, .as_of = f->q.position };
+	bool ok;
+
+	q.columns = f->q.only ? UINT64_MAX :
+		    UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms |
+		    UINT64_C(1) << F_src | UINT64_C(1) << F_dst |
+		    UINT64_C(1) << F_src_port | UINT64_C(1) << F_dst_port |
+		    UINT64_C(1) << F_bytes | UINT64_C(1) << F_packets;
+	ok = archive_read(&q, rank_rows, f, &f->read, err);
+	find_limit(f);
+	q.columns = UINT64_MAX;
+	q.threads = 1;
+	ok = ok && archive_read(&q, keep_rows, f, &f->read, err);
+	qsort(f->chosen, f->n_chosen, sizeof(*f->chosen), by_rank);
+	for (; f->n_chosen > f->n; f->n_chosen--)
+		free(f->chosen[f->n_chosen - 1].text);
+	return ok;
+}
+
+/* How much all of them are, not only those that are listed. */
+static bool totals(const struct flows *f, struct top_result *r, struct err *err)
+{
+	struct top_query q = { .directory = f->q.directory, .from_ms = f->q.from_ms,
+			       .to_ms = f->q.to_ms, .filter = f->q.filter, .names = f->q.names,
+			       .only = f->q.only ? &f->q.key : NULL,
+			       .only_by = f->q.only ? f->q.alert->by : BY_NONE,
+			       .whole = f->q.whole, .as_of = f->q.position };
+
+	return top_run(&q, r, err);
+}
+
+/* ---- printing ---- */
+
+static void head_json(const struct flows *f, const struct top_result *r, struct strb *s)
+{
+	char from[UNIT_TEXT], to[UNIT_TEXT];
+
+	strb_fmt(s, "{\"from\":\"%s\",\"to\":\"%s\",\"filter\":",
+		 text_rfc3339(f->q.from_ms, from), text_rfc3339(f->q.to_ms, to));
+	strb_json(s, filter_text(f->q.filter));
+	strb_fmt(s, ",\"total\":{\"bytes\":%llu,\"packets\":%llu,\"flows\":%llu},\"flows\":[",
+		 (unsigned long long)r->total.bytes, (unsigned long long)r->total.packets,
+		 (unsigned long long)r->total.flows);
+}
+
+static void head_people(const struct flows *f, const struct top_result *r, struct strb *s)
+{
+	char b[UNIT_TEXT], n[UNIT_TEXT];
+
+	query_head(&f->q, s);
+	strb_fmt(s, "%s in %s flows", text_bytes((double)r->total.bytes, b),
+		 text_count((double)r->total.flows, n));
+	if (f->limited)
+		strb_fmt(s, "; %zu of them, %s first", f->n_chosen,
+			 f->sort <= SORT_OLDEST ? sort_word[f->sort] : "largest");
+	strb_add(s, f->n_chosen ? "\n\n" : "\n");
+}
+
+static int print(const struct flows *f, const struct top_result *r)
+{
+	struct strb s = { 0 };
+	int code;
+
+	if (f->c->json)
+		head_json(f, r, &s);
+	else if (f->c->csv)
+		flow_text_csv_head(&s, UINT64_MAX);
+	else
+		head_people(f, r, &s);
+	for (size_t i = 0; i < f->n_chosen; i++) {
+		strb_add(&s, f->c->json ? i ? ",\n" : "\n" : "");
+		strb_add(&s, f->chosen[i].text);
+		strb_add(&s, f->c->json || f->c->csv ? "" : "\n");
+	}
+	if (f->c->json)
+		strb_fmt(&s, "],\"more\":%s}\n", f->limited ? "true" : "false");
+	code = cli_print_text(&s);
+	strb_free(&s);
+	return code;
+}
+
+static int run(struct flows *f)
+{
+	struct top_result r = { 0 };
+	struct err err = { "" };
+	int code;
+
+	if (!totals(f, &r, &err) || !read_flows(f, &err)) {
+		code = cli_fail(EX_UNAVAILABLE, "%s", err.msg);
+	} else {
+		code = print(f, &r);
+		query_caveats(&f->q, &r.read, !f->n_chosen);
+	}
+	top_free(&r);
+	for (size_t i = 0; i < f->n_chosen; i++)
+		free(f->chosen[i].text);
+	free(f->chosen);
+	return code;
+}
+
+static bool parse_sort(struct flows *f)
+{
+	for (size_t i = 0; i < ARRAY_LEN(sort_word); i++)
+		if (!strcmp(sort_word[i], f->sort_text)) {
+			f->sort = (enum sort)i;
+			return true;
+		}
+	return false;
+}
+
+int cmd_flows(struct cli *c, int argc, char **argv)
+{
+	struct flows *f = xcalloc(1, sizeof(*f));
+	const struct arg args[] = {
+		QUERY_ARGS(&f->q),
+		{ "rows", 'n', ARG_COUNT, "ROWS", "how many (100)", &f->n },
+		{ "sort", 0, ARG_TEXT, "ORDER", "newest (as it is), oldest, bytes, packets or "
+		  "rate", &f->sort_text },
+		{ 0 },
+	};
+	int code;
+
+	f->c = c;
+	f->n = ROWS;
+	f->sort_text = sort_word[SORT_NEWEST];
+	code = cli_args(c, &argc, argv, args);
+	if (code < 0 && (!f->n || f->n > ROWS_MAX))
+		code = cli_usage(c, "-n goes from 1 to %d", ROWS_MAX);
+	if (code < 0 && !parse_sort(f))
+		code = cli_usage(c, "--sort is newest, oldest, bytes, packets or rate, not "
+				 "\"%s\"", f->sort_text);
+	if (code < 0)
+		code = query_read(c, &f->q, argc, argv);
+	if (code < 0)
+		code = run(f);
+	query_fini(&f->q);
+	free(f);
+	return code;
+}

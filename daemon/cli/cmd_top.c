@@ -1,0 +1,324 @@
+/* cmd_top.c - culprit top: who moved most.
+ * SPDX-License-Identifier: ISC
+ *
+ * Without --by a person gets two lists, hosts and flows: first who, then with whom.
+ * A program gets one, of hosts unless it says otherwise; its JSON is that of
+ * /api/v1/top, with each key under its own name beside.
+ */
+#include "daemon/cli/cmd.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "daemon/base/mem.h"
+#include "daemon/base/units.h"
+#include "daemon/cli/query.h"
+#include "daemon/evidence/top.h"
+
+enum { ROWS = 10, ROWS_MAX = 10000, COLUMNS = TOP_KEYS + 6 };
+
+static const char *const order_word[] = { "bytes", "packets", "flows" };
+
+struct top {
+	struct cli *c;
+	struct query q;
+	const char *by, *sort;
+	uint64_t n;
+	enum top_order order;
+};
+
+static uint64_t ordered(enum top_order o, const struct sums *s)
+{
+	return o == TOP_BYTES ? s->bytes : o == TOP_PACKETS ? s->packets : s->flows;
+}
+
+static double share_of(enum top_order o, const struct sums *part, const struct sums *all)
+{
+	uint64_t total = ordered(o, all);
+
+	return total ? (double)ordered(o, part) / (double)total : 0;
+}
+
+static const char *key_word(const struct top_key *k)
+{
+	return k->is_field ? field_info[k->field].name : by_word(k->by);
+}
+
+/* ---- for people ---- */
+
+/* Ports stand under their title or key: "443" says all, "port 443" says it twice. */
+static bool is_port(const struct top_key *k)
+{
+	return !k->is_field && (k->by == BY_SRC_PORT || k->by == BY_DST_PORT);
+}
+
+static const char *title_of(const char *word)
+{
+	static const char *const titles[][2] = {
+		{ "src", "source" }, { "dst", "destination" }, { "proto", "protocol" },
+		{ "src-port", "from port" }, { "dst-port", "to port" }, { "port", "service" },
+		{ "src,dst", "source and destination" }, { "none", "all" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(titles); i++)
+		if (!strcmp(titles[i][0], word))
+			return titles[i][1];
+	return word;
+}
+
+static void fill_table(struct table *t, const struct top_query *q, const struct top_result *r)
+{
+	double seconds = (double)(q->to_ms - q->from_ms) / 1000;
+	char buf[UNIT_TEXT];
+
+	for (unsigned i = 0; i < r->n; i++) {
+		const struct top_row *row = &r->rows[i];
+		double share = share_of(q->order, &row->sums, &r->total);
+		double rate = (double)row->sums.bytes * 8 / seconds;
+
+		table_row(t);
+		for (unsigned k = 0; k < q->n_keys; k++) {
+			if (is_port(&q->keys[k]))
+				table_count(t, row->value[k].number, NULL);
+			else
+				table_text(t, row->value[k].text);
+		}
+		table_count(t, row->sums.bytes, text_bytes((double)row->sums.bytes, buf));
+		table_count(t, row->sums.packets, text_count((double)row->sums.packets, buf));
+		table_count(t, row->sums.flows, text_count((double)row->sums.flows, buf));
+		table_real(t, rate, text_rate(rate, buf));
+		snprintf(buf, sizeof(buf), "%.1f %%", 100 * share);
+		table_real(t, share, buf);
+		table_real(t, share, NULL);
+	}
+}
+
+static struct table *make_table(const struct top_query *q, const struct top_result *r,
+				struct column cols[static COLUMNS])
+{
+	static const struct column figures[] = {
+		{ "bytes", "bytes", COL_VALUE },     { "packets", "packets", COL_VALUE },
+		{ "flows", "flows", COL_VALUE },     { "bits_per_s", "mean rate", COL_VALUE },
+		{ "share", "share", COL_VALUE },     { NULL, "", COL_BAR },
+	};
+	struct table *t;
+
+	for (unsigned k = 0; k < q->n_keys; k++)
+		cols[k] = (struct column){ key_word(&q->keys[k]),
+					   title_of(key_word(&q->keys[k])),
+					   is_port(&q->keys[k]) ? COL_VALUE : COL_TEXT };
+	memcpy(cols + q->n_keys, figures, sizeof(figures));
+	t = table_new(cols, q->n_keys + (unsigned)ARRAY_LEN(figures));
+	fill_table(t, q, r);
+	return t;
+}
+
+static void totals_line(const struct top_query *q, const struct top_result *r, struct strb *out)
+{
+	char b[UNIT_TEXT], p[UNIT_TEXT], f[UNIT_TEXT], v[UNIT_TEXT], d[UNIT_TEXT];
+
+	strb_fmt(out, "%s in %s packets and %s flows, %s on average",
+		 text_bytes((double)r->total.bytes, b), text_count((double)r->total.packets, p),
+		 text_count((double)r->total.flows, f),
+		 text_rate((double)r->total.bytes * 8000 / (double)(q->to_ms - q->from_ms), v));
+	if (r->sampling > 1)
+		strb_fmt(out, "; sampled up to 1 in %u, scaled up", r->sampling);
+	if (q->whole)
+		strb_add(out, "; long flows counted whole");
+	if (r->n && r->distinct > r->n)
+		strb_fmt(out, "; the first %u of %s", r->n,
+			 text_count((double)r->distinct, d));
+	strb_add(out, "\n");
+}
+
+/* ---- for programs ---- */
+
+static void put_count(json_t *o, const char *key, uint64_t v)
+{
+	json_object_set_new(o, key, json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v));
+}
+
+static void put_sums(json_t *o, const struct sums *s)
+{
+	put_count(o, "bytes", s->bytes);
+	put_count(o, "packets", s->packets);
+	put_count(o, "flows", s->flows);
+}
+
+static json_t *row_json(const struct top_query *q, const struct top_result *r,
+			const struct top_row *row)
+{
+	json_t *o = json_object(), *values = json_array();
+
+	for (unsigned k = 0; k < q->n_keys; k++) {
+		json_object_set_new(o, key_word(&q->keys[k]),
+				    is_port(&q->keys[k]) ?
+					    json_integer((json_int_t)row->value[k].number) :
+					    json_of_text(row->value[k].text));
+		json_array_append_new(values, json_of_text(row->value[k].text));
+	}
+	json_object_set_new(o, "values", values);
+	put_sums(o, &row->sums);
+	json_object_set_new(o, "bits_per_s",
+			    json_real((double)row->sums.bytes * 8000 /
+				      (double)(q->to_ms - q->from_ms)));
+	json_object_set_new(o, "share",
+			    json_real(share_of(q->order, &row->sums, &r->total)));
+	return o;
+}
+
+static json_t *result_json(const struct top_query *q, const struct top_result *r)
+{
+	json_t *o = json_object(), *by = json_array(), *rows = json_array();
+	json_t *total = json_object(), *read = json_object();
+
+	for (unsigned k = 0; k < q->n_keys; k++)
+		json_array_append_new(by, json_string(key_word(&q->keys[k])));
+	for (unsigned i = 0; i < r->n; i++)
+		json_array_append_new(rows, row_json(q, r, &r->rows[i]));
+	put_sums(total, &r->total);
+	json_object_set_new(o, "from", json_of_time(q->from_ms));
+	json_object_set_new(o, "to", json_of_time(q->to_ms));
+	json_object_set_new(o, "by", by);
+	json_object_set_new(o, "order", json_string(order_word[q->order]));
+	json_object_set_new(o, "filter", json_of_text(filter_text(q->filter)));
+	json_object_set_new(o, "whole", json_boolean(q->whole));
+	json_object_set_new(o, "total", total);
+	put_count(o, "distinct", r->distinct);
+	put_count(o, "sampling", r->sampling);
+	json_object_set_new(o, "rows", rows);
+	put_count(read, "files", r->read.files);
+	put_count(read, "blocks", r->read.blocks);
+	put_count(read, "blocks_skipped", r->read.blocks_skipped);
+	put_count(read, "blocks_damaged", r->read.blocks_damaged);
+	json_object_set_new(read, "oldest", json_of_time(r->read.oldest_ms));
+	json_object_set_new(o, "read", read);
+	return o;
+}
+
+/* ---- one list ---- */
+
+static int print(const struct top *t, const struct top_query *q, const struct top_result *r,
+		 bool totals)
+{
+	struct column cols[COLUMNS];
+	struct table *table;
+	struct strb head = { 0 };
+	int code;
+
+	if (t->c->json)
+		return cli_print_json(result_json(q, r));
+	table = make_table(q, r, cols);
+	if (totals)
+		totals_line(q, r, &head);
+	if (r->n)
+		strb_add(&head, "\n");
+	code = cli_print(t->c, table, head.s, NULL, NULL);
+	strb_free(&head);
+	table_free(&table);
+	return code;
+}
+
+static int list(struct top *t, const char *by, bool first)
+{
+	const struct query *q = &t->q;
+	struct top_query tq = { .directory = q->directory, .from_ms = q->from_ms,
+				.to_ms = q->to_ms, .filter = q->filter, .names = q->names,
+				.only = q->only ? &q->key : NULL,
+				.only_by = q->only ? q->alert->by : BY_NONE,
+				.order = t->order, .n = (unsigned)t->n, .whole = q->whole,
+				.as_of = q->position,
+				.memory = cli_config(t->c)->memory };
+	struct top_result r = { 0 };
+	struct err err = { "" };
+	int code;
+
+	tq.n_keys = top_keys_parse(by, tq.keys, &err);
+	if (!tq.n_keys)
+		return cli_usage(t->c, "--by: %s", err.msg);
+	if (!top_run(&tq, &r, &err)) {
+		top_free(&r);
+		return cli_fail(EX_UNAVAILABLE, "%s", err.msg);
+	}
+	code = print(t, &tq, &r, first);
+	if (first)
+		query_caveats(q, &r.read, !r.total.flows && !r.total.bytes);
+	top_free(&r);
+	return code;
+}
+
+/* By what evidence sorts the top flows of an alert. */
+static enum top_order alert_order(const struct alert *a)
+{
+	switch (a->measure.kind) {
+	case MEASURE_PACKETS_S:
+	case MEASURE_PACKETS: return TOP_PACKETS;
+	case MEASURE_FLOWS_S:
+	case MEASURE_FLOWS:
+	case MEASURE_PEERS:
+	case MEASURE_PORTS:
+	case MEASURE_ENTROPY: return TOP_FLOWS;
+	default: return TOP_BYTES;
+	}
+}
+
+static bool parse_sort(struct top *t)
+{
+	if (!t->sort && t->q.alert) /* as the alert was measured, so as its mail was sorted */
+		t->order = alert_order(t->q.alert);
+	if (!t->sort || !strcmp(t->sort, "rate")) /* over one range they order alike */
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(order_word); i++)
+		if (!strcmp(order_word[i], t->sort)) {
+			t->order = (enum top_order)i;
+			return true;
+		}
+	return false;
+}
+
+static int run(struct top *t)
+{
+	bool people = !t->c->json && !t->c->csv;
+	struct strb head = { 0 };
+	int code;
+
+	if (people) {
+		query_head(&t->q, &head);
+		code = cli_print_text(&head);
+		strb_free(&head);
+		if (code)
+			return code;
+	}
+	if (t->by || t->q.as_of)
+		return list(t, t->by ? t->by : "flow", true);
+	code = list(t, "host", true);
+	return code || !people ? code : list(t, "flow", false);
+}
+
+int cmd_top(struct cli *c, int argc, char **argv)
+{
+	struct top t = { .c = c, .n = ROWS };
+	const struct arg args[] = {
+		QUERY_ARGS(&t.q),
+		{ "by", 0, ARG_TEXT, "KEYS", "host, src, dst, flow, port, as, interface, \"src,"
+		  "dst,dst-port\" or any column of flows", &t.by },
+		{ "rows", 'n', ARG_COUNT, "ROWS", "how many (10)", &t.n },
+		{ "sort", 0, ARG_TEXT, "MEASURE", "bytes (as it is), packets, flows or rate",
+		  &t.sort },
+		{ 0 },
+	};
+	int code = cli_args(c, &argc, argv, args);
+
+	if (code < 0 && (!t.n || t.n > ROWS_MAX))
+		code = cli_usage(c, "-n goes from 1 to %d", ROWS_MAX);
+	if (code < 0)
+		code = query_read(c, &t.q, argc, argv);
+	if (code < 0 && !parse_sort(&t))
+		code = cli_usage(c, "--sort is bytes, packets, flows or rate, not \"%s\"",
+				 t.sort);
+	if (code < 0)
+		code = run(&t);
+	query_fini(&t.q);
+	return code;
+}
