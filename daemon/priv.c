@@ -11,6 +11,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -132,6 +133,11 @@ bool priv_drop(const char *user, const char *group, struct err *err)
 	if (initgroups(pw->pw_name, gid) || setresgid(gid, gid, gid) ||
 	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid))
 		return err_set(err, "cannot become user %s: %s", pw->pw_name, strerror(errno));
+	/* Root's home is closed to it, and libesmtp ends every session that may not even
+	 * look for settings there ("Client error" after STARTTLS). */
+	setenv("HOME", pw->pw_dir, 1);
+	setenv("USER", pw->pw_name, 1);
+	setenv("LOGNAME", pw->pw_name, 1);
 	log_info("running as user %s", pw->pw_name);
 	return drop_capabilities(err);
 }
