@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: ISC
 #
 # Prints one JSON line when it listens ({"port": N}) and one for each request, after it
-# answered it. The path says what to do:
+# answered it, with the time (at_ms). The path says what to do:
 #   /ok          200 "ok"                    /status/N    answers N
 #   /fail/N/S    S for the first N requests, then 200
 #   /wait/S      429 with Retry-After: S once, then 200
@@ -28,7 +28,7 @@ seen = collections.Counter()
 
 def tell(what):
     with lock:
-        sys.stdout.write(json.dumps(what) + "\n")
+        sys.stdout.write(json.dumps({**what, "at_ms": time.time_ns() // 1000000}) + "\n")
         sys.stdout.flush()
 
 

@@ -54,7 +54,7 @@ finish() {
 		kill -CONT "$pid" 2>/dev/null || :
 		kill -KILL "$pid" 2>/dev/null || :
 	done
-	wait
+	wait 2>/dev/null
 	[ -n "${KEEP:-}" ] && echo "kept: $dir" || rm -rf "$dir"
 	exit "$rc"
 }
