@@ -114,7 +114,8 @@ struct state {
 	float fickle;            /* spread from bin to bin against spread of the hour */
 	float slow, ewma, other, away;
 	float max, min;
-	float told;
+	float told;              /* news */
+	float alert_told;        /* score */
 	uint16_t last_slot;
 	uint8_t side, calm_left, view;
 };
@@ -144,7 +145,8 @@ struct look {
 	float v[VIEWS];
 };
 
-/* Mean of the second to fourth largest of z and the bins before: one burst is none. */
+/* Mean of the third and fourth largest of z and the bins before: one burst is none,
+ * and two within the hour come by chance. */
 static float bursts(const float *before, float z)
 {
 	float top[4] = { z, -INFINITY, -INFINITY, -INFINITY };
@@ -161,7 +163,7 @@ static float bursts(const float *before, float z)
 			}
 		}
 	}
-	return (top[1] + top[2] + top[3]) / 3;
+	return (top[2] + top[3]) / 2;
 }
 
 static float largest(const float *v, int n, float m)
@@ -393,20 +395,24 @@ static void calibrate(struct state *s, const struct look *l, const struct look *
 	}
 }
 
+/* Days that count are those of a kind that was seen before, so the first working day
+ * and the first day of rest do not. */
 static uint32_t armed_in(const struct state *s, const struct point *p)
 {
-	unsigned days = s->tail[ONE].blocks;
-	uint32_t gone_s = p->slot % SLOTS_DAY * 300u;
+	unsigned days = s->tail[ONE].blocks, slot = p->slot % SLOTS_DAY;
+	unsigned weekday = p->slot / SLOTS_DAY;
 
-	/* The day in progress counts when it ends; the first one teaches the profile. */
 	if (days >= ARMED_DAYS)
 		return 0;
-	if (!s->profile.days)
-		days = 0;
-	return (ARMED_DAYS - days + (s->profile.days ? 0 : 1)) * DAY_S - gone_s;
+	days = ARMED_DAYS - days;
+	if (s->profile.seen[p->rest][slot] < 2)
+		days++;
+	if (!s->profile.seen[!p->rest][slot] && (p->rest || weekday + days > 5))
+		days++;
+	return days * DAY_S - slot * 300;
 }
 
-static void fill(const struct conf *c, const struct state *s, const struct point *p,
+static void fill(const struct conf *c, const struct state *s,
 		 const struct look *l, const struct sum *m, struct verdict *out)
 {
 	float base = s->profile.level;
@@ -418,7 +424,6 @@ static void fill(const struct conf *c, const struct state *s, const struct point
 	out->high = profile_unlog(l->n.up + base + 2 * l->spread) * c->floor;
 	out->score = fmaxf(m->best[SIDE_UP], m->best[SIDE_DOWN]);
 	out->view = s->side != SIDE_NONE || m->news > 0 ? views[i].words : "";
-	out->armed_in_s = armed_in(s, p);
 }
 
 static void say_nothing(const struct state *s, const struct point *p, struct verdict *out)
@@ -451,14 +456,17 @@ static void step(const void *conf, void *state, const struct point *p,
 	stood = s->side != SIDE_NONE;
 	if (p->at_s - s->first_s >= DAY_S)
 		sum_up(c, s, &l, 0, &m);
-	out->fresh = move_alert(s, &m, p);
-	fill(c, s, p, &l, &m, out);
+	out->fresh = move_alert(s, &m, p) ||
+		     (s->side != SIDE_NONE && m.best[s->side] > grown * s->alert_told);
+	if (out->fresh)
+		s->alert_told = m.best[s->side];
+	fill(c, s, &l, &m, out);
 	m.news = fminf(m.news, news_most);
-	if (m.news > s->told * grown) {
+	if (m.news > s->told * grown)
 		out->news = s->told = m.news;
-		out->fresh |= s->side != SIDE_NONE && out->score >= 1;
-	}
 	s->told *= told_kept;
+	if (!p->train) /* a silence is no time in which a level proves itself */
+		s->alert_s += p->step_s;
 	if (s->side != SIDE_NONE && (double)(p->at_s - s->alert_s) > c->adopt_s) {
 		profile_adopt(&s->profile, s->away);
 		s->slow = s->fast = s->fast_before = s->away = 0;
@@ -475,6 +483,7 @@ static void step(const void *conf, void *state, const struct point *p,
 	if (p->train && calm_now)
 		profile_learn(&s->profile, &l.n, l.x, l.most);
 	s->last_s = p->at_s;
+	out->armed_in_s = armed_in(s, p);
 }
 
 static void judge(const void *conf, const void *state, const struct point *p,
@@ -490,7 +499,7 @@ static void judge(const void *conf, const void *state, const struct point *p,
 		return;
 	look_at(c, s, p, p->value, &l);
 	sum_up(c, s, &l, EARLY, &m);
-	fill(c, s, p, &l, &m, out);
+	fill(c, s, &l, &m, out);
 	out->score = m.best[SIDE_UP];
 	if (s->side == SIDE_NONE && m.best[SIDE_UP] >= 1) {
 		out->side = SIDE_UP;

@@ -1,0 +1,88 @@
+#!/bin/sh
+# bench_detect.sh - how well does a detector find what it should?
+# SPDX-License-Identifier: ISC
+#
+# Feeds two benchmarks through `culprit score` and prints their scores:
+#   trafficweeks  invented weeks of link traffic with labelled anomalies
+#   NAB           the Numenta Anomaly Benchmark, or the part of it that is there
+#
+#   DETECT_TOOLS=DIR  where trafficweeks.py and nab_score.py are; needed, since
+#                     the judges are no part of this project
+#   NAB_DATA=DIR      the corpus (data/, labels/); default $DETECT_TOOLS/../data/nab
+#   NAB_LIST=FILE     only the files it lists; default $NAB_DATA/dev.txt if there
+#   SEEDS="1 2 3"     of trafficweeks; default five at random, printed
+#   BUDGETS           alarms a week and series; default "0.1 0.3 1"
+#   DETECTOR          default seasonal         BUILD  default build
+set -eu
+BUILD=${BUILD:-build}
+CULPRIT=${CULPRIT:-$BUILD/culprit}
+DETECTOR=${DETECTOR:-seasonal}
+BUDGETS=${BUDGETS:-0.1 0.3 1}
+if [ -z "${DETECT_TOOLS:-}" ] || [ ! -f "$DETECT_TOOLS/trafficweeks.py" ]; then
+	echo "bench-detect: DETECT_TOOLS is not given or holds no trafficweeks.py: nothing" \
+	     "was measured. Say DETECT_TOOLS=DIR make bench-detect" >&2
+	exit 0
+fi
+[ -x "$CULPRIT" ] || { echo "bench-detect: no $CULPRIT; run make first" >&2; exit 1; }
+NAB_DATA=${NAB_DATA:-$DETECT_TOOLS/../data/nab}
+NAB_LIST=${NAB_LIST:-$NAB_DATA/dev.txt}
+SEEDS=${SEEDS:-$(od -An -N10 -tu2 /dev/urandom)}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/bench-detect.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+
+# score_weeks SEED BUDGET
+score_weeks() {
+	for csv in "$dir/$1"/*.csv; do
+		name=$(basename "$csv" .csv)
+		"$CULPRIT" score --detector "$DETECTOR" --timezone Europe/Amsterdam \
+			--holidays "$dir/$1/$name.holidays" --budget "$2" "$csv" \
+			>"$dir/alerts/$name.csv"
+	done
+	python3 "$DETECT_TOOLS/trafficweeks.py" score "$dir/$1" "$dir/alerts" |
+		sed "s|^|seed $1 budget $2: |"
+}
+
+echo "== trafficweeks, detector $DETECTOR, seeds" $SEEDS
+mkdir "$dir/alerts"
+for seed in $SEEDS; do
+	python3 "$DETECT_TOOLS/trafficweeks.py" make "$dir/$seed" --seed "$seed" >/dev/null
+	python3 - "$dir/$seed" <<'PY'
+import json, sys
+for name, label in json.load(open(sys.argv[1] + "/labels.json")).items():
+    with open(f"{sys.argv[1]}/{name}.holidays", "w") as f:
+        f.writelines(day + "\n" for day in label["holidays"])
+PY
+	for budget in $BUDGETS; do
+		score_weeks "$seed" "$budget"
+	done
+	rm -rf "${dir:?}/$seed"
+done | tee "$dir/weeks"
+python3 - "$dir/weeks" <<'PY'
+import re, sys
+rows = {}
+for line in open(sys.argv[1]):
+    if m := re.match(r"seed \S+ budget (\S+): recall (\d+)/(\d+)", line):
+        r = rows.setdefault(m[1], [0, 0, 0, 0.0])
+        r[0] += int(m[2]); r[1] += int(m[3])
+    elif m := re.match(r"seed \S+ budget (\S+): false episodes (\d+).* in (\d+)", line):
+        rows[m[1]][2] += int(m[2]); rows[m[1]][3] += float(m[3])
+for budget, (hit, all_, false, weeks) in rows.items():
+    recall, precision = hit / all_, hit / max(1, hit + false)
+    print(f"all seeds, budget {budget}: recall {recall:.3f}, false episodes a series and "
+          f"week {false / weeks:.3f}, F1 {2 * precision * recall / (precision + recall):.3f}")
+PY
+
+if [ ! -f "$DETECT_TOOLS/nab_score.py" ] || [ ! -d "$NAB_DATA/data" ]; then
+	echo "== NAB: not measured, no nab_score.py or no corpus in $NAB_DATA"
+	exit 0
+fi
+echo "== NAB, detector $DETECTOR"
+[ -f "$NAB_LIST" ] || (cd "$NAB_DATA/data" && find . -name '*.csv' | sed 's|^\./||') \
+	>"$dir/list"
+[ -f "$NAB_LIST" ] && grep -v '^#' "$NAB_LIST" >"$dir/list"
+while read -r file; do
+	mkdir -p "$dir/nab/$(dirname "$file")"
+	"$CULPRIT" score --detector "$DETECTOR" "$NAB_DATA/data/$file" >"$dir/nab/$file"
+done <"$dir/list"
+python3 "$DETECT_TOOLS/nab_score.py" "$dir/nab" --nab "$NAB_DATA" --list "$dir/list"
