@@ -27,6 +27,7 @@ enum { LIMIT_CPU_S = 10, LIMIT_PROCESSES = 256, FD_MAX_CLOSED = 1024 };
 struct program {
 	pid_t pid;
 	int in, out; /* its standard input and output; -1 when closed */
+	int cancel;
 	const char *text;
 	size_t left;
 	struct strb output;
@@ -122,11 +123,12 @@ static void hear(struct program *p)
 static bool talk(struct program *p)
 {
 	while (p->out >= 0) {
-		struct pollfd f[2] = { { .fd = p->out, .events = POLLIN },
-				       { .fd = p->in, .events = POLLOUT } };
+		struct pollfd f[3] = { { .fd = p->out, .events = POLLIN },
+				       { .fd = p->in, .events = POLLOUT },
+				       { .fd = p->cancel, .events = POLLIN } };
 		int64_t left = p->deadline_ms - clock_mono_ms();
 
-		if (left <= 0 || (poll(f, 2, (int)left) == 0))
+		if (left <= 0 || poll(f, 3, (int)left) == 0 || f[2].revents)
 			return false;
 		if (f[0].revents)
 			hear(p);
@@ -185,10 +187,10 @@ static void judge(const struct program *p, int status, struct outcome *out)
 	strb_free(&b);
 }
 
-void exec_send(const struct channel *c, const struct message *m, struct strb *transcript,
-	       struct outcome *out)
+void exec_send(const struct channel *c, const struct message *m, int cancel,
+	       struct strb *transcript, struct outcome *out)
 {
-	struct program p = { .in = -1, .out = -1, .deadline_ms = clock_mono_ms() + EXEC_MS };
+	struct program p = { .in = -1, .out = -1, .cancel = cancel, .deadline_ms = clock_mono_ms() + EXEC_MS };
 	json_t *j = alert_json(m->alert, c->base_url);
 	char *text = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(12));
 	int status;

@@ -11,12 +11,14 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
@@ -31,7 +33,7 @@
 #include "daemon/notify/smtp.h"
 #include "daemon/notify/webhook.h"
 
-enum { SLEEP_MAX_MS = 60000, DUE_POLL_MS = 250, QUEUES_MAX = ALERT_NOTIFY * CHANNEL_URLS };
+enum { CUT_MS = 3000, SLEEP_MAX_MS = 60000, DUE_POLL_MS = 250, QUEUES_MAX = ALERT_NOTIFY * CHANNEL_URLS };
 
 /* The thread of one mail or exec channel. */
 struct runner {
@@ -40,6 +42,7 @@ struct runner {
 	struct lane *lane;
 	pthread_t thread;
 	_Atomic bool stop, ended;
+	bool joined;
 };
 
 struct entry {
@@ -58,40 +61,41 @@ struct notify {
 	pthread_mutex_t wake_lock;
 	pthread_cond_t wake; /* something was committed, or it is time to stop */
 	uint64_t commits;
+	int cancel[2]; /* a pipe; closing its second end cuts attempts under way */
 };
 
 /* --- sending ------------------------------------------------------------- */
 
-static void mail_send(const struct channel *c, const struct message *m, struct strb *transcript,
-		      struct outcome *out)
+static void mail_send(const struct channel *c, const struct message *m, int cancel,
+		      struct strb *transcript, struct outcome *out)
 {
 	struct strb text = { 0 };
 
 	mail_compose(c, m, &text);
 	if (c->tls_first || c->token)
-		smtps_send(c, text.s, transcript, out);
+		smtps_send(c, text.s, cancel, transcript, out);
 	else
-		smtp_send(c, text.s, m->attempts, transcript, out);
+		smtp_send(c, text.s, m->attempts, cancel, transcript, out);
 	strb_free(&text);
 }
 
-static void send_message(const struct channel *c, const struct message *m,
+static void send_message(const struct channel *c, const struct message *m, int cancel,
 			 struct strb *transcript, struct outcome *out)
 {
 	if (c->kind == CHANNEL_EXEC)
-		exec_send(c, m, transcript, out);
+		exec_send(c, m, cancel, transcript, out);
 	else
-		mail_send(c, m, transcript, out);
+		mail_send(c, m, cancel, transcript, out);
 }
 
-static void send_item(struct lane *l, struct item *it)
+static void send_item(struct lane *l, struct item *it, int cancel)
 {
 	struct outcome out = { .result = RESULT_FINAL };
 	struct err err = { "" };
 	struct letter letter;
 
 	if (letter_open(&letter, it, clock_wall_ms(), &err))
-		send_message(l->channel, &letter.m, NULL, &out);
+		send_message(l->channel, &letter.m, cancel, NULL, &out);
 	else
 		snprintf(out.note, sizeof(out.note), "%.500s", err.msg);
 	letter_fini(&letter);
@@ -153,7 +157,7 @@ static void *run(void *arg)
 		struct item item;
 
 		if (lane_pick(r->lane, now, &item, 1, &wake)) {
-			send_item(r->lane, &item);
+			send_item(r->lane, &item, r->notify->cancel[0]);
 			continue;
 		}
 		/* The clock may run faster than we sleep: look often while one is due. */
@@ -192,7 +196,7 @@ static void reap(struct notify *n)
 	}
 }
 
-/* False: a thread is still in an attempt and had to be left. */
+/* False: a thread is still in an attempt. */
 static bool join_runners(struct runner *list, int64_t until_mono_ms)
 {
 	bool all = true;
@@ -202,11 +206,16 @@ static bool join_runners(struct runner *list, int64_t until_mono_ms)
 		struct timespec t;
 
 		clock_gettime(CLOCK_MONOTONIC, &t);
-		t.tv_sec += left > 0 ? left / 1000 + 1 : 0;
-		if (pthread_clockjoin_np(r->thread, NULL, CLOCK_MONOTONIC, &t)) {
-			pthread_detach(r->thread);
-			all = false;
+		if (left > 0) {
+			t.tv_sec += left / 1000;
+			t.tv_nsec += left % 1000 * 1000000;
+			t.tv_sec += t.tv_nsec / 1000000000;
+			t.tv_nsec %= 1000000000;
 		}
+		if (!r->joined && pthread_clockjoin_np(r->thread, NULL, CLOCK_MONOTONIC, &t))
+			all = false;
+		else
+			r->joined = true;
 	}
 	return all;
 }
@@ -343,6 +352,8 @@ static struct notify *fresh(void)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&n->wake, &attr);
 	pthread_condattr_destroy(&attr);
+	if (pipe2(n->cancel, O_CLOEXEC) < 0)
+		n->cancel[0] = n->cancel[1] = -1; /* then attempts end by their own time */
 	return n;
 }
 
@@ -352,6 +363,9 @@ static void free_notify(struct notify *n)
 	pthread_mutex_destroy(&n->lock);
 	pthread_mutex_destroy(&n->wake_lock);
 	pthread_cond_destroy(&n->wake);
+	for (int i = 0; i < 2; i++)
+		if (n->cancel[i] >= 0)
+			close(n->cancel[i]);
 	free(n);
 }
 
@@ -406,9 +420,14 @@ void notify_stop(struct notify **np, int timeout_ms)
 	stop_runners(n, n->runners);
 	webhooks_stop(n->webhooks, timeout_ms);
 	joined = join_runners(n->runners, until) & join_runners(n->retired, until);
+	close(n->cancel[1]);
+	n->cancel[1] = -1;
+	until = clock_mono_ms() + CUT_MS;
+	if (!joined)
+		joined = join_runners(n->runners, until) & join_runners(n->retired, until);
 	if (!joined) {
-		/* A mail server hangs. Its thread still uses all this; the process ends soon,
-		 * and the outbox needs no orderly end. */
+		/* The resolver hangs, which nothing can cut. Its thread still uses all this;
+		 * the process ends soon, and the outbox needs no orderly end. */
 		outbox_flush(n->outbox);
 		return;
 	}
@@ -480,7 +499,7 @@ static bool test_channel(const struct channel *c, struct strb *transcript, struc
 	if (c->kind == CHANNEL_WEBHOOK)
 		test_webhook(c, &m, transcript, &out);
 	else
-		send_message(c, &m, transcript, &out);
+		send_message(c, &m, -1, transcript, &out);
 	channel_where(c, 0, &where);
 	if (out.result != RESULT_SENT)
 		err_set(err, "notify %s: %s: %s", c->name, where.s, out.note);

@@ -37,10 +37,10 @@ static int left_ms(int64_t deadline_ms)
 }
 
 /* A connected, non-blocking socket, or -1 with err. */
-static int dial(const struct addrinfo *ai, int64_t deadline_ms, struct err *err)
+static int dial(const struct addrinfo *ai, int64_t deadline_ms, int cancel, struct err *err)
 {
 	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	struct pollfd p[2] = { { .fd = fd, .events = POLLOUT }, { .fd = cancel, .events = POLLIN } };
 	socklen_t len = sizeof(int);
 	int why = 0;
 
@@ -50,7 +50,7 @@ static int dial(const struct addrinfo *ai, int64_t deadline_ms, struct err *err)
 	}
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 && errno != EINPROGRESS)
 		why = errno;
-	else if (poll(&p, 1, left_ms(deadline_ms)) <= 0)
+	else if (poll(p, 2, left_ms(deadline_ms)) <= 0 || !p[0].revents)
 		why = ETIMEDOUT;
 	else
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &len);
@@ -61,7 +61,8 @@ static int dial(const struct addrinfo *ai, int64_t deadline_ms, struct err *err)
 	return -1;
 }
 
-static int reach(const char *host, const char *port, int64_t deadline_ms, struct err *err)
+static int reach(const char *host, const char *port, int64_t deadline_ms, int cancel,
+		 struct err *err)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *all, *ai;
 	int rc = getaddrinfo(host, port, &hints, &all), fd = -1;
@@ -71,7 +72,7 @@ static int reach(const char *host, const char *port, int64_t deadline_ms, struct
 		return -1;
 	}
 	for (ai = all; ai && fd < 0; ai = ai->ai_next)
-		fd = dial(ai, deadline_ms, err);
+		fd = dial(ai, deadline_ms, cancel, err);
 	freeaddrinfo(all);
 	if (fd < 0 && err) {
 		struct err why = *err;
@@ -143,10 +144,11 @@ static const char *pump(struct relay *r, int client)
 	struct way up = { .from = client, .to = r->server };
 
 	while (!(down.over && up.over)) {
-		struct pollfd p[3] = {
+		struct pollfd p[4] = {
 			{ .fd = r->server, .events = wanted(&down, &up) },
 			{ .fd = client, .events = wanted(&up, &down) },
 			{ .fd = r->end[0], .events = POLLIN },
+			{ .fd = r->cancel, .events = POLLIN },
 		};
 		int n;
 
@@ -154,13 +156,15 @@ static const char *pump(struct relay *r, int client)
 			p[0].fd = -1;
 		if (!p[1].events)
 			p[1].fd = -1;
-		n = poll(p, 3, left_ms(r->deadline_ms));
+		n = poll(p, 4, left_ms(r->deadline_ms));
 		if (n == 0)
 			return "the server was too slow";
 		if (n < 0 && errno != EINTR)
 			return "poll failed";
 		if (p[2].revents)
 			return NULL;
+		if (p[3].revents)
+			return "we were told to stop";
 		if (!carry(&down, p[0].revents, p[1].revents) ||
 		    !carry(&up, p[1].revents, p[0].revents))
 			return NULL;
@@ -199,13 +203,13 @@ static void close_all(struct relay *r)
 }
 
 bool relay_open(struct relay *r, const char *host, const char *port, int connect_ms,
-		int total_ms, struct err *err)
+		int total_ms, int cancel, struct err *err)
 {
 	int64_t now = clock_mono_ms();
 
 	*r = (struct relay){ .server = -1, .listener = -1, .end = { -1, -1 },
-			     .deadline_ms = now + total_ms };
-	r->server = reach(host, port, now + connect_ms, err);
+			     .cancel = cancel, .deadline_ms = now + total_ms };
+	r->server = reach(host, port, now + connect_ms, cancel, err);
 	if (r->server < 0)
 		return false;
 	if (!open_listener(r) || pipe2(r->end, O_CLOEXEC) < 0 ||

@@ -42,6 +42,7 @@ struct session {
 	const struct channel *channel;
 	struct strb *transcript;
 	const char *text;
+	int cancel;
 	char tls[256];   /* why the certificate was refused, "" when it was not */
 	bool no_tls;     /* STARTTLS was required and not offered */
 	bool encrypted;
@@ -363,7 +364,8 @@ static bool attempt(struct session *s, unsigned attempts, struct outcome *out)
 
 	if (!ctx)
 		return true;
-	if (!relay_open(&relay, c->host, c->port, SMTP_CONNECT_MS, SMTP_TOTAL_MS, &err)) {
+	if (!relay_open(&relay, c->host, c->port, SMTP_CONNECT_MS, SMTP_TOTAL_MS, s->cancel,
+			&err)) {
 		snprintf(out->note, sizeof(out->note), "%.500s", err.msg);
 		SSL_CTX_free(ctx);
 		return true;
@@ -380,10 +382,11 @@ static bool attempt(struct session *s, unsigned attempts, struct outcome *out)
 	return done;
 }
 
-void smtp_send(const struct channel *c, const char *text, unsigned attempts,
+void smtp_send(const struct channel *c, const char *text, unsigned attempts, int cancel,
 	       struct strb *transcript, struct outcome *out)
 {
-	struct session s = { .channel = c, .text = text, .transcript = transcript };
+	struct session s = { .channel = c, .text = text, .transcript = transcript,
+			     .cancel = cancel };
 
 	*out = (struct outcome){ .result = RESULT_LATER };
 	if (attempt(&s, attempts, out))

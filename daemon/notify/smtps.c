@@ -7,6 +7,7 @@
 #include "daemon/notify/smtp.h"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct sending {
 	struct strb *transcript;
 	const char *text;
 	size_t left;
+	int cancel;
 	uint64_t heard; /* octets from the server */
 	char error[CURL_ERROR_SIZE];
 };
@@ -71,9 +73,10 @@ static int trace(CURL *easy, curl_infotype type, char *text, size_t len, void *a
 static int progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
 	const struct sending *s = arg;
+	struct pollfd p = { .fd = s->cancel, .events = POLLIN };
 
 	(void)a, (void)b, (void)c, (void)d;
-	return s->heard > 65536;
+	return s->heard > 65536 || poll(&p, 1, 0) > 0;
 }
 
 static void options(CURL *e, struct sending *s, const char *url)
@@ -142,11 +145,11 @@ static void judge(CURL *e, CURLcode code, const struct sending *s, struct outcom
 	strb_free(&hidden);
 }
 
-void smtps_send(const struct channel *c, const char *text, struct strb *transcript,
-		struct outcome *out)
+void smtps_send(const struct channel *c, const char *text, int cancel,
+		struct strb *transcript, struct outcome *out)
 {
 	struct sending s = { .channel = c, .text = text, .left = strlen(text),
-			     .transcript = transcript };
+			     .transcript = transcript, .cancel = cancel };
 	bool v6 = strchr(c->host, ':');
 	char *url = xasprintf("%s://%s%s%s:%s/%s", c->tls_first ? "smtps" : "smtp", v6 ? "[" : "",
 			      c->host, v6 ? "]" : "", c->port, c->ehlo);

@@ -544,6 +544,145 @@ static void greylisted_mail_comes_again_and_resolved_answers_firing(void **state
 	remove_dir(dir);
 }
 
+static void smtps_takes_mail_and_checks_its_certificate(void **state)
+{
+	static const char *const names[] = { "good", "expired", "other", "self" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char *pem = xasprintf("%s/%s.pem", certs, names[i]);
+		char *key = xasprintf("%s/%s.key", certs, names[i]);
+		struct mailed m;
+		json_t *j;
+
+		mailed(&m, (const char *[]){ "--cert", pem, "--key", key, "--smtps", "--auth",
+					     "culprit:s3cret-word", NULL });
+		free(m.url);
+		m.conf.smtp = m.url = xasprintf("smtps://localhost:%u", m.sink.port);
+		m.conf.user = "culprit";
+		m.conf.password_file = m.password = write_file(certs, "pw3", "s3cret-word", 0600);
+		if (mail_test(&m) != !i)
+			fail_msg("%s: %s\n%s", names[i], m.err.msg, m.talk.s);
+		assert_null(strstr(m.talk.s, "s3cret-word"));
+		if (!i) {
+			j = must_hear(&m.sink);
+			assert_string_equal(text(j, "user"), "culprit");
+			assert_non_null(strstr(text(j, "data"), "\r\nSubject: [FIRING]"));
+			json_decref(j);
+		}
+		unmailed(&m);
+		free(pem);
+		free(key);
+	}
+}
+
+/* --- programs --------------------------------------------------------------- */
+
+static void a_program_gets_the_alert_and_its_end_decides(void **state)
+{
+	static const struct {
+		const char *script, *says;
+		bool ok;
+	} rows[] = {
+		{ "#!/bin/sh\ngrep -q culprit.alert/1 && test \"$#\" = 1 && test -z \"$HOME\"\n", "",
+		  true },
+		{ "#!/bin/sh\nexit 0\n", "", true }, /* reads nothing */
+		{ "#!/bin/sh\necho no route >&2\nexit 3\n", "code 3: \"no route", false },
+		{ "#!/bin/sh\nkill -9 $$\n", "signal 9", false },
+		{ "#!/bin/sh\nyes | head -c 1000000\nexit 1\n", "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char *path = write_file(certs, "hook.sh", rows[i].script, 0700);
+		const char *argv[] = { path, "$(reboot)" };
+		struct channel_conf c = { .name = "x", .kind = CHANNEL_EXEC, .argv = argv,
+					  .n_argv = 2 };
+		struct strb talk = { 0 };
+		struct err err = { "" };
+
+		if (notify_test_once(&c, NULL, &talk, &err) != rows[i].ok ||
+		    !strstr(err.msg, rows[i].says))
+			fail_msg("row %zu: %s", i, err.msg);
+		strb_free(&talk);
+		free(path);
+	}
+}
+
+/* --- targets that remember, and ones that forget ------------------------------ */
+
+static void telegram_s_resolved_message_answers_the_firing_one(void **state)
+{
+	char *dir = own_dir(), *url, *token = write_file(certs, "bot", "123456:token-text", 0600);
+	struct channel_conf c = { .name = "tg", .kind = CHANNEL_WEBHOOK, .format = "telegram",
+				  .token_file = token, .target = "-100" };
+	struct alert *a = alert_for(ALERT_FIRING, "tg", NULL);
+	struct alert *b = alert_for(ALERT_RESOLVED, "tg", NULL);
+	json_t *j, *body, *reply;
+	struct notify *n;
+	struct sink s;
+
+	(void)state;
+	sink_start(&s, http_sink, NULL);
+	/* its path says what the sink answers; the bot's own path is behind it */
+	c.url = url = xasprintf("http://127.0.0.1:%u/say/%%7B%%22ok%%22:true,%%22result%%22:"
+				"%%7B%%22message_id%%22:77%%7D%%7D", s.port);
+	strcpy(b->id, a->id);
+	n = start(dir, &c, 1);
+	notify_alert(n, a);
+	j = must_hear(&s);
+	assert_non_null(strstr(text(j, "path"), "/bot123456:token-text/sendMessage"));
+	json_decref(j);
+	stats(n, "tg", 1, 0);
+	notify_alert(n, b);
+	j = must_hear(&s);
+	body = json_loads(text(j, "body"), 0, NULL);
+	reply = json_object_get(body, "reply_parameters");
+	assert_int_equal(json_integer_value(json_object_get(reply, "message_id")), 77);
+	json_decref(body);
+	json_decref(j);
+	notify_stop(&n, 2000);
+	sink_stop(&s);
+	free(token);
+	free(url);
+	remove_dir(dir);
+}
+
+static void alertmanager_is_told_again_what_fires_on_every_replica(void **state)
+{
+	char *dir = own_dir(), *urls;
+	struct channel_conf c = { .name = "am", .kind = CHANNEL_WEBHOOK, .format = "alertmanager" };
+	struct sink s, t;
+	struct notify *n;
+	json_t *j, *body;
+
+	(void)state;
+	sink_start(&s, http_sink, NULL);
+	sink_start(&t, http_sink, NULL);
+	c.url = urls = xasprintf("http://127.0.0.1:%u/ http://127.0.0.1:%u", s.port, t.port);
+	n = start(dir, &c, 1);
+	notify_alert(n, alert_for(ALERT_FIRING, "am", NULL));
+	for (int i = 0; i < 2; i++) {
+		j = must_hear(i ? &t : &s);
+		assert_string_equal(text(j, "path"), "/api/v2/alerts");
+		body = json_loads(text(j, "body"), 0, NULL);
+		assert_int_equal(json_array_size(body), 1);
+		json_decref(body);
+		json_decref(j);
+	}
+	stats(n, "am", 2, 0);
+	notify_stop(&n, 2000);
+	n = start(dir, &c, 1); /* a new process begins with telling what fires */
+	json_decref(must_hear(&s));
+	json_decref(must_hear(&t));
+	assert_int_equal(stats(n, "am", 0, 0).got.sent, 0);
+	notify_stop(&n, 2000);
+	sink_stop(&s);
+	sink_stop(&t);
+	free(urls);
+	remove_dir(dir);
+}
+
 /* --- reload and configuration ---------------------------------------------- */
 
 static void a_bad_reload_changes_nothing_and_a_good_one_does(void **state)
@@ -640,6 +779,10 @@ int main(void)
 		cmocka_unit_test(the_sender_s_refusal_is_told),
 		cmocka_unit_test(a_talkative_server_is_cut_off),
 		cmocka_unit_test(greylisted_mail_comes_again_and_resolved_answers_firing),
+		cmocka_unit_test(smtps_takes_mail_and_checks_its_certificate),
+		cmocka_unit_test(a_program_gets_the_alert_and_its_end_decides),
+		cmocka_unit_test(telegram_s_resolved_message_answers_the_firing_one),
+		cmocka_unit_test(alertmanager_is_told_again_what_fires_on_every_replica),
 		cmocka_unit_test(a_bad_reload_changes_nothing_and_a_good_one_does),
 		cmocka_unit_test(every_mistake_in_a_section_has_its_sentence),
 		cmocka_unit_test(nine_hanging_channels_do_not_hold_the_tenth),

@@ -10,15 +10,29 @@
 import argparse
 import asyncio
 import json
+import queue
 import ssl
 import sys
+import threading
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 
+lines = queue.Queue()
+
+
 def tell(what):
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
+    lines.put(json.dumps(what) + "\n")
+
+
+# A mail may be longer than the pipe holds, and the server must answer all the same.
+def write_lines():
+    while True:
+        sys.stdout.write(lines.get())
+        sys.stdout.flush()
+
+
+threading.Thread(target=write_lines, daemon=True).start()
 
 
 class Handler:
