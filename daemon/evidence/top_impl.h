@@ -1,10 +1,11 @@
-/* top_impl.h - between the files of top: keys in octets.
+/* top_impl.h - between the files of top: keys in octets, workers' tables.
  * SPDX-License-Identifier: ISC */
 #ifndef CUL_EVIDENCE_TOP_IMPL_H
 #define CUL_EVIDENCE_TOP_IMPL_H
 
 #include "daemon/base/map.h"
 #include "daemon/evidence/top.h"
+#include "storage/archive/scan.h"
 
 #include <pthread.h>
 
@@ -40,5 +41,56 @@ unsigned top_keys_of(const struct top_shape *s, const struct block *b, uint32_t 
 /* Fills value[] and key[] of r. */
 void top_row_fill(const struct top_shape *s, const uint8_t *key, const struct names *names,
 		  struct top_row *r);
+
+/* One of a part's addresses. */
+struct top_cell {
+	struct sums sums;
+	uint64_t rows; /* none: not seen. Also makes it 32 octets */
+};
+
+/* The dictionary of the part before, and where its addresses are in the table. */
+struct top_lately {
+	struct addr *list, *next_list; /* PART_ROWS each */
+	struct sums **at, **next_at;   /* NULL: not known */
+	uint32_t n;
+	const void *tab; /* of the table when `at` was noted: places move when it grows */
+};
+
+struct top_worker {
+	struct map map;   /* key -> struct sums */
+	struct sums total;
+	struct top_cell *acc; /* by number in a part's dictionary; PART_ROWS */
+	struct top_lately lately;
+	bool full;
+	uint32_t sampling;
+};
+
+struct top {
+	const struct top_query *q;
+	struct archive_query aq;
+	struct top_shape shape;
+	struct top_texts texts;
+	uint32_t lots, lot;
+	struct top_worker *workers;
+	unsigned n_workers;
+	struct top_result *out;
+	uint64_t filter_columns; /* and those of the keys: for rows_counted() */
+	uint64_t select_columns; /* needed to tell which rows count */
+	enum by counted_by;
+	bool full;
+	uint8_t *best;           /* keys of the rows that lead, and their sums */
+	struct sums *best_sums;
+	size_t n_best;
+};
+
+static inline void top_add(struct sums *s, const struct sums *more)
+{
+	s->bytes += more->bytes;
+	s->packets += more->packets;
+	s->flows += more->flows;
+}
+
+/* A scan_part_f; arg is struct top. */
+bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside, bool *damaged);
 
 #endif

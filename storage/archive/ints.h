@@ -5,6 +5,8 @@
 
 #include "storage/archive/format.h"
 
+enum { ESCAPE = 255 }; /* the code in form FREQ that stands for none of the frequent values */
+
 /* One for each thread that writes; not shared. */
 struct packer;
 

@@ -6,54 +6,13 @@
  * they point into. Whatever does not fit makes the whole part damaged, because
  * rows with one wrong column are wrong rows.
  *
- * Columns unpack into arrays for the whole part, which blocks of BLOCK_ROWS
- * then point into. Columns that are not loaded point to one array of zeros.
+ * This file opens parts and their sections; part_load.c unpacks whole columns into
+ * arrays, which blocks of BLOCK_ROWS then point into (what is not loaded points to one
+ * array of zeros); part_pick.c gets a few rows out with less work.
  */
-#include "storage/archive/part.h"
+#include "storage/archive/part_impl.h"
 
-#include "storage/archive/addrs.h"
-
-#include <assert.h>
 #include <stdlib.h>
-
-enum { SLACK = 8, FIELDS = 64 };
-
-struct section {
-	bool here;
-	uint8_t form;
-	uint64_t min, max;       /* numbers; SECTION_TEXTS: texts, octets */
-	struct addr least, most; /* address columns */
-	uint32_t at, len, sum;   /* in the body */
-};
-
-struct part {
-	int fd;
-	uint64_t body_at; /* in the file */
-	uint32_t n, body_len;
-	struct totals totals;
-	const struct columns *columns;
-	const struct file_names *ids;
-	struct section col[FIELDS], addrs, texts;
-	uint32_t n_addrs;
-	uint64_t here, loaded;  /* columns */
-	uint64_t have_codes, have_small;
-	bool have_addrs, have_texts, have_pass;
-	uint8_t *pass; /* by code */
-	struct unpacker *unpacker;
-	uint8_t *raw;           /* a section */
-	size_t raw_cap;
-	uint8_t *data[FIELDS];  /* PART_ROWS each, from first use */
-	uint32_t *codes[FIELDS];
-	uint32_t *small[FIELDS]; /* what part_ints() lends */
-	struct addr *list;      /* the dictionary */
-	char *text;
-	uint32_t text_len, *text_at;
-	uint32_t *ints, *ints2; /* PART_ROWS each */
-	uint8_t *zeros;
-	struct block block;
-	uint8_t *picked[FIELDS]; /* BLOCK_ROWS each */
-	struct block few;
-};
 
 bool columns_read(struct in *r, struct columns *c)
 {
@@ -218,7 +177,7 @@ bool part_range(const struct part *p, enum field f, uint64_t *min, uint64_t *max
 
 /* ---- sections ---- */
 
-static bool fetch(struct part *p, const struct section *s, struct in *r)
+bool part_fetch(struct part *p, const struct section *s, struct in *r)
 {
 	if (s->len + SLACK > p->raw_cap) {
 		p->raw_cap = s->len + s->len / 4 + SLACK;
@@ -230,25 +189,25 @@ static bool fetch(struct part *p, const struct section *s, struct in *r)
 	       body_sum(p->raw, s->len) == s->sum;
 }
 
-static bool load_addrs(struct part *p)
+bool part_load_addrs(struct part *p)
 {
 	struct in r;
 
 	if (p->have_addrs)
 		return true;
-	p->have_addrs = p->addrs.here && fetch(p, &p->addrs, &r) &&
+	p->have_addrs = p->addrs.here && part_fetch(p, &p->addrs, &r) &&
 			addrs_read(p->unpacker, &r, p->list, p->n_addrs) && !in_left(&r);
 	return p->have_addrs;
 }
 
-static bool load_texts(struct part *p)
+bool part_load_texts(struct part *p)
 {
 	uint32_t n = (uint32_t)p->texts.min, len = (uint32_t)p->texts.max, at = 0;
 	struct in r;
 
 	if (p->have_texts)
 		return true;
-	if (!p->texts.here || !n || !fetch(p, &p->texts, &r))
+	if (!p->texts.here || !n || !part_fetch(p, &p->texts, &r))
 		return false;
 	free(p->text);
 	free(p->text_at);
@@ -268,7 +227,7 @@ static bool load_texts(struct part *p)
 }
 
 /* Whether all codes are less than n; four at a time, since each waits for no other. */
-static bool all_below(const uint32_t *codes, uint32_t rows, uint32_t n)
+bool part_all_below(const uint32_t *codes, uint32_t rows, uint32_t n)
 {
 	bool bad[4] = { false, false, false, false };
 	uint32_t i = 0;
@@ -282,7 +241,7 @@ static bool all_below(const uint32_t *codes, uint32_t rows, uint32_t n)
 }
 
 /* Codes of an address column in form DICT. */
-static bool load_codes(struct part *p, int f)
+bool part_load_codes(struct part *p, int f)
 {
 	struct in r;
 
@@ -292,275 +251,10 @@ static bool load_codes(struct part *p, int f)
 		return false;
 	if (!p->codes[f])
 		p->codes[f] = xcalloc(PART_ROWS, sizeof(**p->codes));
-	if (!fetch(p, &p->col[f], &r) || !ints_read(p->unpacker, &r, p->codes[f], p->n) ||
-	    in_left(&r) || !all_below(p->codes[f], p->n, p->n_addrs))
+	if (!part_fetch(p, &p->col[f], &r) || !ints_read(p->unpacker, &r, p->codes[f], p->n) ||
+	    in_left(&r) || !part_all_below(p->codes[f], p->n, p->n_addrs))
 		return false;
 	p->have_codes |= UINT64_C(1) << f;
-	return true;
-}
-
-/* The parent's codes that a FUNC column names in its first octet. */
-static const uint32_t *parent_codes(struct part *p, struct in *r)
-{
-	uint8_t id = in_u8(r);
-	int f = id < p->columns->n ? p->columns->field[id] : -1;
-	struct in keep = *r;
-	uint8_t *mine;
-	size_t cap = p->raw_cap;
-
-	if (f < 0 || field_info[f].kind != KIND_ADDR || !p->col[f].here)
-		return NULL;
-	if (p->have_codes >> f & 1)
-		return p->codes[f];
-	/* The buffer of sections is in use: lend load_codes() another one. */
-	mine = p->raw;
-	p->raw = NULL;
-	p->raw_cap = 0;
-	if (!load_codes(p, f))
-		f = -1;
-	free(p->raw);
-	p->raw = mine;
-	p->raw_cap = cap;
-	*r = keep;
-	return f < 0 ? NULL : p->codes[f];
-}
-
-/* ---- columns of numbers ---- */
-
-static void store(uint8_t *to, unsigned width, uint32_t i, uint64_t v)
-{
-	switch (width) {
-	case 1: to[i] = (uint8_t)v; break;
-	case 2: ((uint16_t *)to)[i] = (uint16_t)v; break;
-	case 4: ((uint32_t *)to)[i] = (uint32_t)v; break;
-	default: ((uint64_t *)to)[i] = v;
-	}
-}
-
-/* Widens ints (and ints2, the high halves, when not NULL) to the column. */
-static void put_numbers(uint8_t *to, unsigned width, uint32_t n, uint64_t min,
-			const uint32_t *lo, const uint32_t *hi)
-{
-	switch (hi ? 0 : width) {
-	case 1:
-		for (uint32_t i = 0; i < n; i++)
-			to[i] = (uint8_t)(min + lo[i]);
-		break;
-	case 2:
-		for (uint32_t i = 0; i < n; i++)
-			((uint16_t *)to)[i] = (uint16_t)(min + lo[i]);
-		break;
-	case 4:
-		for (uint32_t i = 0; i < n; i++)
-			((uint32_t *)to)[i] = (uint32_t)(min + lo[i]);
-		break;
-	case 8:
-		for (uint32_t i = 0; i < n; i++)
-			((uint64_t *)to)[i] = min + lo[i];
-		break;
-	default:
-		for (uint32_t i = 0; i < n; i++)
-			store(to, width, i, min + (lo[i] | (uint64_t)hi[i] << 32));
-	}
-}
-
-/* One list of ints or two. */
-static bool read_numbers(struct part *p, struct in *r, const struct section *s, uint32_t n,
-			 const uint32_t **hi)
-{
-	*hi = NULL;
-	if (!ints_read(p->unpacker, r, p->ints, n))
-		return false;
-	if (s->max - s->min <= UINT32_MAX)
-		return true;
-	*hi = p->ints2;
-	return ints_read(p->unpacker, r, p->ints2, n);
-}
-
-static bool load_func(struct part *p, struct in *r, int f)
-{
-	const struct section *s = &p->col[f];
-	const uint32_t *codes = parent_codes(p, r), *hi;
-	unsigned width = field_info[f].width;
-
-	if (!codes || !read_numbers(p, r, s, p->n_addrs, &hi))
-		return false;
-	for (uint32_t i = 0; i < p->n; i++) {
-		uint32_t c = codes[i];
-
-		store(p->data[f], width, i,
-		      s->min + (p->ints[c] | (hi ? (uint64_t)hi[c] << 32 : 0)));
-	}
-	return true;
-}
-
-static bool load_delta(struct part *p, struct in *r, int f)
-{
-	uint64_t v = in_u64(r), step = in_u64(r);
-
-	if (!ints_read(p->unpacker, r, p->ints, p->n))
-		return false;
-	for (uint32_t i = 0; i < p->n; i++)
-		((uint64_t *)p->data[f])[i] = v += step + p->ints[i];
-	return true;
-}
-
-static bool load_column(struct part *p, int f);
-
-/* Columns only refer to later ones, so this ends. */
-static bool load_minus(struct part *p, struct in *r, int f)
-{
-	uint8_t id = in_u8(r);
-	uint64_t step = in_u64(r);
-	int other = id < p->columns->n ? p->columns->field[id] : -1;
-	const uint64_t *w;
-
-	if (other <= f || field_info[other].kind != KIND_TIME || !p->col[other].here ||
-	    !ints_read(p->unpacker, r, p->ints2, p->n) || in_left(r))
-		return false;
-	/* The other one may use p->ints2 itself. */
-	for (uint32_t i = 0; i < p->n; i++)
-		((uint64_t *)p->data[f])[i] = p->ints2[i];
-	if (!load_column(p, other))
-		return false;
-	*r = in_over(p->raw, 0);
-	w = (const uint64_t *)p->data[other];
-	for (uint32_t i = 0; i < p->n; i++)
-		((uint64_t *)p->data[f])[i] = w[i] - (step + ((uint64_t *)p->data[f])[i]);
-	return true;
-}
-
-static bool load_text_column(struct part *p, int f, const uint32_t *number)
-{
-	uint32_t *to = (uint32_t *)p->data[f];
-
-	for (uint32_t i = 0; i < p->n; i++) {
-		uint64_t v = p->col[f].min + number[i];
-
-		if (v >= p->texts.min)
-			return false;
-		to[i] = p->text_at[v];
-	}
-	return true;
-}
-
-static bool load_numbers(struct part *p, struct in *r, int f)
-{
-	const struct section *s = &p->col[f];
-	const uint32_t *hi = NULL;
-
-	if (s->form == FORM_CONST)
-		memset(p->ints, 0, p->n * sizeof(*p->ints));
-	else if (!read_numbers(p, r, s, p->n, &hi))
-		return false;
-	if (field_info[f].kind == KIND_TEXT)
-		return !hi && load_text_column(p, f, p->ints);
-	put_numbers(p->data[f], field_info[f].width, p->n, s->min, p->ints, hi);
-	return true;
-}
-
-static bool load_exporters(struct part *p)
-{
-	uint32_t *id = (uint32_t *)p->data[F_exporter];
-
-	for (uint32_t i = 0; i < p->n; i++) {
-		if (id[i] >= p->ids->n)
-			return false;
-		id[i] = p->ids->ids[id[i]];
-	}
-	return true;
-}
-
-/* ---- address columns ---- */
-
-static bool gather_addrs(struct part *p, int f, const uint32_t *codes)
-{
-	struct addr *to = (struct addr *)p->data[f];
-
-	for (uint32_t i = 0; i < p->n; i++) {
-		if (codes[i] >= p->n_addrs)
-			return false;
-		to[i] = p->list[codes[i]];
-	}
-	return true;
-}
-
-static bool load_dfunc(struct part *p, struct in *r, int f)
-{
-	const uint32_t *codes = parent_codes(p, r);
-
-	if (!codes || !ints_read(p->unpacker, r, p->ints, p->n_addrs))
-		return false;
-	for (uint32_t i = 0; i < p->n; i++)
-		p->ints2[i] = p->ints[codes[i]];
-	return gather_addrs(p, f, p->ints2);
-}
-
-static bool load_addr_column(struct part *p, int f)
-{
-	const struct section *s = &p->col[f];
-	struct addr *to = (struct addr *)p->data[f];
-	struct in r;
-
-	switch (s->form) {
-	case FORM_CONST:
-		for (uint32_t i = 0; i < p->n; i++)
-			to[i] = s->least;
-		return true;
-	case FORM_DICT:
-		return load_addrs(p) && load_codes(p, f) && gather_addrs(p, f, p->codes[f]);
-	case FORM_DFUNC:
-		return load_addrs(p) && fetch(p, s, &r) && load_dfunc(p, &r, f) &&
-		       !in_left(&r);
-	case FORM_PLANES:
-		return fetch(p, s, &r) && addrs_read(p->unpacker, &r, to, p->n) &&
-		       !in_left(&r);
-	default: return false;
-	}
-}
-
-static bool load_number_column(struct part *p, int f)
-{
-	const struct section *s = &p->col[f];
-	bool time = field_info[f].kind == KIND_TIME, text = field_info[f].kind == KIND_TEXT;
-	struct in r = { 0 };
-	bool ok = false;
-
-	if (text && !load_texts(p))
-		return false;
-	if (s->form != FORM_CONST && !fetch(p, s, &r))
-		return false;
-	switch (s->form) {
-	case FORM_CONST:
-	case FORM_INTS: ok = load_numbers(p, &r, f); break;
-	case FORM_DELTA: ok = time && load_delta(p, &r, f); break;
-	case FORM_MINUS: ok = time && load_minus(p, &r, f); break;
-	case FORM_FUNC: ok = !text && load_func(p, &r, f); break;
-	default: break;
-	}
-	return ok && !r.bad && !in_left(&r) && (f != F_exporter || load_exporters(p));
-}
-
-static bool load_column(struct part *p, int f)
-{
-	bool ok;
-
-	if (p->loaded >> f & 1)
-		return true;
-	if (!p->data[f])
-		p->data[f] = xcalloc(PART_ROWS, field_info[f].width);
-	ok = field_info[f].kind == KIND_ADDR ? load_addr_column(p, f) :
-					       load_number_column(p, f);
-	if (ok)
-		p->loaded |= UINT64_C(1) << f;
-	return ok;
-}
-
-bool part_load(struct part *p, uint64_t columns)
-{
-	for (columns &= p->here & ~p->loaded; columns; columns &= columns - 1)
-		if (!load_column(p, __builtin_ctzll(columns)))
-			return false;
 	return true;
 }
 
@@ -583,7 +277,7 @@ bool part_ints(struct part *p, enum field f, const uint32_t **v, uint64_t *min)
 	if (!p->small[f])
 		p->small[f] = xcalloc(PART_ROWS, sizeof(**p->small));
 	if (!(p->have_small >> f & 1) &&
-	    (!fetch(p, s, &r) || !ints_read(p->unpacker, &r, p->small[f], p->n) ||
+	    (!part_fetch(p, s, &r) || !ints_read(p->unpacker, &r, p->small[f], p->n) ||
 	     in_left(&r)))
 		return false;
 	p->have_small |= UINT64_C(1) << f;
@@ -615,7 +309,7 @@ const uint32_t *part_codes(struct part *p, enum field f, const struct addr **lis
 	*damaged = false;
 	if (!p->col[f].here || p->col[f].form != FORM_DICT)
 		return NULL;
-	if (!load_addrs(p) || !load_codes(p, (int)f)) {
+	if (!part_load_addrs(p) || !part_load_codes(p, (int)f)) {
 		*damaged = true;
 		return NULL;
 	}
@@ -652,101 +346,6 @@ const uint8_t *part_pass(struct part *p, enum field f, const struct filter *filt
 	return p->pass;
 }
 
-/* ---- a few rows ---- */
-
-static bool pick_codes(struct part *p, int f, const uint32_t *rows, uint32_t k, uint32_t *out)
-{
-	struct in r;
-
-	if (p->have_codes >> f & 1) {
-		for (uint32_t i = 0; i < k; i++)
-			out[i] = p->codes[f][rows[i]];
-		return true;
-	}
-	return p->col[f].here && p->col[f].form == FORM_DICT && fetch(p, &p->col[f], &r) &&
-	       ints_pick(p->unpacker, &r, p->n, rows, k, out) && !in_left(&r) &&
-	       all_below(out, k, p->n_addrs);
-}
-
-static bool pick_addrs(struct part *p, int f, const uint32_t *rows, uint32_t k)
-{
-	struct addr *to = (struct addr *)p->picked[f];
-
-	if (!load_addrs(p) || !pick_codes(p, f, rows, k, p->ints))
-		return false;
-	for (uint32_t i = 0; i < k; i++)
-		to[i] = p->list[p->ints[i]];
-	return true;
-}
-
-static bool pick_ints(struct part *p, int f, const uint32_t *rows, uint32_t k)
-{
-	const struct section *s = &p->col[f];
-	bool wide = s->max - s->min > UINT32_MAX, text = field_info[f].kind == KIND_TEXT;
-	struct in r;
-
-	if ((text && !load_texts(p)) || !fetch(p, s, &r) ||
-	    !ints_pick(p->unpacker, &r, p->n, rows, k, p->ints) ||
-	    (wide && !ints_pick(p->unpacker, &r, p->n, rows, k, p->ints2)) || in_left(&r))
-		return false;
-	for (uint32_t i = 0; i < k; i++) {
-		uint64_t v = s->min + (p->ints[i] | (wide ? (uint64_t)p->ints2[i] << 32 : 0));
-
-		if (text && v >= p->texts.min)
-			return false;
-		store(p->picked[f], field_info[f].width, i, text ? p->text_at[v] : v);
-	}
-	if (f != F_exporter)
-		return true;
-	for (uint32_t i = 0; i < k; i++) {
-		uint32_t *id = (uint32_t *)p->picked[f] + i;
-
-		if (*id >= p->ids->n)
-			return false;
-		*id = p->ids->ids[*id];
-	}
-	return true;
-}
-
-static bool pick_column(struct part *p, int f, const uint32_t *rows, uint32_t k)
-{
-	enum column_form form = p->col[f].form;
-	size_t width = field_info[f].width;
-
-	if (!p->picked[f])
-		p->picked[f] = xcalloc(BLOCK_ROWS, width);
-	if (!(p->loaded >> f & 1)) {
-		if (form == FORM_DICT && field_info[f].kind == KIND_ADDR)
-			return pick_addrs(p, f, rows, k);
-		if (form == FORM_INTS && field_info[f].kind != KIND_ADDR)
-			return pick_ints(p, f, rows, k);
-	}
-	if (!load_column(p, f))
-		return false;
-	for (uint32_t i = 0; i < k; i++)
-		memcpy(p->picked[f] + i * width, p->data[f] + rows[i] * width, width);
-	return true;
-}
-
-const struct block *part_pick(struct part *p, uint64_t columns, const uint32_t *rows,
-			      uint32_t k)
-{
-	struct block *b = &p->few;
-
-	assert(k <= BLOCK_ROWS);
-	columns &= p->here;
-	for (uint64_t left = columns; left; left &= left - 1)
-		if (!pick_column(p, __builtin_ctzll(left), rows, k))
-			return NULL;
-	*b = (struct block){ .n = k, .used = columns, .names = p->block.names,
-			     .text = p->text,
-			     .text_len = p->have_texts ? p->text_len : 0 };
-	for (int f = 0; f < FIELD_COUNT; f++)
-		*(void **)((char *)b + field_info[f].offset) =
-			columns >> f & 1 ? p->picked[f] : p->zeros;
-	return b;
-}
-
 /* ---- what cannot be in it ---- */
 
 static int cmp_prefix(const struct addr *a, const struct prefix *x)
@@ -771,7 +370,7 @@ bool part_may_have(struct part *p, enum field f, const struct prefix *x)
 	}
 	if (cmp_prefix(&s->most, x) < 0 || cmp_prefix(&s->least, x) > 0)
 		return false;
-	if (s->form != FORM_DICT || !load_addrs(p))
+	if (s->form != FORM_DICT || !part_load_addrs(p))
 		return true;
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;

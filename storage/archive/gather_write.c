@@ -1,0 +1,429 @@
+/* gather_write.c - gathered rows become a FLOWS frame.
+ * SPDX-License-Identifier: ISC
+ *
+ * What most columns are is known beforehand, but not relied upon. A column
+ * that never changes costs a few octets. AS numbers, masks, next hops and
+ * often interfaces depend on the address beside them (FUNC): then one number for
+ * each address of the dictionary is enough. Times lie close to each other:
+ * start = end - duration, end = received - delay, or a step from the row
+ * before, whichever the sample finds smallest. All differences are taken modulo
+ * 2^64, so absurd values survive as well.
+ */
+#include "storage/archive/gather_impl.h"
+
+#include <assert.h>
+
+/* The address column that a column usually follows. */
+static const struct {
+	enum field column, parent;
+} follows[] = {
+	{ F_src_as, F_src }, { F_src_mask, F_src }, { F_in_if, F_src },
+	{ F_src_mac, F_src }, { F_nat_src, F_src }, { F_vlan, F_src },
+	{ F_dst_as, F_dst }, { F_dst_mask, F_dst }, { F_out_if, F_dst },
+	{ F_dst_mac, F_dst }, { F_nat_dst, F_dst }, { F_out_vlan, F_dst },
+	{ F_next_hop, F_dst }, { F_bgp_next_hop, F_dst }, { F_in_if, F_dst },
+	{ F_out_if, F_src },
+};
+
+/* What queries read together lies together. */
+static const enum field first[] = { F_src, F_dst, F_bytes, F_packets, F_flows, F_counts,
+				    F_start_ms, F_end_ms, F_received_ms, F_src_port,
+				    F_dst_port, F_proto };
+
+struct section {
+	struct out *head, *body;
+	size_t began;
+};
+
+static struct section section_begin(struct out *head, struct out *body, unsigned id,
+				    enum column_form form)
+{
+	out_u8(head, (uint8_t)id);
+	out_u8(head, (uint8_t)form);
+	return (struct section){ head, body, body->len };
+}
+
+static void section_end(const struct section *s)
+{
+	size_t len = s->body->len - s->began;
+
+	out_u32(s->head, (uint32_t)len);
+	out_u32(s->head, body_sum(s->body->p + s->began, len));
+}
+
+/* A column as numbers of 64 bits. */
+static void widen(const uint8_t *col, unsigned width, size_t n, uint64_t *out)
+{
+	switch (width) {
+	case 1:
+		for (size_t i = 0; i < n; i++)
+			out[i] = col[i];
+		break;
+	case 2:
+		for (size_t i = 0; i < n; i++)
+			out[i] = ((const uint16_t *)col)[i];
+		break;
+	case 4:
+		for (size_t i = 0; i < n; i++)
+			out[i] = ((const uint32_t *)col)[i];
+		break;
+	default: memcpy(out, col, n * sizeof(*out));
+	}
+}
+
+static void range_of(const uint64_t *v, size_t n, uint64_t *min, uint64_t *max)
+{
+	uint64_t lo = UINT64_MAX, hi = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		lo = v[i] < lo ? v[i] : lo;
+		hi = v[i] > hi ? v[i] : hi;
+	}
+	*min = lo;
+	*max = hi;
+}
+
+/* The same for differences, which have a sign. */
+static bool step_of(const uint64_t *v, size_t n, int64_t *step)
+{
+	int64_t lo = INT64_MAX, hi = INT64_MIN;
+
+	for (size_t i = 0; i < n; i++) {
+		lo = (int64_t)v[i] < lo ? (int64_t)v[i] : lo;
+		hi = (int64_t)v[i] > hi ? (int64_t)v[i] : hi;
+	}
+	*step = lo;
+	return (uint64_t)hi - (uint64_t)lo <= UINT32_MAX;
+}
+
+static void less(const uint64_t *v, size_t n, uint64_t min, uint32_t *out)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = (uint32_t)(v[i] - min);
+}
+
+static void write_numbers(struct gather *g, struct out *o, const uint64_t *v, size_t n,
+			  uint64_t min, uint64_t max)
+{
+	less(v, n, min, g->narrow);
+	ints_write(g->packer, o, g->narrow, n);
+	if (max - min <= UINT32_MAX)
+		return;
+	for (size_t i = 0; i < n; i++)
+		g->narrow[i] = (uint32_t)((v[i] - min) >> 32);
+	ints_write(g->packer, o, g->narrow, n);
+}
+
+/* One value for each address of the dictionary, when v follows the codes; the rest of
+ * out is min. */
+static bool follow(const struct gather *g, const uint64_t *v, const uint32_t *codes,
+		   uint64_t min, uint64_t max, uint64_t *out)
+{
+	size_t n = addrs_count(g->addrs);
+	uint64_t none = min - 1; /* no value of v: */
+
+	if (max == none)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		out[i] = none;
+	for (uint32_t r = 0; r < g->n; r++) {
+		uint64_t *at = &out[codes[r]];
+
+		if (*at == none)
+			*at = v[r];
+		else if (*at != v[r])
+			return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		out[i] = out[i] == none ? min : out[i];
+	return true;
+}
+
+/* The column's parent by which it can be told, its values then in g->wide2; or -1. */
+static int find_parent(struct gather *g, int f, const uint64_t *v, uint64_t min,
+		       uint64_t max)
+{
+	for (size_t i = 0; i < ARRAY_LEN(follows); i++) {
+		int p = (int)follows[i].parent;
+
+		if ((int)follows[i].column == f && g->coded >> p & 1 &&
+		    addrs_count(g->addrs) < g->n &&
+		    follow(g, v, g->codes[p], min, max, g->wide2))
+			return p;
+	}
+	return -1;
+}
+
+static void write_range(struct out *head, uint64_t min, uint64_t max)
+{
+	out_varint(head, min);
+	out_varint(head, max - min);
+}
+
+/* Whether differences in v are small enough, and smaller than *best; then they go to
+ * g->trial. */
+static bool try_step(struct gather *g, const uint64_t *v, double *best, int64_t *step)
+{
+	int64_t s;
+	double cost;
+
+	if (!step_of(v, g->n, &s))
+		return false;
+	less(v, g->n, (uint64_t)s, g->narrow);
+	cost = ints_estimate(g->packer, g->narrow, g->n) + 16;
+	if (cost >= *best * 0.98)
+		return false;
+	*best = cost;
+	*step = s;
+	g->trial.len = 0;
+	ints_write(g->packer, &g->trial, g->narrow, g->n);
+	return true;
+}
+
+static void write_time(struct gather *g, int f, struct out *head, struct out *body,
+		       uint64_t min, uint64_t max)
+{
+	static const enum field other_of[] = { [F_start_ms] = F_end_ms,
+					       [F_end_ms] = F_received_ms };
+	enum column_form form = FORM_INTS;
+	const uint64_t *v = (const uint64_t *)g->col[f];
+	double best = 8.0 * g->n;
+	uint64_t base;
+	int64_t step = 0;
+	int other = -1;
+	struct section s;
+
+	if (max - min <= UINT32_MAX) {
+		less(v, g->n, min, g->narrow);
+		best = ints_estimate(g->packer, g->narrow, g->n);
+	}
+	for (uint32_t i = 1; i < g->n; i++)
+		g->wide2[i] = v[i] - v[i - 1];
+	g->wide2[0] = g->n > 1 ? g->wide2[1] : 0;
+	base = v[0] - g->wide2[0];
+	if (try_step(g, g->wide2, &best, &step))
+		form = FORM_DELTA;
+	if (f != F_received_ms && g->used >> other_of[f] & 1) {
+		const uint64_t *w = (const uint64_t *)g->col[other_of[f]];
+
+		for (uint32_t i = 0; i < g->n; i++)
+			g->wide2[i] = w[i] - v[i];
+		if (try_step(g, g->wide2, &best, &step)) {
+			form = FORM_MINUS;
+			other = (int)other_of[f];
+		}
+	}
+	s = section_begin(head, body, (unsigned)f, form);
+	write_range(head, min, max);
+	if (form == FORM_DELTA)
+		out_u64(body, base);
+	if (form == FORM_MINUS)
+		out_u8(body, (uint8_t)other);
+	if (form == FORM_INTS) {
+		write_numbers(g, body, v, g->n, min, max);
+	} else {
+		out_u64(body, (uint64_t)step);
+		out_bytes(body, g->trial.p, g->trial.len);
+	}
+	section_end(&s);
+}
+
+static bool is_const(const struct gather *g, int f)
+{
+	size_t width = field_info[f].width;
+
+	return !memcmp(g->col[f], g->col[f] + width, (g->n - 1) * width);
+}
+
+static void write_number_column(struct gather *g, int f, struct out *head, struct out *body)
+{
+	uint64_t min, max;
+	struct section s;
+	int parent;
+
+	widen(g->col[f], field_info[f].width, g->n, g->wide);
+	range_of(g->wide, g->n, &min, &max);
+	if (min == max) {
+		section_begin(head, body, (unsigned)f, FORM_CONST);
+		write_range(head, min, min);
+		return;
+	}
+	if (field_info[f].kind == KIND_TIME) {
+		write_time(g, f, head, body, min, max);
+		return;
+	}
+	parent = find_parent(g, f, g->wide, min, max);
+	s = section_begin(head, body, (unsigned)f, parent < 0 ? FORM_INTS : FORM_FUNC);
+	write_range(head, min, max);
+	if (parent >= 0)
+		out_u8(body, (uint8_t)parent);
+	write_numbers(g, body, parent < 0 ? g->wide : g->wide2,
+		      parent < 0 ? g->n : addrs_count(g->addrs), min, max);
+	section_end(&s);
+}
+
+static void write_addr_range(struct gather *g, int f, struct out *head)
+{
+	const struct addr *v = (const struct addr *)g->col[f], *lo = v, *hi = v;
+
+	for (uint32_t i = 1; i < g->n; i++) {
+		lo = memcmp(&v[i], lo, sizeof(*v)) < 0 ? &v[i] : lo;
+		hi = memcmp(&v[i], hi, sizeof(*v)) > 0 ? &v[i] : hi;
+	}
+	out_bytes(head, lo, sizeof(*lo));
+	out_bytes(head, hi, sizeof(*hi));
+}
+
+static void write_addr_column(struct gather *g, int f, struct out *head, struct out *body)
+{
+	bool coded = g->coded >> f & 1;
+	struct section s;
+	int parent = -1;
+
+	if (is_const(g, f)) {
+		section_begin(head, body, (unsigned)f, FORM_CONST);
+		out_bytes(head, g->col[f], sizeof(struct addr));
+		out_bytes(head, g->col[f], sizeof(struct addr));
+		return;
+	}
+	if (coded && f != F_src && f != F_dst) {
+		widen((const uint8_t *)g->codes[f], 4, g->n, g->wide);
+		parent = find_parent(g, f, g->wide, 0, UINT32_MAX);
+	}
+	s = section_begin(head, body, (unsigned)f,
+			  parent >= 0 ? FORM_DFUNC : coded ? FORM_DICT : FORM_PLANES);
+	write_addr_range(g, f, head);
+	if (parent >= 0) {
+		out_u8(body, (uint8_t)parent);
+		write_numbers(g, body, g->wide2, addrs_count(g->addrs), 0, UINT32_MAX);
+	} else if (coded) {
+		ints_write_fast(g->packer, body, g->codes[f], g->n);
+	} else {
+		addrs_write(g->packer, body, (const struct addr *)g->col[f], g->n);
+	}
+	section_end(&s);
+}
+
+/* Gives every address column its codes, where a dictionary pays. */
+static void make_codes(struct gather *g)
+{
+	addrs_clear(g->addrs);
+	for (int f = 0; f < FIELD_COUNT; f++) {
+		if (field_info[f].kind != KIND_ADDR || !(g->used >> f & 1) || is_const(g, f))
+			continue;
+		if (!g->codes[f])
+			g->codes[f] = xcalloc(PART_ROWS, sizeof(**g->codes));
+		if (addrs_add(g->addrs, (const struct addr *)g->col[f], g->n, g->codes[f]))
+			g->coded |= UINT64_C(1) << f;
+	}
+	addrs_sort(g->addrs, g->map);
+	for (int f = 0; f < FIELD_COUNT; f++)
+		if (g->coded >> f & 1)
+			for (uint32_t i = 0; i < g->n; i++)
+				g->codes[f][i] = g->map[g->codes[f][i]];
+}
+
+static void write_addrs(struct gather *g, struct out *head, struct out *body)
+{
+	struct section s = section_begin(head, body, SECTION_ADDRS, FORM_PLANES);
+
+	out_varint(head, addrs_count(g->addrs));
+	addrs_write(g->packer, body, addrs_list(g->addrs), addrs_count(g->addrs));
+	section_end(&s);
+}
+
+static void write_texts(struct gather *g, struct out *head, struct out *body)
+{
+	struct section s = section_begin(head, body, SECTION_TEXTS, FORM_PLANES);
+
+	out_varint(head, g->texts);
+	out_varint(head, g->text_len);
+	text_write(g->packer, body, g->text, g->text_len);
+	section_end(&s);
+}
+
+static void least_and_most(const struct gather *g, enum field f, int64_t out[2])
+{
+	const int64_t *v = (const int64_t *)g->col[f];
+
+	out[0] = out[1] = 0;
+	if (!(g->used >> f & 1))
+		return;
+	out[0] = out[1] = v[0];
+	for (uint32_t i = 1; i < g->n; i++) {
+		out[0] = v[i] < out[0] ? v[i] : out[0];
+		out[1] = v[i] > out[1] ? v[i] : out[1];
+	}
+}
+
+static uint64_t sum_of(const struct gather *g, enum field f)
+{
+	const uint64_t *v = (const uint64_t *)g->col[f];
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; g->used >> f & 1 && i < g->n; i++)
+		if (__builtin_add_overflow(sum, v[i], &sum))
+			return UINT64_MAX;
+	return sum;
+}
+
+static void sum_up(const struct gather *g, struct totals *t)
+{
+	const uint32_t *flows = (const uint32_t *)g->col[F_flows];
+	int64_t start[2], end[2];
+
+	least_and_most(g, F_start_ms, start);
+	least_and_most(g, F_end_ms, end);
+	least_and_most(g, F_received_ms, t->received_ms);
+	t->start_ms = start[0];
+	t->end_ms = end[1];
+	t->rows = t->flows = g->n;
+	t->bytes = sum_of(g, F_bytes);
+	t->packets = sum_of(g, F_packets);
+	for (uint32_t i = 0; g->used >> F_flows & 1 && i < g->n; i++)
+		t->flows += flows[i] ? flows[i] - 1 : 0;
+}
+
+static void write_column(struct gather *g, int f, struct out *head, struct out *body)
+{
+	if (field_info[f].kind == KIND_ADDR)
+		write_addr_column(g, f, head, body);
+	else
+		write_number_column(g, f, head, body);
+}
+
+void gather_write(struct gather *g, int64_t names_ordinal, struct out *head,
+		  struct out *body, struct totals *totals)
+{
+	uint64_t left = g->used;
+	unsigned sections = (unsigned)__builtin_popcountll(left);
+
+	assert(g->n);
+	sum_up(g, totals);
+	totals_write(head, totals);
+	out_u32(head, (uint32_t)names_ordinal);
+	make_codes(g);
+	sections += (addrs_count(g->addrs) != 0) + (g->texts != 0);
+	out_u8(head, (uint8_t)sections);
+	if (addrs_count(g->addrs))
+		write_addrs(g, head, body);
+	if (g->texts)
+		write_texts(g, head, body);
+	for (size_t i = 0; i < ARRAY_LEN(first); i++) {
+		if (left >> first[i] & 1)
+			write_column(g, (int)first[i], head, body);
+		left &= ~(UINT64_C(1) << first[i]);
+	}
+	for (int f = 0; f < FIELD_COUNT; f++)
+		if (left >> f & 1)
+			write_column(g, f, head, body);
+}
+
+void columns_write(struct out *o)
+{
+	out_u8(o, FIELD_COUNT);
+	for (int f = 0; f < FIELD_COUNT; f++) {
+		out_u8(o, (uint8_t)field_info[f].kind);
+		out_text(o, field_info[f].name);
+	}
+}
