@@ -8,6 +8,7 @@
 
 #include "daemon/base/clock.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 10000, NAME_MAX_LEN = 200 };
@@ -18,6 +19,8 @@ struct listing {
 	const char *state, *rule; /* NULL: any */
 	uint64_t limit;
 	int64_t from_ms, to_ms;
+	struct alert *at[BOARD_ALERTS];
+	unsigned n;
 };
 
 static bool wanted(const struct listing *l, const char *state, const char *rule)
@@ -25,13 +28,32 @@ static bool wanted(const struct listing *l, const char *state, const char *rule)
 	return (!l->state || !strcmp(l->state, state)) && (!l->rule || !strcmp(l->rule, rule));
 }
 
-static bool from_board(void *arg, const struct alert *a)
+static bool take(void *arg, const struct alert *a)
 {
 	struct listing *l = arg;
 
 	if (wanted(l, alert_state_word[a->state], a->rule ? a->rule : ""))
-		json_array_append_new(l->list, alert_json(a, l->h->base_url));
-	return json_array_size(l->list) < l->limit;
+		l->at[l->n++] = alert_ref(a);
+	return l->n < BOARD_ALERTS;
+}
+
+static int newest(const void *x, const void *y)
+{
+	const struct alert *a = *(struct alert *const *)x, *b = *(struct alert *const *)y;
+
+	return (a->started_ms < b->started_ms) - (a->started_ms > b->started_ms);
+}
+
+/* The board has them in the order in which they were pinned. */
+static void from_board(struct listing *l)
+{
+	board_alerts(l->h->src.board, take, l);
+	qsort(l->at, l->n, sizeof(l->at[0]), newest);
+	for (unsigned i = 0; i < l->n; i++) {
+		if (i < l->limit)
+			json_array_append_new(l->list, alert_json(l->at[i], l->h->base_url));
+		alert_unref(&l->at[i]);
+	}
 }
 
 static bool from_store(void *arg, const char *key, const void *data, size_t len)
@@ -105,7 +127,7 @@ void api_alerts(struct http *h, const struct request *rq, struct answer *out)
 	}
 	l.list = json_array();
 	if (!target_get(t, "from") && !target_get(t, "to")) {
-		board_alerts(h->src.board, from_board, &l);
+		from_board(&l);
 	} else if (!with_store(h, ask_store, &l, &err)) {
 		json_decref(l.list);
 		answer_error(out, 503, "%s", err.msg);
