@@ -175,9 +175,8 @@ static char *find_series(struct history *h, const char *word, int *code)
 
 static int print_names(struct history *h)
 {
-	static const struct column cols[] = { { "series", "series", COL_VALUE } };
-	static const struct column plain[] = { { "series", "series", COL_TEXT } };
-	struct table *t = table_new(h->c->out.terminal ? plain : cols, 1);
+	static const struct column cols[] = { { "series", "series", COL_TEXT } };
+	struct table *t = table_new(cols, 1);
 	int code;
 
 	for (size_t i = 0; i < h->names.n; i++) {
@@ -198,10 +197,13 @@ static double seen_s(const struct bin *b)
 	return slices * 10.0;
 }
 
-static double rate_of(const struct bin *b)
+/* Over the time that was seen; of the running bin, over what there is of it. */
+static double rate_of(const struct history *h, const struct bin *b)
 {
-	double s = seen_s(b);
+	double s = seen_s(b), gone = (double)(h->c->now_ms / 1000 - b->start_s);
 
+	if (!(s > 0))
+		s = gone < b->step ? gone : b->step;
 	return s > 0 ? (double)b->bytes * 8 / s : NAN;
 }
 
@@ -233,7 +235,7 @@ static void spark(const struct history *h, struct strb *out)
 
 		if (at < 0 || (size_t)at >= n)
 			continue;
-		v[at] = gauge ? b->gauge : rate_of(b);
+		v[at] = gauge ? b->gauge : rate_of(h, b);
 		if (v[at] > most)
 			most = v[at];
 	}
@@ -249,20 +251,20 @@ static void fill(struct table *t, const struct history *h)
 	char buf[UNIT_TEXT];
 
 	for (size_t i = 0; i < h->bins.n; i++) {
-		double v = gauge ? h->bins.at[i].gauge : rate_of(&h->bins.at[i]);
+		double v = gauge ? h->bins.at[i].gauge : rate_of(h, &h->bins.at[i]);
 
 		most = v > most ? v : most;
 	}
 	for (size_t i = 0; i < h->bins.n; i++) {
 		const struct bin *b = &h->bins.at[i];
-		double v = gauge ? b->gauge : rate_of(b);
+		double v = gauge ? b->gauge : rate_of(h, b);
 
 		table_row(t);
 		table_time(t, b->start_s * 1000, NULL);
 		table_count(t, b->bytes, text_bytes((double)b->bytes, buf));
 		table_count(t, b->packets, text_count((double)b->packets, buf));
 		table_count(t, b->flows, text_count((double)b->flows, buf));
-		table_real(t, rate_of(b), text_rate(rate_of(b), buf));
+		table_real(t, rate_of(h, b), text_rate(rate_of(h, b), buf));
 		table_real(t, b->gauge, text_count(b->gauge, buf));
 		table_real(t, seen_s(b) / b->step, NULL);
 		if (!b->covered || seen_s(b) + 0.5 < b->step) /* only partly there to see */

@@ -112,8 +112,13 @@ static void top_flows(const struct cli *c, const struct alert *a, struct strb *s
 		{ "share", "share", COL_VALUE },     { NULL, "", COL_BAR },
 		{ "client", "behind the proxy", COL_TEXT },
 	};
-	struct table *t = table_new(cols, 9);
+	bool proxied = false;
+	struct table *t;
 	char buf[SERIES_TEXT];
+
+	for (unsigned i = 0; i < a->n_top; i++)
+		proxied |= a->top[i].client != NULL;
+	t = table_new(cols, proxied ? 9 : 8);
 
 	for (unsigned i = 0; i < a->n_top; i++) {
 		const struct top_flow *f = &a->top[i];
@@ -129,7 +134,8 @@ static void top_flows(const struct cli *c, const struct alert *a, struct strb *s
 		snprintf(buf, sizeof(buf), "%.1f %%", 100 * f->share);
 		table_real(t, f->share, buf);
 		table_real(t, f->share, NULL);
-		table_text(t, f->client ? f->client : "");
+		if (proxied)
+			table_text(t, f->client ? f->client : "");
 	}
 	if (a->n_top) {
 		strb_add(s, "\nTop flows of the window\n");
@@ -205,7 +211,7 @@ static int show(const struct cli *c, const struct alert *a)
 	line(&s, "severity", severity_word[a->severity]);
 	line(&s, "rule", a->rule);
 	line(&s, "series", a->series);
-	if (*a->filter)
+	if (*a->filter && strcmp(a->filter, "any") != 0)
 		line(&s, "filter", a->filter);
 	figures(a, &s);
 	times(a, &s);

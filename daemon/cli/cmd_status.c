@@ -201,9 +201,9 @@ static void archive_line(const json_t *a, struct strb *out)
 		line(out, "archive", "switched off: alerts come without their flows");
 		return;
 	}
-	line(out, "archive", "%s in %llu files, %s flows written since start%s%s",
+	line(out, "archive", "%s in %llu file%s, %s flows written since start%s%s",
 	     text_bytes(number_of(a, "bytes"), b), (unsigned long long)count_of(a, "files"),
-	     text_count(number_of(a, "flows"), f), yes(a, "paused") ? "; PAUSED: " : "",
+	     count_of(a, "files") == 1 ? "" : "s", text_count(number_of(a, "flows"), f), yes(a, "paused") ? "; PAUSED: " : "",
 	     yes(a, "paused") ? text_of(a, "why") : "");
 	if (count_of(a, "dropped_flows"))
 		line(out, "", "  %llu flows were not written: the disk is too slow",
@@ -283,7 +283,7 @@ static void head_line(const struct screen *sc, const json_t *o, struct strb *out
 	strb_fmt(&s, "culpritd ");
 	strb_tty(&s, text_of(o, "version"));
 	if (yes(o, "ready"))
-		strb_fmt(&s, " is watching since %s",
+		strb_fmt(&s, " has been watching for %s",
 			 text_duration((int64_t)number_of(o, "uptime_s") * 1000, up));
 	else {
 		strb_add(&s, " is NOT ready: ");
@@ -292,7 +292,9 @@ static void head_line(const struct screen *sc, const json_t *o, struct strb *out
 	screen_paint(sc, out, yes(o, "ready") ? PAINT_BOLD : PAINT_RED, s.s);
 	strb_add(out, "\n");
 	strb_free(&s);
-	strb_fmt(&s, firing ? "%llu alerts firing: `culprit alerts`" : "no alert is firing",
+	strb_fmt(&s, !firing ? "no alert is firing" :
+		 firing == 1 ? "%llu alert firing: `culprit alerts`" :
+			       "%llu alerts firing: `culprit alerts`",
 		 (unsigned long long)firing);
 	screen_paint(sc, out, firing ? PAINT_RED : PAINT_GREEN, s.s);
 	strb_add(out, "\n\n");

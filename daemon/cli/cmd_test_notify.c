@@ -109,12 +109,13 @@ int cmd_test_notify(struct cli *c, int argc, char **argv)
 		return EX_CONFIG;
 	if (rc == ASK_AWAY && c->url)
 		return cli_fail(EX_UNAVAILABLE, "%s", err.msg);
-	if (rc == ASK_AWAY) {
+	if (rc != ASK_OK && !json_object_get(answer, "conversation")) {
+		json_decref(answer); /* not there, or it lets nobody change a thing */
+		if (c->url)
+			return cli_fail(EXIT_FAILURE, "%s", err.msg);
 		cli_say("%s; sending from here", err.msg);
 		return send_from_here(c, argv[1]);
 	}
-	if (rc == ASK_REFUSED && !answer)
-		return cli_fail(EXIT_FAILURE, "%s", err.msg);
 	code = report(c, argv[1], json_is_true(json_object_get(answer, "ok")),
 		      json_string_value(json_object_get(answer, "conversation")) ?
 			      json_string_value(json_object_get(answer, "conversation")) : "",

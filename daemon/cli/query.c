@@ -183,8 +183,11 @@ void query_head(const struct query *q, struct strb *out)
 
 	text_time(q->from_ms, from);
 	text_time(q->to_ms, to);
-	if (!strncmp(from, to, 10)) /* the same day is said once */
+	if (!strncmp(from, to, 10)) { /* the same day and zone are said once */
 		memmove(to, to + 11, strlen(to + 11) + 1);
+		if (!strcmp(from + 19, to + 8))
+			from[19] = '\0';
+	}
 	strb_fmt(out, "%s to %s (%s)", from, to, text_duration(q->to_ms - q->from_ms, len));
 	if (q->alert) {
 		strb_add(out, ", as alert ");

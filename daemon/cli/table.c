@@ -285,12 +285,13 @@ static const struct cell *cell_at(const struct table *t, size_t row, unsigned co
 
 static unsigned natural(const struct table *t, unsigned col)
 {
-	unsigned most = text_width(t->cols[col].title), w;
+	unsigned most, w;
 
 	if (t->cols[col].kind == COL_DATA)
 		return 0;
 	if (t->cols[col].kind == COL_BAR)
 		return BAR_WIDTH;
+	most = text_width(t->cols[col].title);
 	for (size_t r = 0; r < table_rows(t); r++) {
 		w = text_width(cell_at(t, r, col)->inert);
 		if (w > most)

@@ -40,7 +40,7 @@ enum column_kind {
 };
 struct column {
 	const char *key;   /* name for programs; NULL: only for people */
-	const char *title; /* for people */
+	const char *title; /* for people; NULL only with COL_DATA */
 	enum column_kind kind;
 };
 

@@ -381,6 +381,27 @@ static bool resolve(struct words *w, struct when *out)
 	return true;
 }
 
+/* "2h", "2 hours", "1 week" */
+static bool length(const char *text, int64_t *ms)
+{
+	static const char *const units[] = { "second", "minute", "hour", "day", "week" };
+	size_t digits = strspn(text, "0123456789"), len;
+	const char *word = text + digits + strspn(text + digits, " ");
+	char small[24];
+
+	if (parse_duration(text, ms))
+		return true;
+	len = strlen(word);
+	len -= len > 3 && word[len - 1] == 's';
+	for (size_t i = 0; digits && digits < 12 && i < ARRAY_LEN(units); i++) {
+		if (len < 3 || len > strlen(units[i]) || strncasecmp(word, units[i], len))
+			continue;
+		snprintf(small, sizeof(small), "%.*s%c", (int)digits, text, *units[i]);
+		return parse_duration(small, ms);
+	}
+	return false;
+}
+
 /* "now", "-2h", "2h ago", "1795430100", "@1795430100": those that need no calendar. */
 static bool simple(const char *text, int64_t now_ms, struct when *out)
 {
@@ -401,7 +422,7 @@ static bool simple(const char *text, int64_t now_ms, struct when *out)
 	len = strlen(copy);
 	if (len > 4 && !strcasecmp(copy + len - 4, " ago")) {
 		copy[len - 4] = '\0';
-		if (!parse_duration(copy, &d))
+		if (!length(copy, &d))
 			return false;
 		out->ms = now_ms - d;
 		return true;

@@ -1,7 +1,7 @@
 /* when.h - times as a person says them.
  * SPDX-License-Identifier: ISC
  *
- *	now   -2h   2h ago   10:35   10:35:20   9am   noon   midnight
+ *	now   -2h   2 hours ago   10:35   10:35:20   9am   noon   midnight
  *	yesterday 10:35   today   monday 9:00   last friday   23 nov 10:35
  *	2026-11-23   2026-11-23 10:35   2026-11-23T10:35:00Z   …+01:00
  *	1795430100 (Unix seconds; thirteen digits are milliseconds)
