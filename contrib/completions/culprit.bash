@@ -8,7 +8,8 @@ _culprit_ids() { # of alerts, from the daemon when it answers
 
 _culprit() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
-	local verbs='status top alerts test-notify score demo'
+	local verbs='status top flows alerts show history test-notify verify replay score
+		demo'
 	local keys='none exporter interface src dst host network src-as dst-as as src-port
 		dst-port port proto src,dst vlan app'
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -41,9 +42,19 @@ _culprit() {
 		;;
 	esac
 	case $verb in
-	'') COMPREPLY=($(compgen -W "$verbs -c --state --help --version" -- "$word")) ;;
+	'') COMPREPLY=($(compgen -W "$verbs -c --state --url --token-file --help --version" \
+		-- "$word")) ;;
+	show) COMPREPLY=($(compgen -W "$(_culprit_ids) --json --help" -- "$word")) ;;
+	history) COMPREPLY=($(compgen -W 'list --from --to --step --json --csv --help' \
+		-- "$word")) ;;
+	replay) COMPREPLY=($(compgen -W '--fast --quiet --json --csv' -f -- "$word")) ;;
 	score) COMPREPLY=($(compgen -f -- "$word")) ;;
-	*) COMPREPLY=($(compgen -W '--at --from --to --by --as-of --whole --json --csv --help' \
+	verify) COMPREPLY=($(compgen -d -- "$word")) ;;
+	status | alerts | demo | test-notify)
+		COMPREPLY=($(compgen -W '--all --json --csv --help' -- "$word"))
+		;;
+	*) COMPREPLY=($(compgen -W '--at --from --to --by --rows --sort --as-of --whole
+		--bidirectional --json --csv --help' \
 		-- "$word")) ;;
 	esac
 }

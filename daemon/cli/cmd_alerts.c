@@ -19,9 +19,25 @@ static enum paint paint_of(const struct alert *a)
 	       : a->severity == SEVERITY_WARNING ? PAINT_YELLOW : PAINT_NONE;
 }
 
-static void add(struct table *t, const struct alert *a)
+/* "21:03:30" of today, "2026-11-22 21:03" of other days. */
+static const char *short_time(int64_t ms, int64_t now_ms, char buf[static UNIT_TEXT])
 {
-	char headline[160];
+	char today[UNIT_TEXT];
+
+	text_time(ms, buf);
+	text_time(now_ms, today);
+	if (strncmp(buf, today, 10) != 0 || strlen(buf) < 19) {
+		buf[16] = '\0';
+		return buf;
+	}
+	memmove(buf, buf + 11, 8);
+	buf[8] = '\0';
+	return buf;
+}
+
+static void add(struct table *t, const struct alert *a, int64_t now_ms)
+{
+	char headline[160], since[UNIT_TEXT];
 
 	alert_headline(a, headline);
 	table_row(t);
@@ -29,7 +45,7 @@ static void add(struct table *t, const struct alert *a)
 	table_text(t, alert_state_word[a->state]);
 	table_paint(t, paint_of(a));
 	table_text(t, severity_word[a->severity]);
-	table_time(t, a->started_ms, NULL);
+	table_time(t, a->started_ms, short_time(a->started_ms, now_ms, since));
 	table_time(t, a->ended_ms, NULL);
 	table_text(t, a->rule);
 	table_text(t, a->series);
@@ -39,10 +55,11 @@ static void add(struct table *t, const struct alert *a)
 int cmd_alerts(struct cli *c, int argc, char **argv)
 {
 	static const struct column cols[] = {
-		{ "id", "alert", COL_VALUE },         { "status", "status", COL_VALUE },
-		{ "severity", "severity", COL_VALUE }, { "started_at", "since", COL_VALUE },
-		{ "ended_at", NULL, COL_DATA },        { "rule", "rule", COL_TEXT },
-		{ "series", NULL, COL_DATA },          { "headline", "what", COL_TEXT },
+		{ "id", "alert", COL_VALUE },      { "status", "status", COL_LONG },
+		{ "severity", "severity", COL_LONG },
+		{ "started_at", "since", COL_VALUE }, { "ended_at", NULL, COL_DATA },
+		{ "rule", NULL, COL_DATA },        { "series", NULL, COL_DATA },
+		{ "headline", "what", COL_LONG },
 	};
 	struct alert_list l = { 0 };
 	bool all = false;
@@ -63,7 +80,7 @@ int cmd_alerts(struct cli *c, int argc, char **argv)
 	for (int standing = 1; standing >= 0; standing--)
 		for (size_t i = 0; i < l.n; i++)
 			if ((l.at[i]->state != ALERT_RESOLVED) == standing)
-				add(t, l.at[i]);
+				add(t, l.at[i], c->now_ms);
 	if (!code && c->json) {
 		json_t *list = json_array(), *o = json_object();
 

@@ -34,6 +34,7 @@ void text_fit(struct strb *out, const char *s, unsigned width, bool utf8);
 
 enum column_kind {
 	COL_TEXT,  /* to the left; gives way when the terminal is narrow */
+	COL_LONG,  /* likewise, but never cut: sentences, as the last column */
 	COL_VALUE, /* numbers: to the right */
 	COL_BAR,   /* a share of 1 as a bar; goes first when the terminal is narrow */
 	COL_DATA,  /* only for programs: not shown to people */
