@@ -54,6 +54,7 @@ struct ledger {
 	uint64_t sets_seen;            /* in accepted datagrams */
 	uint64_t sets[SET_OUTCOMES];   /* SET_HELD is how many wait now */
 	uint64_t bytes, packets;       /* after sampling */
+	uint64_t options;              /* records of options data (v9, IPFIX) */
 	uint64_t lost[LOST_UNITS];     /* by sequence numbers */
 	uint64_t restarts;             /* sequence or uptime resets recognised */
 	uint64_t times_clamped, values_clamped;
