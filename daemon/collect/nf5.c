@@ -11,7 +11,8 @@
  * Their records are plans written by hand for the engine that v9 and IPFIX use. The
  * count says how many records there are, the octets how many there can be: the
  * smaller one is taken. A v1 datagram has nothing else in it that could tell it from
- * garbage, so its length must be exact. The sequence number counts flows.
+ * garbage, so its length must be exact; the records of some senders lack the last four
+ * octets of padding. The sequence number counts flows.
  */
 #include "daemon/collect/nf5.h"
 
@@ -53,6 +54,7 @@ static const struct step steps6[] = { HEAD, TAIL, STEP(OP_HOP4, F_bgp_next_hop, 
 	  .told = { TOLD_PORTS(0), TOLD_PORTS(1) } }
 
 static const struct layout v1 = { 16, false, false, false, true, PLAN(52, steps1) };
+static const struct layout v1_short = { 16, false, false, false, true, PLAN(48, steps1) };
 static const struct layout v5 = { 24, true, true, true, false, PLAN(48, steps5) };
 static const struct layout v6 = { 24, true, true, true, false, PLAN(52, steps6) };
 static const struct layout v7 = { 24, true, false, false, false, PLAN(52, steps5) };
@@ -139,7 +141,12 @@ int nf5_layout(struct dgram *d, struct rd r, const struct layout *l)
 
 int nf1_decode(struct dgram *d, struct rd r)
 {
-	return nf5_layout(d, r, &v1);
+	struct rd head = r;
+	size_t count;
+
+	(void)rd_u16(&head);
+	count = rd_u16(&head);
+	return nf5_layout(d, r, rd_left(&r) == 16 + count * 48 ? &v1_short : &v1);
 }
 
 int nf5_decode(struct dgram *d, struct rd r)

@@ -155,6 +155,13 @@ static void settle_odd(struct dgram *d, struct block *b, uint32_t row, int64_t s
 	bool told = start || end;
 	uint8_t note = NOTE_TIME_CLAMPED;
 
+	/* A header whose clock is wrong over records whose times are right: what the
+	 * correction made impossible was better without it. */
+	if (d->shift_ms && (end < low || end > high) && possible(end) &&
+	    end + d->shift_ms >= low && end + d->shift_ms <= high) {
+		end += d->shift_ms;
+		start += possible(start) ? d->shift_ms : 0;
+	}
 	if (!possible(end))
 		end = possible(start) ? start : 0;
 	if (!possible(start) || start > end)
