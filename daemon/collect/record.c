@@ -313,9 +313,7 @@ static void sections(const struct plan *p, const struct run *r, uint32_t n, enum
 			continue;
 		if (t == S_SECTION_IP)
 			kind = *at >> 4 == 6 ? FRAME_IPV6 : FRAME_IPV4;
-		if (!frame_parse(at, v >> 32, kind, b, row, &ip_len))
-			continue;
-		if (!ip_len)
+		if (!frame_parse(at, v >> 32, kind, b, row, &ip_len) || !ip_len)
 			ip_len = (uint32_t)cell(p, r, S_FRAME_SIZE, i);
 		if (!b->packets[row])
 			b->packets[row] = 1;

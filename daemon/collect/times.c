@@ -152,7 +152,7 @@ static void settle_odd(struct dgram *d, struct block *b, uint32_t row, int64_t s
 {
 	int64_t low = d->received_ms - TIMES_PAST_MS;
 	int64_t high = d->received_ms + TIMES_FUTURE_MS;
-	bool told = start || end;
+	bool told = start || end, once = !start && end >= low && end <= high;
 	uint8_t note = NOTE_TIME_CLAMPED;
 
 	/* A header whose clock is wrong over records whose times are right: what the
@@ -177,12 +177,14 @@ static void settle_odd(struct dgram *d, struct block *b, uint32_t row, int64_t s
 	}
 	if (start < end - TIMES_PAST_MS)
 		start = end - TIMES_PAST_MS;
+	b->start_ms[row] = start;
+	b->end_ms[row] = end;
+	if (once) /* a moment: one time is all there is to tell */
+		return;
 	if (told)
 		ledger_add(&d->x->exporter->ledger.times_clamped, 1);
 	block_use(b, F_notes);
 	b->notes[row] |= note;
-	b->start_ms[row] = start;
-	b->end_ms[row] = end;
 }
 
 void times_settle(struct dgram *d, struct block *b, uint32_t from, uint32_t to)
