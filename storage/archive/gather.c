@@ -45,7 +45,6 @@ void gather_free(struct gather **gp)
 	free(g->wide2);
 	free(g->narrow);
 	free(g->map);
-	free(g->trial.p);
 	free(g);
 	*gp = NULL;
 }

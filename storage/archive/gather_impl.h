@@ -22,7 +22,6 @@ struct gather {
 	uint64_t coded;               /* bits: columns that have codes */
 	uint64_t *wide, *wide2;       /* PART_ROWS each */
 	uint32_t *narrow, *map;
-	struct out trial;
 };
 
 #endif

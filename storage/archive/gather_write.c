@@ -13,6 +13,8 @@
 
 #include <assert.h>
 
+enum { TRIAL = 4096 };
+
 /* The address column that a column usually follows. */
 static const struct {
 	enum field column, parent;
@@ -160,70 +162,77 @@ static void write_range(struct out *head, uint64_t min, uint64_t max)
 	out_varint(head, max - min);
 }
 
-/* Whether differences in v are small enough, and smaller than *best; then they go to
- * g->trial. */
-static bool try_step(struct gather *g, const uint64_t *v, double *best, int64_t *step)
-{
-	int64_t s;
-	double cost;
+static const enum field other_of[] = { [F_start_ms] = F_end_ms, [F_end_ms] = F_received_ms };
 
-	if (!step_of(v, g->n, &s))
-		return false;
-	less(v, g->n, (uint64_t)s, g->narrow);
-	cost = ints_estimate(g->packer, g->narrow, g->n) + 16;
-	if (cost >= *best * 0.98)
-		return false;
-	*best = cost;
-	*step = s;
-	g->trial.len = 0;
-	ints_write(g->packer, &g->trial, g->narrow, g->n);
-	return true;
+/* What forms DELTA and MINUS keep of rows from .. from + n of a time column, into out. */
+static void differences(const struct gather *g, int f, enum column_form form, uint32_t from,
+			uint32_t n, uint64_t *out)
+{
+	const uint64_t *v = (const uint64_t *)g->col[f] + from, *w;
+
+	if (form == FORM_MINUS) {
+		w = (const uint64_t *)g->col[other_of[f]] + from;
+		for (uint32_t i = 0; i < n; i++)
+			out[i] = w[i] - v[i];
+		return;
+	}
+	for (uint32_t i = 1; i < n; i++)
+		out[i] = v[i] - v[i - 1];
+	out[0] = n > 1 ? out[1] : 0; /* the first row's step is made up: base allows for it */
+}
+
+/* The form that is smallest for some rows in the middle. */
+static enum column_form time_form(struct gather *g, int f, uint64_t min, uint64_t max)
+{
+	uint32_t n = g->n < TRIAL ? g->n : TRIAL, from = (g->n - n) / 2;
+	bool has_other = f != F_received_ms && g->used >> other_of[f] & 1;
+	enum column_form best = FORM_INTS;
+	double least = 8.0 * n, cost;
+	int64_t step;
+
+	if (max - min <= UINT32_MAX) {
+		less((const uint64_t *)g->col[f] + from, n, min, g->narrow);
+		least = ints_estimate(g->packer, g->narrow, n);
+	}
+	for (int form = FORM_DELTA; form <= (has_other ? FORM_MINUS : FORM_DELTA); form++) {
+		differences(g, f, (enum column_form)form, from, n, g->wide2);
+		if (!step_of(g->wide2, n, &step))
+			continue;
+		less(g->wide2, n, (uint64_t)step, g->narrow);
+		cost = ints_estimate(g->packer, g->narrow, n);
+		if (cost < least * 0.98) {
+			least = cost;
+			best = (enum column_form)form;
+		}
+	}
+	return best;
 }
 
 static void write_time(struct gather *g, int f, struct out *head, struct out *body,
 		       uint64_t min, uint64_t max)
 {
-	static const enum field other_of[] = { [F_start_ms] = F_end_ms,
-					       [F_end_ms] = F_received_ms };
-	enum column_form form = FORM_INTS;
 	const uint64_t *v = (const uint64_t *)g->col[f];
-	double best = 8.0 * g->n;
-	uint64_t base;
-	int64_t step = 0;
-	int other = -1;
+	enum column_form form = time_form(g, f, min, max);
 	struct section s;
+	int64_t step = 0;
 
-	if (max - min <= UINT32_MAX) {
-		less(v, g->n, min, g->narrow);
-		best = ints_estimate(g->packer, g->narrow, g->n);
-	}
-	for (uint32_t i = 1; i < g->n; i++)
-		g->wide2[i] = v[i] - v[i - 1];
-	g->wide2[0] = g->n > 1 ? g->wide2[1] : 0;
-	base = v[0] - g->wide2[0];
-	if (try_step(g, g->wide2, &best, &step))
-		form = FORM_DELTA;
-	if (f != F_received_ms && g->used >> other_of[f] & 1) {
-		const uint64_t *w = (const uint64_t *)g->col[other_of[f]];
-
-		for (uint32_t i = 0; i < g->n; i++)
-			g->wide2[i] = w[i] - v[i];
-		if (try_step(g, g->wide2, &best, &step)) {
-			form = FORM_MINUS;
-			other = (int)other_of[f];
-		}
+	if (form != FORM_INTS) {
+		differences(g, f, form, 0, g->n, g->wide2);
+		if (!step_of(g->wide2, g->n, &step))
+			form = FORM_INTS;
 	}
 	s = section_begin(head, body, (unsigned)f, form);
 	write_range(head, min, max);
 	if (form == FORM_DELTA)
-		out_u64(body, base);
+		out_u64(body, v[0] - g->wide2[0]);
 	if (form == FORM_MINUS)
-		out_u8(body, (uint8_t)other);
+		out_u8(body, (uint8_t)other_of[f]);
 	if (form == FORM_INTS) {
 		write_numbers(g, body, v, g->n, min, max);
 	} else {
 		out_u64(body, (uint64_t)step);
-		out_bytes(body, g->trial.p, g->trial.len);
+		less(g->wide2, g->n, (uint64_t)step, g->narrow);
+		ints_write(g->packer, body, g->narrow, g->n);
 	}
 	section_end(&s);
 }
@@ -265,10 +274,23 @@ static void write_number_column(struct gather *g, int f, struct out *head, struc
 static void write_addr_range(struct gather *g, int f, struct out *head)
 {
 	const struct addr *v = (const struct addr *)g->col[f], *lo = v, *hi = v;
+	const struct addr *list = addrs_list(g->addrs);
+	const uint32_t *codes = g->codes[f];
 
-	for (uint32_t i = 1; i < g->n; i++) {
-		lo = memcmp(&v[i], lo, sizeof(*v)) < 0 ? &v[i] : lo;
-		hi = memcmp(&v[i], hi, sizeof(*v)) > 0 ? &v[i] : hi;
+	if (g->coded >> f & 1) { /* the list is sorted */
+		uint32_t least = codes[0], most = codes[0];
+
+		for (uint32_t i = 1; i < g->n; i++) {
+			least = codes[i] < least ? codes[i] : least;
+			most = codes[i] > most ? codes[i] : most;
+		}
+		lo = &list[least];
+		hi = &list[most];
+	} else {
+		for (uint32_t i = 1; i < g->n; i++) {
+			lo = memcmp(&v[i], lo, sizeof(*v)) < 0 ? &v[i] : lo;
+			hi = memcmp(&v[i], hi, sizeof(*v)) > 0 ? &v[i] : hi;
+		}
 	}
 	out_bytes(head, lo, sizeof(*lo));
 	out_bytes(head, hi, sizeof(*hi));

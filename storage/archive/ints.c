@@ -219,7 +219,8 @@ static struct choice choose(struct packer *p, const uint32_t *v, size_t n, unsig
 	if (p->n_freq <= FEW && (float)few_width(p) < c.bits * 1.2f && all_few(p, v, n)) {
 		c.form = INTS_FEW;
 		c.bits = (float)few_width(p);
-	} else if (c.width > 8 && bits < c.bits * (float)tie / 100) {
+	} else if (c.width > 8 &&
+		   bits < c.bits * (c.form == INTS_BYTES ? 1 : (float)tie / 100)) {
 		c.form = INTS_FREQ;
 		c.bits = bits;
 	}
