@@ -88,7 +88,8 @@ static void habits(const struct profile *f, const struct point *p, int k, float 
 	unsigned day = (unsigned)(p->slot % SLOTS_DAY + k + SLOTS_DAY) % SLOTS_DAY;
 
 	if (p->holiday) {
-		float sat = habit(f, 5 * SLOTS_DAY + day), sun = habit(f, 6 * SLOTS_DAY + day);
+		float sat = habit(f, 5 * SLOTS_DAY + day),
+		      sun = habit(f, 6 * SLOTS_DAY + day);
 
 		*hi = fmaxf(0, fmaxf(sat, sun));
 		*lo = fminf(0, fminf(sat, sun));
@@ -191,8 +192,11 @@ void profile_learn(struct profile *f, const struct normal *n, float x, float mos
 	float gain = fmaxf(1.0f / (float)(*seen + 1), day_gain);
 	float step = *seen < 3 ? 3 * limit : limit;
 	float off = clampf(x - n->mid - f->level, -limit, limit);
-	*day = code((float)*day / CODE + gain * clampf(x - n->day - f->level, -step, step));
-	*top = code((float)*top / CODE + gain * clampf(most - n->most - f->level, -step, step));
+	float up = clampf(x - n->day - f->level, -step, step);
+	float most_up = clampf(most - n->most - f->level, -step, step);
+
+	*day = code((float)*day / CODE + gain * up);
+	*top = code((float)*top / CODE + gain * most_up);
 	if (*seen < UINT8_MAX)
 		++*seen;
 	/* The level, and then the spread around where it was. */

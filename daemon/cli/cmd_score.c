@@ -49,7 +49,8 @@ static void usage(FILE *to)
 	fputs("usage: culprit score --detector NAME [--timezone ZONE] [--holidays FILE]\n"
 	      "                     [--SETTING VALUE]... FILE.csv\n"
 	      "       culprit score --list\n"
-	      "FILE.csv has timestamp,value; an empty value is a gap; - is standard input.\n",
+	      "FILE.csv has timestamp,value; an empty value is a gap; - is standard "
+	      "input.\n",
 	      to);
 }
 
@@ -123,7 +124,8 @@ static bool parse_stamp(const char *s, const struct calendar *cal, int64_t *out)
 	double sec;
 	char sign;
 
-	if (sscanf(s, "%d-%d-%d%*1[T ]%d:%d:%lf%n", &y, &mo, &d, &h, &mi, &sec, &n) == 6) {
+	if (sscanf(s, "%d-%d-%d%*1[T ]%d:%d:%lf%n", &y, &mo, &d, &h, &mi, &sec, &n) ==
+	    6) {
 		if (mo < 1 || mo > 12 || d < 1 || d > 31 || h < 0 || h > 24 || mi < 0 ||
 		    mi > 59 || !(sec >= 0 && sec < 61))
 			return false;
@@ -224,11 +226,13 @@ struct args {
 static bool parse_args(int argc, char **argv, struct args *a, struct err *e)
 {
 	for (int i = 1; i < argc; i++) {
-		char *arg = argv[i], *value = strncmp(arg, "--", 2) ? NULL : strchr(arg, '=');
+		char *arg = argv[i],
+		     *value = strncmp(arg, "--", 2) ? NULL : strchr(arg, '=');
 
 		if (strncmp(arg, "--", 2)) {
 			if (a->file)
-				return err_set(e, "one file at a time: %s and %s", a->file, arg);
+				return err_set(e, "one file at a time: %s and %s",
+					       a->file, arg);
 			a->file = arg;
 			continue;
 		}
@@ -268,8 +272,8 @@ static bool apply_settings(const struct detector *d, void *conf, const struct ar
 		const struct opt *o = opt_find(d->opts, a->name[i]);
 
 		if (!o)
-			return err_set(e, "--%s is no setting of %s (see --list)", a->name[i],
-				       d->name);
+			return err_set(e, "--%s is no setting of %s (see --list)",
+				       a->name[i], d->name);
 		if (!opt_set(o, conf, a->value[i], e))
 			return false;
 	}

@@ -23,13 +23,18 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/rd.h"
 
-enum { DAY_S = 86400, ZONE_FILE_MAX = 256 << 10, CHANGES_MAX = 4096, HOLIDAYS_MAX = 4096 };
+enum {
+	DAY_S = 86400,
+	ZONE_FILE_MAX = 256 << 10,
+	CHANGES_MAX = 4096,
+	HOLIDAYS_MAX = 4096
+};
 
 static const char zone_dir[] = "/usr/share/zoneinfo";
 
 /* When a change of a yearly rule happens. */
 struct rule {
-	char kind;          /* 'M' month.week.day, 'J' 1..365 without 29 Feb, 'N' 0..365 */
+	char kind; /* 'M' month.week.day, 'J' 1..365 without 29 Feb, 'N' 0..365 */
 	int month, week, day;
 	int32_t time_s;     /* local time of day, may be negative or over a day */
 };
@@ -143,8 +148,8 @@ static bool take_rule(const char **s, struct rule *r)
 	if (**s == 'M') {
 		r->kind = *(*s)++;
 		if (!take_int(s, 12, &r->month) || *(*s)++ != '.' ||
-		    !take_int(s, 5, &r->week) || *(*s)++ != '.' || !take_int(s, 6, &r->day) ||
-		    !r->month || !r->week)
+		    !take_int(s, 5, &r->week) || *(*s)++ != '.' ||
+		    !take_int(s, 6, &r->day) || !r->month || !r->week)
 			return false;
 	} else {
 		if (**s == 'J')
@@ -347,8 +352,10 @@ static bool zone_named(struct calendar *c, const char *zone, struct err *e)
 		return zone_load(c, path, e);
 	if (posix_parse(zone, &c->after))
 		return true;
-	return err_set(e, "time zone \"%s\" is not known: expected a name like "
-			  "Europe/Amsterdam, for which %s must have a file", zone, zone_dir);
+	return err_set(e,
+		       "time zone \"%s\" is not known: expected a name like "
+		       "Europe/Amsterdam, for which %s must have a file",
+		       zone, zone_dir);
 }
 
 static bool zone_local(struct calendar *c, struct err *e)
@@ -391,8 +398,8 @@ static bool date_parse(const char *s, int64_t *days)
 	int y, m, d, y2, m2, d2;
 	char end;
 
-	if (strlen(s) != 10 || sscanf(s, "%4d-%2d-%2d%c", &y, &m, &d, &end) != 3 || m < 1 ||
-	    m > 12 || d < 1)
+	if (strlen(s) != 10 || sscanf(s, "%4d-%2d-%2d%c", &y, &m, &d, &end) != 3 ||
+	    m < 1 || m > 12 || d < 1)
 		return false;
 	*days = days_from_date(y, m, d);
 	date_from_days(*days, &y2, &m2, &d2);
@@ -413,7 +420,8 @@ bool calendar_add_holiday(struct calendar *c, const char *date, struct err *e)
 	if (c->holidays == HOLIDAYS_MAX)
 		return err_set(e, "more than %d holidays", HOLIDAYS_MAX);
 	c->holiday = xrealloc(c->holiday, c->holidays + 1, sizeof(*c->holiday));
-	memmove(c->holiday + i + 1, c->holiday + i, (c->holidays - i) * sizeof(*c->holiday));
+	memmove(c->holiday + i + 1, c->holiday + i,
+		(c->holidays - i) * sizeof(*c->holiday));
 	c->holiday[i] = days;
 	c->holidays++;
 	return true;
@@ -476,8 +484,8 @@ void calendar_at(const struct calendar *c, int64_t unix_s, struct local_time *ou
 int64_t calendar_unix(const struct calendar *c, int year, int month, int day, int hour,
 		      int minute, int second)
 {
-	int64_t local = days_from_date(year, month, day) * DAY_S + hour * 3600 + minute * 60 +
-			second;
+	int64_t local =
+	    days_from_date(year, month, day) * DAY_S + hour * 3600 + minute * 60 + second;
 	int32_t before = offset_at(c, local - DAY_S), after = offset_at(c, local + DAY_S);
 
 	/* Around a change two offsets come into question. The earlier one wins when

@@ -103,8 +103,8 @@ bool opt_set(const struct opt *o, void *conf, const char *text, struct err *e)
 	if (!parse(o, text, &v))
 		return err_set(e, "%s: \"%s\" is not %s", o->name, text, like[o->kind]);
 	if (v < o->min || v > o->max)
-		return err_set(e, "%s: %s is outside %g to %g (%s)", o->name, text, o->min,
-			       o->max, o->doc);
+		return err_set(e, "%s: %s is outside %g to %g (%s)", o->name, text,
+			       o->min, o->max, o->doc);
 	*place(o, conf) = v;
 	return true;
 }

@@ -22,7 +22,8 @@ enum opt_kind {
 struct opt {
 	const char *name; /* config keyword; NULL ends a table */
 	enum opt_kind kind;
-	double def, min, max; /* default and inclusive bounds; a NAN default is "not set" */
+	double def, min,
+	    max; /* default and inclusive bounds; a NAN default is "not set" */
 	size_t off;           /* of a double in the module's conf struct */
 	const char *doc;      /* unit and meaning, one line */
 };

@@ -42,8 +42,10 @@ static const struct {
 	{ "Europe/Amsterdam", 4118083200, 2100, 7, 1, THURSDAY, 2, 0, 7200 },
 	{ "Asia/Kathmandu", 1774746000, 2026, 3, 29, SUNDAY, 6, 45, 20700 },
 	/* south of the equator summer time spans the new year */
-	{ "AEST-10AEDT,M10.1.0,M4.1.0/3", 1767225600, 2026, 1, 1, THURSDAY, 11, 0, 39600 },
-	{ "AEST-10AEDT,M10.1.0,M4.1.0/3", 1782864000, 2026, 7, 1, WEDNESDAY, 10, 0, 36000 },
+	{ "AEST-10AEDT,M10.1.0,M4.1.0/3", 1767225600, 2026, 1, 1, THURSDAY, 11, 0,
+	  39600 },
+	{ "AEST-10AEDT,M10.1.0,M4.1.0/3", 1782864000, 2026, 7, 1, WEDNESDAY, 10, 0,
+	  36000 },
 	{ "<+0330>-3:30", 0, 1970, 1, 1, THURSDAY, 3, 30, 12600 },
 	{ "XXX0YYY,J60/0,J300/0", 1772323200, 2026, 3, 1, SUNDAY, 1, 0, 3600 },
 };
@@ -77,8 +79,10 @@ static void a_day_of_a_clock_change_has_23_or_25_hours_of_slots(void **unused)
 		int64_t midnight_s;
 		int hours;
 	} day[] = {
-		{ "Europe/Amsterdam", 1774738800, 23 }, { "Europe/Amsterdam", 1792879200, 25 },
-		{ "America/New_York", 1772946000, 23 }, { "America/New_York", 1793505600, 25 },
+		{ "Europe/Amsterdam", 1774738800, 23 },
+		{ "Europe/Amsterdam", 1792879200, 25 },
+		{ "America/New_York", 1772946000, 23 },
+		{ "America/New_York", 1793505600, 25 },
 		{ "Europe/Amsterdam", 1774652400, 24 },
 	};
 
@@ -117,8 +121,9 @@ static void a_wall_clock_time_is_the_right_unix_time(void **unused)
 	(void)unused;
 	assert_non_null(c);
 	for (size_t i = 0; i < ARRAY_LEN(row); i++)
-		assert_int_equal(calendar_unix(c, 2026, row[i].month, row[i].day, row[i].hour,
-					       row[i].minute, 0), row[i].at_s);
+		assert_int_equal(calendar_unix(c, 2026, row[i].month, row[i].day,
+					       row[i].hour, row[i].minute, 0),
+				 row[i].at_s);
 	calendar_free(&c);
 }
 
@@ -202,7 +207,8 @@ int main(void)
 		cmocka_unit_test(a_unix_time_is_the_right_wall_clock_time),
 		cmocka_unit_test(a_day_of_a_clock_change_has_23_or_25_hours_of_slots),
 		cmocka_unit_test(a_wall_clock_time_is_the_right_unix_time),
-		cmocka_unit_test(a_holiday_is_a_day_of_rest_from_local_midnight_to_midnight),
+		cmocka_unit_test(
+		    a_holiday_is_a_day_of_rest_from_local_midnight_to_midnight),
 		cmocka_unit_test(a_list_of_holidays_is_read_and_its_errors_name_the_line),
 		cmocka_unit_test(a_zone_that_is_not_known_is_refused_with_a_sentence),
 	};

@@ -14,7 +14,12 @@
 #include "daemon/base/mem.h"
 #include "detectors/detector.h"
 
-enum { BIN = 300, DAY = 288, WEEK = 2016, MONDAY_S = 1767571200 /* 2026-01-05 00:00 UTC */ };
+enum {
+	BIN = 300,
+	DAY = 288,
+	WEEK = 2016,
+	MONDAY_S = 1767571200 /* 2026-01-05 00:00 UTC */
+};
 
 struct rig {
 	const struct detector *d;
@@ -155,7 +160,8 @@ static void what_is_unusual_for_the_hour_is_raised(void **unused)
 		rig_open(&r, "seasonal");
 		learn(&r, 3 * WEEK);
 		feed_quietly(&r, WEEK + DAY + rows[i].at);
-		if (until_alert(&r, rows[i].len, rows[i].times, rows[i].plus, rows[i].side) < 0)
+		if (until_alert(&r, rows[i].len, rows[i].times, rows[i].plus,
+				rows[i].side) < 0)
 			fail_msg("not seen: %s", rows[i].what);
 		rig_close(&r);
 	}
@@ -227,7 +233,8 @@ static void what_is_usual_enough_is_left_alone(void **unused)
 
 		rig_open(&r, "seasonal");
 		learn(&r, 4 * WEEK + DAY + rows[i].at);
-		if (until_alert(&r, rows[i].len, rows[i].times, rows[i].plus, SIDE_UP) >= 0)
+		if (until_alert(&r, rows[i].len, rows[i].times, rows[i].plus, SIDE_UP) >=
+		    0)
 			fail_msg("raised: %s", rows[i].what);
 		feed_quietly(&r, DAY);
 		rig_close(&r);
@@ -471,7 +478,8 @@ static void what_slides_past_every_day_is_not_judged_unusual(void **unused)
 		struct point p = point_of(r.bin, 0), slid;
 
 		p.value = office(&r, r.bin++, p.rest, true, 0);
-		p.peak = p.value * (1.3 + 0.3 * noise(&r)); /* bursts that bins cut in two */
+		p.peak =
+		    p.value * (1.3 + 0.3 * noise(&r)); /* bursts that bins cut in two */
 		slid = p;
 		slid.value = p.peak;
 		r.d->judge(r.conf, r.state, &slid, &v);
@@ -563,6 +571,63 @@ static void a_limit_has_hysteresis_and_patience(void **unused)
 	}
 }
 
+static void the_other_detectors_find_what_they_are_for_and_leave_the_rest(void **unused)
+{
+	static const struct {
+		const char *detector, *what;
+		int at, len;
+		double times, plus;
+		enum side side;
+	} rows[] = {
+		{ "absence", "a link that all but died", 130, 12, 0.03, 0, SIDE_DOWN },
+		{ "absence", "a flood", 144, 12, 6, 0, SIDE_NONE },
+		{ "absence", "a little less", 130, 12, 0.9, 0, SIDE_NONE },
+		{ "change", "a new level", 100, 288, 2, 0, SIDE_UP },
+		{ "change", "a level that fell", 100, 288, 0.4, 0, SIDE_DOWN },
+		{ "change", "a lone burst", 144, 1, 1, 2, SIDE_NONE },
+		{ "record", "more than ever", 144, 1, 1, 50, SIDE_UP },
+		{ "record", "next to nothing", 144, 1, 0.0001, 0, SIDE_DOWN },
+		{ "record", "a usual night's volume at noon", 144, 6, 0.1, 0, SIDE_NONE },
+		{ "holtwinters", "ten times the level", 100, 24, 10, 0, SIDE_UP },
+		{ "holtwinters", "a level that fell", 100, 24, 0.05, 0, SIDE_DOWN },
+		{ "holtwinters", "a flood of five bins", 144, 5, 6, 0, SIDE_NONE },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct rig r;
+		enum side side = SIDE_NONE;
+
+		rig_open(&r, rows[i].detector);
+		learn(&r, 4 * WEEK + DAY + rows[i].at);
+		for (int k = 0; k < rows[i].len && side == SIDE_NONE; k++)
+			side = feed(&r, rows[i].times, rows[i].plus).side;
+		if (side != rows[i].side)
+			fail_msg("%s: %s gave %d", rows[i].detector, rows[i].what, side);
+		rig_close(&r);
+	}
+}
+
+static void a_line_that_is_flat_to_the_bit_is_absent(void **unused)
+{
+	struct rig r;
+	struct verdict v = { .side = SIDE_NONE };
+
+	(void)unused;
+	rig_open(&r, "absence");
+	learn(&r, 4 * WEEK + DAY + 140);
+	for (int i = 0; i < 60 && v.side == SIDE_NONE; i++) {
+		struct point p =
+		    point_of(r.bin, 1.7e7); /* what noon is like, but frozen */
+
+		office(&r, r.bin++, p.rest, true, 0);
+		r.d->step(r.conf, r.state, &p, &v);
+	}
+	assert_int_equal(v.side, SIDE_DOWN);
+	assert_string_equal(v.view, "a flat line");
+	rig_close(&r);
+}
+
 static void every_detector_is_described_and_small(void **unused)
 {
 	(void)unused;
@@ -574,7 +639,8 @@ static void every_detector_is_described_and_small(void **unused)
 		assert_true(d->state_size <= (96u << 20) / 10000);
 		for (const struct opt *o = d->opts; o->name; o++) {
 			assert_true(o->off + sizeof(double) <= d->conf_size);
-			assert_true(isnan(o->def) || (o->def >= o->min && o->def <= o->max));
+			assert_true(isnan(o->def) ||
+				    (o->def >= o->min && o->def <= o->max));
 			assert_true(*o->doc);
 		}
 	}
@@ -598,11 +664,15 @@ int main(void)
 		cmocka_unit_test(a_level_that_lasts_is_adopted_with_a_notice),
 		cmocka_unit_test(an_alert_is_told_once_and_again_when_it_grows),
 		cmocka_unit_test(same_points_give_the_same_verdicts),
-		cmocka_unit_test(a_rise_is_judged_before_its_bin_settles_and_nothing_is_changed),
+		cmocka_unit_test(
+		    a_rise_is_judged_before_its_bin_settles_and_nothing_is_changed),
 		cmocka_unit_test(what_slides_past_every_day_is_not_judged_unusual),
 		cmocka_unit_test(nothing_is_learnt_from_a_silence),
 		cmocka_unit_test(odd_values_do_no_harm),
 		cmocka_unit_test(a_limit_has_hysteresis_and_patience),
+		cmocka_unit_test(
+		    the_other_detectors_find_what_they_are_for_and_leave_the_rest),
+		cmocka_unit_test(a_line_that_is_flat_to_the_bit_is_absent),
 		cmocka_unit_test(every_detector_is_described_and_small),
 	};
 

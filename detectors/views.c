@@ -1,0 +1,484 @@
+/* views.c - several ways to look at one series, and the alert they make.
+ * SPDX-License-Identifier: ISC
+ *
+ * What is normal comes from profile.c: the day, the habits of the week, today's
+ * level. Several cheap views look at how far a bin is from that, each for another
+ * kind of trouble, and each is calibrated by its own daily maxima (tail.c), so
+ * that all speak one language: how seldom is this? An alert stands when that is
+ * seldomer than the view's share of the budget allows.
+ *
+ * Two kinds of view:
+ * - seasonal ones, in spreads of the hour. They are sharp, but need days to know
+ *   themselves: they are armed after a week, and get nearly all of the budget.
+ * - plain ones, in bare logarithms, that need next to no learning: a sudden
+ *   change, a distance from other days, a step, a record. They watch from the
+ *   second day on and say how newsworthy a bin is (verdict.news). Of the budget
+ *   they get a hundredth: traffic has lone bursts that are no incident.
+ *
+ * A view that sees one bin only (a jump, a step) has little budget for the same
+ * reason; two bins in a row, or several within an hour or two, have much.
+ * Falls need four bins, since a quarter of an hour's delay of a nightly job is
+ * no fall.
+ *
+ * An alert is told once, and again only when it has grown. It ends when its views
+ * have been calm for three quarters of an hour: clear late (D2). While it stands
+ * nothing of it is learnt as normal, except in the first three weeks, when
+ * the profile itself is still the likelier culprit. A level that lasts (`adopt`)
+ * becomes the new normal at once and on purpose.
+ */
+#include "detectors/views.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+	DAY_S = 86400,
+	ARMED_DAYS = 7,           /* whole days before the seasonal views speak */
+	LEARN_S = 21 * DAY_S,     /* until then an alert does not stop the learning */
+	HABIT_S = DAY_S,          /* what lasts longer than this is no habit */
+	STALE_S = 3600,           /* after a longer gap the bins before say nothing */
+	RECENT = VIEWS_RECENT,    /* bins in which bursts are counted */
+	LOW_BINS = VIEWS_LOW_BINS, /* that must all be low */
+	CALM_BINS = 9,            /* before an alert ends */
+	STEP_PARTS = 3,           /* blocks a day of the step view */
+};
+
+enum { EARLY = 1 }; /* may speak before the bin has settled: it sees this bin's rise */
+
+static const struct {
+	const char *words;
+	uint8_t side, flags;
+	float narrow; /* least believable scale of its figure */
+} views[VIEWS] = {
+	[VIEW_ONE]       = { "a jump", SIDE_UP, EARLY, 0.4f },
+	[VIEW_TWO]       = { "higher than usual", SIDE_UP, EARLY, 0.4f },
+	[VIEW_BURSTS]    = { "repeated bursts", SIDE_UP, EARLY, 0.4f },
+	[VIEW_SLOW_UP]   = { "a slow rise", SIDE_UP, 0, 0.2f },
+	[VIEW_SLOW_DOWN] = { "a slow fall", SIDE_DOWN, 0, 0.2f },
+	[VIEW_QUIET]     = { "too quiet for too long", SIDE_DOWN, 0, 0.4f },
+	[VIEW_DROP]      = { "a drop", SIDE_DOWN, 0, 0.4f },
+	[VIEW_RISE]      = { "a sudden rise", SIDE_UP, EARLY, 0.001f },
+	[VIEW_FALL]      = { "a sudden fall", SIDE_DOWN, 0, 0.001f },
+	[VIEW_MORE]      = { "more than on other days", SIDE_UP, EARLY, 0.001f },
+	[VIEW_LESS]      = { "less than on other days", SIDE_DOWN, 0, 0.001f },
+	[VIEW_FLAT]      = { "a flat line", SIDE_DOWN, 0, 0.25f },
+	[VIEW_STEP]      = { "an unusual step", SIDE_NONE, 0, 0.001f },
+	[VIEW_RECORD]    = { "a new record", SIDE_NONE, EARLY, 0 },
+};
+
+/* Gains of moving averages, for bins of any length. */
+static const float fast_gain = 0.2f;  /* what lingers from the bins just before */
+static const float slow_gain = 0.04f; /* two hours: a slow rise */
+static const float ewma_gain = 0.1f;  /* what a sudden change is sudden against */
+static const float other_gain = 0.3f; /* three bins: distance from other days */
+static const float away_gain = 0.01f; /* eight hours: the level to adopt */
+static const float clip = 4;          /* spreads */
+
+/* A record is worth this, what comes once in two months, and more when it is far past
+ * the range so far; under a hundredth of the range it is none. */
+static const float record_nats = 4, record_least = 0.01f;
+
+/* news is 1 at what a plain view says once in three years (ln 1000 days), and no more
+ * than 2.5: past that nothing is more certain, and one huge event must not hide the
+ * next week's. It is told again when half as large again as what was told; half of
+ * that is forgotten after 29 h. */
+static const float news_nats = 6.9f, news_most = 2.5f, grown = 1.5f, told_kept = 0.998f;
+
+static const float calm = 0.7f; /* of the limit: hysteresis */
+
+const struct opt views_opts[] = {
+	{ "budget", OPT_BUDGET, 0.1, 0.001, 1000, offsetof(struct views_conf, budget),
+	  "false alarms a week and series" },
+	{ "adopt", OPT_DURATION, 10 * DAY_S, DAY_S, 366 * DAY_S,
+	  offsetof(struct views_conf, adopt_s),
+	  "a level that lasts this long becomes normal" },
+	{ "floor", OPT_QUANTITY, 1, 1e-9, 1e15, offsetof(struct views_conf, floor),
+	  "what is near this or below is next to nothing, in the measure's unit" },
+	{ .name = NULL },
+};
+
+static float clampf(float v, float lo, float hi)
+{
+	return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* A point held against normal. */
+struct look {
+	struct normal n;
+	float x, most; /* value, and the largest of it and the three before */
+	float spread;
+	float over, under; /* signed distances from the edges of normal */
+	float low;         /* the same of most from its lower edge */
+	float v[VIEWS];
+};
+
+/* Mean of the third and fourth largest of z and the bins before: one burst is none,
+ * and two within the hour come by chance. */
+static float bursts(const float *before, float z)
+{
+	float top[4] = { z, -INFINITY, -INFINITY, -INFINITY };
+
+	for (int i = 0; i < RECENT - 1; i++) {
+		float v = before[i];
+
+		for (int k = 0; k < 4 && v > top[3]; k++) {
+			if (v > top[k]) {
+				float w = top[k];
+
+				top[k] = v;
+				v = w;
+			}
+		}
+	}
+	return (top[2] + top[3]) / 2;
+}
+
+static float largest(const float *v, int n, float m)
+{
+	for (int i = 0; i < n; i++)
+		m = fmaxf(m, v[i]);
+	return m;
+}
+
+static void look_seasonal(const struct views_state *s, struct look *l)
+{
+	const struct profile *f = &s->profile;
+	float fine = l->spread * clampf(s->fickle, 0.3f, 1);
+	/* An uncertain level makes all bins of the small hours wrong together. */
+	float wide = sqrtf(l->n.scale * l->n.scale + 3 * f->level_var);
+	float off = clampf((l->x - l->n.mid - f->level) / wide, -clip, clip);
+
+	l->over = (l->x - l->n.up - f->level) / l->spread;
+	l->under = (l->x - l->n.down - f->level) / l->spread;
+	l->low = (l->most - l->n.least_most - f->level) / l->spread;
+	l->v[VIEW_ONE] = (l->x - l->n.up - f->level - s->fast) / fine;
+	/* Against what lingered before both bins, else the first would excuse the second.
+	 */
+	l->v[VIEW_TWO] =
+	    fminf((l->x - l->n.up - f->level - s->fast_before) / fine, s->over[0]);
+	l->v[VIEW_BURSTS] = bursts(s->over, l->over);
+	l->v[VIEW_SLOW_UP] = s->slow + slow_gain * (off - s->slow);
+	l->v[VIEW_SLOW_DOWN] = -l->v[VIEW_SLOW_UP];
+	l->v[VIEW_QUIET] = -largest(s->low, LOW_BINS - 1, l->low);
+	l->v[VIEW_DROP] = -largest(s->under, LOW_BINS - 1, l->under);
+}
+
+static void look_plain(const struct views_state *s, bool stale, struct look *l)
+{
+	/* What the profile expects is no change. */
+	float above = l->x - l->n.up - s->profile.level;
+	float below = l->n.down + s->profile.level - l->x;
+	float range = s->max - s->min, out = 0;
+	float day = l->n.known ? l->x - l->n.day : l->x - s->ewma;
+
+	l->v[VIEW_RISE] = fminf(l->x - s->ewma, above);
+	l->v[VIEW_FALL] = fminf(s->ewma - l->x, below);
+	l->v[VIEW_MORE] = s->other + other_gain * (day - s->other);
+	l->v[VIEW_LESS] = -l->v[VIEW_MORE];
+	l->v[VIEW_STEP] = fminf(fabsf(l->x - s->x[0]), fmaxf(0, fmaxf(above, below)));
+	if (stale)
+		l->v[VIEW_STEP] = 0;
+	if (l->x > s->max)
+		out = l->x - s->max;
+	else if (l->x < s->min)
+		out = s->min - l->x;
+	l->v[VIEW_FLAT] = l->x == s->x[0] ? logf(2 + s->same) : 0;
+	l->v[VIEW_RECORD] = 0;
+	if (out > record_least * range)
+		l->v[VIEW_RECORD] = record_nats * (1 + out / fmaxf(range, 1e-6f));
+}
+
+static void look_at(const struct views_conf *c, const struct views_state *s,
+		    const struct point *p, double value, struct look *l)
+{
+	l->x = profile_log(value / c->floor);
+	l->most = largest(s->x, LOW_BINS - 1, l->x);
+	profile_expect(&s->profile, p, s->x[0], &l->n);
+	l->spread = profile_spread(&s->profile, &l->n);
+	look_seasonal(s, l);
+	look_plain(s, p->at_s - s->last_s > STALE_S, l);
+}
+
+static bool is_armed(const struct views_state *s, enum view i)
+{
+	if (i == VIEW_RECORD)
+		return true;
+	return s->tail[i].blocks >= (i < VIEW_SEASONAL ? ARMED_DAYS : 1);
+}
+
+static float nats_of(const struct views_state *s, const struct look *l, enum view i)
+{
+	float n;
+
+	if (i == VIEW_RECORD)
+		return l->v[i];
+	n = tail_nats(&s->tail[i], l->v[i], views[i].narrow);
+	return i == VIEW_STEP ? n - 1.0986f : n; /* its blocks are thirds of a day */
+}
+
+static enum side side_of(const struct views_state *s, const struct look *l, enum view i)
+{
+	if (views[i].side != SIDE_NONE)
+		return views[i].side;
+	return l->x > s->x[0] ? SIDE_UP : SIDE_DOWN;
+}
+
+/* What all the views say together. */
+struct sum {
+	float best[3]; /* largest score on each side; 1 is the limit */
+	uint8_t view[3];
+	float news;
+	uint8_t news_view;
+	bool lasting;  /* more than one bin is over its limit */
+};
+
+static void sum_up(const float *share, double budget, const struct views_state *s,
+		   const struct look *l, unsigned flags, struct sum *m)
+{
+	*m = (struct sum){ .best = { 0 } };
+	for (enum view i = 0; i < VIEWS; i++) {
+		enum side side = side_of(s, l, i);
+		float nats, score;
+
+		if (share[i] <= 0 || !is_armed(s, i) || (flags & ~views[i].flags))
+			continue;
+		nats = nats_of(s, l, i);
+		score = nats / logf(7 / (share[i] * (float)budget));
+		if (score > m->best[side]) {
+			m->best[side] = score;
+			m->view[side] = (uint8_t)i;
+		}
+		if (score >= 1 && (i == VIEW_TWO || i == VIEW_BURSTS))
+			m->lasting = true;
+		/* A seasonal view is no news below its limit: there are too many of them.
+		 */
+		if (i >= VIEW_SEASONAL || score < 1)
+			score = i >= VIEW_SEASONAL ? nats / news_nats : 0;
+		if (score > m->news) {
+			m->news = score;
+			m->news_view = (uint8_t)i;
+		}
+	}
+}
+
+static void begin(const struct views_conf *c, struct views_state *s,
+		  const struct point *p)
+{
+	float x = profile_log(p->value / c->floor);
+
+	s->first_s = p->at_s;
+	s->last_slot = p->slot;
+	s->fickle = 1;
+	s->ewma = s->max = s->min = x;
+	for (int i = 0; i < LOW_BINS - 1; i++)
+		s->x[i] = x;
+}
+
+static bool turned(const struct views_state *s, const struct point *p, int block_s)
+{
+	return (p->at_s - s->first_s) / block_s != (s->last_s - s->first_s) / block_s;
+}
+
+/* The seasonal views' blocks are local days; the plain ones, which know no calendar,
+ * count from the first bin. */
+static void turn_day(struct views_state *s, const struct point *p)
+{
+	unsigned bins = DAY_S / (p->step_s ? p->step_s : 300);
+
+	if (turned(s, p, DAY_S / STEP_PARTS))
+		tail_close(&s->tail[VIEW_STEP], bins / STEP_PARTS / 4);
+	for (int i = VIEW_SEASONAL; turned(s, p, DAY_S) && i < VIEW_STEP; i++)
+		tail_close(&s->tail[i], bins / 4);
+	if (p->slot / SLOTS_DAY != s->last_slot / SLOTS_DAY) {
+		for (int i = 0; i < VIEW_SEASONAL; i++)
+			tail_close(&s->tail[i], bins / 4);
+		profile_new_day(&s->profile);
+	}
+	s->last_slot = p->slot;
+	if (p->at_s - s->last_s > STALE_S) {
+		memset(s->over, 0, sizeof(s->over));
+		memset(s->under, 0, sizeof(s->under));
+		memset(s->low, 0, sizeof(s->low));
+	}
+}
+
+/* The alert that stands after this bin. True when one begins. */
+static bool move_alert(struct views_state *s, const struct sum *m,
+		       const struct point *p)
+{
+	enum side other = s->side == SIDE_UP ? SIDE_DOWN : SIDE_UP;
+
+	if (s->side != SIDE_NONE) {
+		if (m->best[s->side] >= 1)
+			s->calm_left = CALM_BINS;
+		else if (m->best[s->side] < calm && !--s->calm_left)
+			s->side = SIDE_NONE;
+		if (s->side != SIDE_NONE || m->best[other] < 1)
+			return false;
+	}
+	s->side = m->best[SIDE_UP] >= m->best[SIDE_DOWN] ? SIDE_UP : SIDE_DOWN;
+	if (m->best[s->side] < 1) {
+		s->side = SIDE_NONE;
+		return false;
+	}
+	s->view = m->view[s->side];
+	s->calm_left = CALM_BINS;
+	s->alert_s = p->at_s;
+	return true;
+}
+
+static void push(float *v, int n, float newest)
+{
+	memmove(v + 1, v, (size_t)(n - 1) * sizeof(*v));
+	v[0] = newest;
+}
+
+/* What the next bins are held against; nothing of it outlives the day. */
+static void follow(struct views_state *s, const struct look *l)
+{
+	float limit = clip * l->spread, off = l->x - l->n.mid - s->profile.level;
+	float inner = fminf(fabsf(off - s->fast), limit) * 1.25f / l->n.scale;
+
+	s->fickle += 0.003f * (inner - s->fickle);
+	s->fast_before = s->fast;
+	s->fast += fast_gain * (clampf(off, -limit / 2, limit / 2) - s->fast);
+	s->away += away_gain * (off - s->away);
+	s->slow = l->v[VIEW_SLOW_UP];
+	s->ewma += ewma_gain * (l->x - s->ewma);
+	s->other = l->v[VIEW_MORE];
+	s->max = fmaxf(s->max, l->x);
+	s->min = fminf(s->min, l->x);
+	s->same = l->x == s->x[0] ? s->same + 1 : 0;
+	push(s->x, LOW_BINS - 1, l->x);
+	push(s->over, RECENT - 1, l->over);
+	push(s->under, LOW_BINS - 1, l->under);
+	push(s->low, LOW_BINS - 1, l->low);
+}
+
+/* The maxima of the day. `peak` is the same bin at its largest sliding value: what is
+ * judged while it slides is calibrated on what sliding finds (D6). */
+static void calibrate(struct views_state *s, const struct look *l,
+		      const struct look *peak, bool calm_now, bool lasting)
+{
+	for (enum view i = 0; i < VIEW_CALIBRATED; i++) {
+		const struct look *from = views[i].flags & EARLY ? peak : l;
+
+		/* A lone jump is no incident: it is learnt even when it alerted. */
+		if (i >= VIEW_SEASONAL ||
+		    (l->n.known && (calm_now || (i == VIEW_ONE && !lasting))))
+			tail_put(&s->tail[i], from->v[i]);
+	}
+}
+
+/* Days that count are those of a kind that was seen before, so the first working day
+ * and the first day of rest do not. */
+static uint32_t armed_in(const struct views_state *s, const struct point *p)
+{
+	unsigned days = s->tail[VIEW_ONE].blocks, slot = p->slot % SLOTS_DAY;
+	unsigned weekday = p->slot / SLOTS_DAY;
+
+	if (days >= ARMED_DAYS)
+		return 0;
+	days = ARMED_DAYS - days;
+	if (s->profile.seen[p->rest][slot] < 2)
+		days++;
+	if (!s->profile.seen[!p->rest][slot] && (p->rest || weekday + days > 5))
+		days++;
+	return days * DAY_S - slot * 300;
+}
+
+static void fill(const struct views_conf *c, const struct views_state *s,
+		 const struct look *l, const struct sum *m, struct verdict *out)
+{
+	float base = s->profile.level;
+	enum view i = s->side == SIDE_NONE ? m->news_view : s->view;
+
+	out->side = s->side;
+	out->low = profile_unlog(l->n.down + base - 2 * l->spread) * c->floor;
+	out->median = profile_unlog(l->n.mid + base) * c->floor;
+	out->high = profile_unlog(l->n.up + base + 2 * l->spread) * c->floor;
+	out->score = fmaxf(m->best[SIDE_UP], m->best[SIDE_DOWN]);
+	out->view = s->side != SIDE_NONE || m->news > 0 ? views[i].words : "";
+}
+
+static void say_nothing(const struct views_state *s, const struct point *p,
+			struct verdict *out)
+{
+	*out = (struct verdict){ .side = s->side, .low = NAN, .median = NAN, .high = NAN,
+				 .view = s->side == SIDE_NONE ? "" : views[s->view].words,
+				 .armed_in_s = armed_in(s, p) };
+}
+
+void views_step(const float share[static VIEWS], const struct views_conf *c,
+		struct views_state *s, const struct point *p, struct verdict *out)
+{
+	struct look l, peak;
+	struct sum m = { .best = { 0 } };
+	bool stood, calm_now;
+
+	say_nothing(s, p, out);
+	if (p->gap)
+		return;
+	if (!s->first_s)
+		begin(c, s, p);
+	else
+		turn_day(s, p);
+	look_at(c, s, p, p->value, &l);
+	peak = l;
+	if (p->peak > p->value)
+		look_at(c, s, p, p->peak, &peak);
+	stood = s->side != SIDE_NONE;
+	if (p->at_s - s->first_s >= DAY_S)
+		sum_up(share, c->budget, s, &l, 0, &m);
+	out->fresh = move_alert(s, &m, p) ||
+		     (s->side != SIDE_NONE && m.best[s->side] > grown * s->alert_told);
+	if (out->fresh)
+		s->alert_told = m.best[s->side];
+	fill(c, s, &l, &m, out);
+	m.news = fminf(m.news, news_most);
+	if (m.news > s->told * grown)
+		out->news = s->told = m.news;
+	s->told *= told_kept;
+	if (!p->train) /* a silence is no time in which a level proves itself */
+		s->alert_s += p->step_s;
+	if (s->side != SIDE_NONE && (double)(p->at_s - s->alert_s) > c->adopt_s) {
+		profile_adopt(&s->profile, s->away);
+		s->slow = s->fast = s->fast_before = s->away = 0;
+		s->side = out->side = SIDE_NONE;
+		out->adopted = true;
+	}
+	calm_now = (s->side == SIDE_NONE && !stood) || p->at_s - s->first_s < LEARN_S;
+	if (p->train) {
+		calibrate(s, &l, &peak, calm_now, m.lasting);
+		if (s->side == SIDE_NONE || p->at_s - s->alert_s < HABIT_S)
+			profile_note(&s->profile, &l.n, p, l.x);
+	}
+	follow(s, &l);
+	if (p->train && calm_now)
+		profile_learn(&s->profile, &l.n, l.x, l.most);
+	s->last_s = p->at_s;
+	out->armed_in_s = armed_in(s, p);
+}
+
+void views_judge(const float share[static VIEWS], const struct views_conf *c,
+		 const struct views_state *s, const struct point *p, struct verdict *out)
+{
+	struct look l;
+	struct sum m;
+
+	say_nothing(s, p, out);
+	if (p->gap || !s->first_s || p->at_s - s->first_s < DAY_S)
+		return;
+	look_at(c, s, p, p->value, &l);
+	sum_up(share, c->budget, s, &l, EARLY, &m);
+	fill(c, s, &l, &m, out);
+	out->score = m.best[SIDE_UP];
+	if (s->side == SIDE_NONE && m.best[SIDE_UP] >= 1) {
+		out->side = SIDE_UP;
+		out->fresh = true;
+		out->view = views[m.view[SIDE_UP]].words;
+	}
+	if (m.news > s->told * grown)
+		out->news = m.news;
+}
+
