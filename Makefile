@@ -126,6 +126,9 @@ $B/%.h.alone: %.h $B/flags
 bench: deps
 	@$(MAKE) --no-print-directory $(jobs) all $(tools)
 	BUILD=build tests/bench/run.sh
+bench-detect: deps
+	@$(MAKE) --no-print-directory $(jobs) all
+	BUILD=build tests/bench/bench_detect.sh
 
 # Findings go to build/fuzz; what is worth keeping is moved to tests/fuzz/corpus by
 # hand, and `make check` replays it for ever after.
@@ -149,8 +152,8 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all there deps run demo check check-build arrows headers bench fuzz fuzz-build \
-	install clean always
+.PHONY: all there deps run demo check check-build arrows headers bench bench-detect \
+	fuzz fuzz-build install clean always
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $B -name '*.d' 2>/dev/null)
