@@ -95,7 +95,7 @@ json_t *j_time(int64_t ms);
 void j_put(json_t *o, const char *key, json_t *v); /* takes v; NULL becomes null */
 
 /* metrics.c, api_*.c, page.c */
-extern answer_f page_html, page_css, page_js, page_healthz, page_readyz, metrics_answer;
+extern answer_f page_html, page_css, page_js, page_icon, page_healthz, page_readyz, metrics_answer;
 extern answer_f api_status, api_exporters, api_alerts, api_series, api_rules, api_history,
 	api_top, api_flows, api_test_notify;
 

@@ -8,8 +8,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-extern const unsigned char asset_page_html[], asset_page_css[], asset_page_js[];
-extern const size_t asset_page_html_len, asset_page_css_len, asset_page_js_len;
+extern const unsigned char asset_page_html[], asset_page_css[], asset_page_js[], asset_icon_svg[];
+extern const size_t asset_page_html_len, asset_page_css_len, asset_page_js_len,
+	asset_icon_svg_len;
 
 static void asset(struct answer *out, const char *type, const unsigned char *s, size_t len)
 {
@@ -40,4 +41,11 @@ void page_js(struct http *h, const struct request *rq, struct answer *out)
 	(void)h;
 	(void)rq;
 	asset(out, "text/javascript; charset=utf-8", asset_page_js, asset_page_js_len);
+}
+
+void page_icon(struct http *h, const struct request *rq, struct answer *out)
+{
+	(void)h;
+	(void)rq;
+	asset(out, "image/svg+xml", asset_icon_svg, asset_icon_svg_len);
 }

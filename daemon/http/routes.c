@@ -16,6 +16,7 @@ static const struct route routes[] = {
 	{ "/alert/", "GET", page_html, none, .open = true }, /* and whatever follows */
 	{ "/page.css", "GET", page_css, none, .open = true },
 	{ "/page.js", "GET", page_js, none, .open = true },
+	{ "/icon.svg", "GET", page_icon, none, .open = true },
 	{ "/healthz", "GET", page_healthz, none, .open = true },
 	{ "/readyz", "GET", page_readyz, none, .open = true },
 	{ "/metrics", "GET", metrics_answer, .params = none },

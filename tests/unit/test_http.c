@@ -21,6 +21,7 @@ static void every_address_answers(void **state)
 		{ "/alert/01JDC", "<!doctype html>", 200 },
 		{ "/page.css", "", 200 },
 		{ "/page.js", "", 200 },
+		{ "/icon.svg", "<svg", 200 },
 		{ "/healthz", "ok\n", 200 },
 		{ "/readyz", "ready\n", 200 },
 		{ "/metrics", "culprit_build_info{version=\"1.2.3\"", 200 },

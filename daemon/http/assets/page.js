@@ -45,7 +45,7 @@ function scaled(v, unit) {
 const bytes = v => scaled(v, "B");
 const rate = v => scaled(v, "bit/s");
 const count = v => scaled(v, "");
-const percent = v => (100 * v).toFixed(v < 0.0995 ? 1 : 0) + " %";
+const percent = v => (100 * v).toFixed(v >= 0.0995 || !v ? 0 : v >= 0.001 ? 1 : 2) + " %";
 
 function value(v, unit) {
 	return unit === "1" ? scaled(v, "") : scaled(v, unit);
@@ -336,6 +336,8 @@ async function showSeries() {
 		? shown.map(interfaceRow) : [none(6, "None seen yet.")]);
 
 	draw();
+	$("interface-table").classList.toggle("bare",
+		!shown.some(r => r.high !== null || r.threshold !== null));
 	$("n-others").textContent = others.length || "";
 	$("other-rows").replaceChildren(...others.slice(0, 300).map(r => el("tr", null,
 		el("td", null, r.rule), el("td", null, r.series),
@@ -396,7 +398,7 @@ function inside(a) {
 		? " (" + a.filter + ")" : "") + ": " + facts.join(", ") + "."));
 	const points = a.spark ? a.spark.values.map((v, i) => [i, v]).filter(p => p[1] !== null) : [];
 	if (points.length > 1)
-		parts.push(spark(points, 0, a.spark.values.length - 1, 1,
+		parts.push(spark(points, points[0][0], a.spark.values.length - 1, 1,
 			a.baseline ? [a.baseline.low, a.baseline.high] : null));
 	if (a.top_flows.length)
 		parts.push(el("h3", null, "Top flows of the window"), el("div", { class: "scroll" },
@@ -488,16 +490,26 @@ function columns(by, n) {
 	return n + 5;
 }
 
+/* The filter that means this cell, or null. */
+function term(word, text) {
+	const prefix = { host: "host ", src: "src host ", dst: "dst host ", proto: "proto ",
+		exporter: "exporter ", "src-port": "src ", "dst-port": "dst " }[word];
+	const service = /\((tcp|udp) (\d+)\)$/.exec(text) || /^(tcp|udp) (\d+)$/.exec(text);
+
+	if (word === "port" && service)
+		return service[1] + " and port " + service[2];
+	return prefix && /^(port )?[\w.:-]+$/.test(text) ? prefix + text : null;
+}
+
 /* A click on a host or port narrows the filter to it. */
 function narrow(word, text) {
-	const term = { host: "host ", src: "src host ", dst: "dst host ", src_port: "src port ",
-		dst_port: "dst port ", proto: "proto ", exporter: "exporter " }[word];
-	if (!term || !/^[\w.:-]+$/.test(text))
+	const only = term(word, text);
+	if (!only)
 		return el("span", { class: "mono" }, text);
-	return el("button", { class: "plain mono", type: "button", title: "Only " + term + text,
+	return el("button", { class: "plain mono", type: "button", title: "Only " + only,
 		onclick: () => {
 			const had = $("filter").value.trim();
-			$("filter").value = (had && had !== "any" ? "(" + had + ") and " : "") + term + text;
+			$("filter").value = (had && had !== "any" ? "(" + had + ") and " : "") + only;
 			showTop();
 		} }, text);
 }
