@@ -15,19 +15,21 @@ debian_build='gcc make libc6-dev pkg-config|pkgconf libmicrohttpd-dev libesmtp-d
 	libsqlite3-dev libzstd-dev liblz4-dev libmaxminddb-dev libc-ares-dev libxxhash-dev
 	libssl-dev libcairo2-dev'
 debian_test='libcmocka-dev redis-server softflowd nfdump prometheus python3-aiosmtpd
-	python3-jsonschema python3-scapy tcpdump curl jq openssl'
+	python3-jsonschema python3-scapy python3-yaml tcpdump curl jq openssl'
 debian_fuzz='clang'
 fedora_build='gcc make pkgconf-pkg-config libmicrohttpd-devel libesmtp-devel hiredis-devel
 	libconfuse-devel libcurl-devel jansson-devel sqlite-devel libzstd-devel lz4-devel
 	libmaxminddb-devel c-ares-devel xxhash-devel openssl-devel cairo-devel'
 fedora_test='libcmocka-devel redis|valkey softflowd nfdump
-	golang-github-prometheus|prometheus python3-aiosmtpd python3-jsonschema python3-scapy tcpdump curl jq
+	golang-github-prometheus|prometheus python3-aiosmtpd python3-jsonschema python3-scapy
+	python3-pyyaml tcpdump curl jq
 	openssl libasan libubsan'
 fedora_fuzz='clang compiler-rt'
 alpine_build='gcc make musl-dev linux-headers pkgconf libmicrohttpd-dev libesmtp-dev
 	hiredis-dev confuse-dev curl-dev jansson-dev sqlite-dev zstd-dev lz4-dev
 	libmaxminddb-dev c-ares-dev xxhash-dev openssl-dev cairo-dev'
-alpine_test='bash cmocka-dev redis softflowd nfdump prometheus py3-aiosmtpd py3-jsonschema scapy tcpdump
+alpine_test='bash cmocka-dev redis softflowd nfdump prometheus py3-aiosmtpd py3-jsonschema py3-yaml scapy
+	tcpdump
 	curl jq openssl coreutils'
 alpine_fuzz='clang compiler-rt'
 
