@@ -71,6 +71,8 @@ void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
 void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t bin,
 		  const struct sums *sum);
 uint64_t view_weight(const struct view *v, const struct sums *s);
+/* look.c */
+struct slices window_look(struct window *w);
 bool window_covered(const struct window *w, enum by by, const struct key *k, int64_t s);
 
 /* small.c: views of few keys that are sums. All with the same filter are served at once,
