@@ -27,7 +27,9 @@ static const uint64_t memory_default = 64 << 20;
 
 static uint64_t measure_of(const struct sums *s, enum top_order order)
 {
-	return order == TOP_BYTES ? s->bytes : order == TOP_PACKETS ? s->packets : s->flows;
+	return order == TOP_BYTES     ? s->bytes
+	       : order == TOP_PACKETS ? s->packets
+				      : s->flows;
 }
 
 /* Negative: a comes first. */
@@ -201,8 +203,8 @@ static bool read_lots(struct top *t, struct err *err)
 static void set_up(struct top *t)
 {
 	const struct top_query *q = t->q;
-	uint64_t need = UINT64_C(1) << F_bytes | UINT64_C(1) << F_packets |
-			UINT64_C(1) << F_flows;
+	uint64_t need =
+	    UINT64_C(1) << F_bytes | UINT64_C(1) << F_packets | UINT64_C(1) << F_flows;
 	bool coded = false;
 
 	top_texts_init(&t->texts);
@@ -211,21 +213,27 @@ static void set_up(struct top *t)
 	for (unsigned i = 0; i < q->n_keys; i++)
 		if (!q->keys[i].is_field && q->keys[i].by == BY_INTERFACE)
 			t->counted_by = BY_INTERFACE;
-	t->filter_columns = (q->filter ? filter_columns(q->filter) : 0) | t->shape.columns;
+	t->filter_columns =
+	    (q->filter ? filter_columns(q->filter) : 0) | t->shape.columns;
 	/* Addresses that are counted by number need not be told. */
 	if (q->n_keys == 1)
-		coded = q->keys[0].is_field ?
-				q->keys[0].field == F_src || q->keys[0].field == F_dst :
-				q->keys[0].by == BY_SRC || q->keys[0].by == BY_DST ||
-					q->keys[0].by == BY_HOST;
+		coded = q->keys[0].is_field
+			    ? q->keys[0].field == F_src || q->keys[0].field == F_dst
+			    : q->keys[0].by == BY_SRC || q->keys[0].by == BY_DST ||
+				  q->keys[0].by == BY_HOST;
 	if (!coded)
 		need |= t->shape.columns;
-	t->select_columns = UINT64_C(1) << F_counts |
-			    (q->only ? top_by_columns(q->only_by) : 0);
+	t->select_columns =
+	    UINT64_C(1) << F_counts | (q->only ? top_by_columns(q->only_by) : 0);
 	t->aq = (struct archive_query){
-		.directory = q->directory, .from_ms = q->from_ms, .to_ms = q->to_ms,
-		.filter = q->filter, .columns = need, .names = q->names,
-		.as_of = q->as_of, .threads = q->threads,
+		.directory = q->directory,
+		.from_ms = q->from_ms,
+		.to_ms = q->to_ms,
+		.filter = q->filter,
+		.columns = need,
+		.names = q->names,
+		.as_of = q->as_of,
+		.threads = q->threads,
 	};
 	t->n_workers = scan_threads(&t->aq);
 	t->workers = xcalloc(t->n_workers, sizeof(*t->workers));

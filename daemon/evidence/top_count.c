@@ -34,7 +34,8 @@ static void count_key(struct top *t, struct top_worker *w, const void *key, uint
 }
 
 /* What a row counts in [from, to). */
-static struct sums sums_of(const struct top *t, const struct block *b, uint32_t r, bool inside)
+static struct sums sums_of(const struct top *t, const struct block *b, uint32_t r,
+			   bool inside)
 {
 	uint64_t flows = b->flows[r] ? b->flows[r] : 1;
 	int64_t from = t->q->from_ms, to = t->q->to_ms, start, end, last;
@@ -48,9 +49,9 @@ static struct sums sums_of(const struct top *t, const struct block *b, uint32_t 
 		return (struct sums){ b->bytes[r], b->packets[r], flows };
 	return (struct sums){
 		share_upto(b->bytes[r], start, end, to) -
-			share_upto(b->bytes[r], start, end, from),
+		    share_upto(b->bytes[r], start, end, from),
 		share_upto(b->packets[r], start, end, to) -
-			share_upto(b->packets[r], start, end, from),
+		    share_upto(b->packets[r], start, end, from),
 		last >= from && last < to ? flows : 0,
 	};
 }
@@ -83,8 +84,8 @@ struct coded {
 	const uint32_t *src, *dst; /* either may be NULL */
 	const struct addr *list;
 	uint32_t n;
-	/* Every flow counts wholly and as one: then bytes and packets are counted as they lie
-	 * in the file (part_ints), and the minima added at the end. */
+	/* Every flow counts wholly and as one: then bytes and packets are counted as they
+	 * lie in the file (part_ints), and the minima added at the end. */
 	bool plain;
 	const uint32_t *bytes, *packets;
 	uint64_t bytes_min, packets_min;
@@ -127,17 +128,19 @@ static inline void count_codes(struct top_worker *w, const struct coded *c, uint
 		count_code(&w->acc[c->dst[row]], s);
 }
 
-static inline void count_plain_row(struct top_worker *w, const struct coded *c, uint32_t row)
+static inline void count_plain_row(struct top_worker *w, const struct coded *c,
+				   uint32_t row)
 {
-	struct sums s = { c->bytes ? c->bytes[row] : 0, c->packets ? c->packets[row] : 0, 0 };
+	struct sums s = { c->bytes ? c->bytes[row] : 0, c->packets ? c->packets[row] : 0,
+			  0 };
 
 	w->total.bytes += s.bytes;
 	w->total.packets += s.packets;
 	count_codes(w, c, row, &s);
 }
 
-static void count_plain(struct top_worker *w, const struct coded *c, uint32_t at, uint32_t n,
-			const uint64_t *bits)
+static void count_plain(struct top_worker *w, const struct coded *c, uint32_t at,
+			uint32_t n, const uint64_t *bits)
 {
 	uint64_t rows = 0;
 
@@ -169,8 +172,9 @@ static void add_minima(struct top_worker *w, const struct coded *c)
 	}
 }
 
-static void count_coded(struct top *t, struct top_worker *w, const struct coded *c, uint32_t at,
-			const struct block *b, const uint64_t *bits, bool inside)
+static void count_coded(struct top *t, struct top_worker *w, const struct coded *c,
+			uint32_t at, const struct block *b, const uint64_t *bits,
+			bool inside)
 {
 	for (uint32_t i = 0; i * 64 < b->n; i++)
 		for (uint64_t left = bits[i]; left; left &= left - 1) {
@@ -249,8 +253,9 @@ static bool count_few(struct top *t, struct top_worker *w, struct part *p, bool 
 {
 	uint64_t times = UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms;
 	uint64_t bits[FILTER_WORDS] = { 0 };
-	const struct block *b = part_pick(p, t->aq.columns | t->select_columns |
-						     t->shape.columns | (inside ? 0 : times),
+	const struct block *b = part_pick(p,
+					  t->aq.columns | t->select_columns |
+					      t->shape.columns | (inside ? 0 : times),
 					  rows, n);
 
 	for (uint32_t i = 0; b && i < n; i++)
@@ -263,7 +268,8 @@ static bool count_few(struct top *t, struct top_worker *w, struct part *p, bool 
 }
 
 /* Gets ready to count a part that has something in it; false: damaged. */
-static bool prepare(struct top *t, struct part *p, bool inside, struct coded *c, bool *coded)
+static bool prepare(struct top *t, struct part *p, bool inside, struct coded *c,
+		    bool *coded)
 {
 	uint64_t need = t->aq.columns, flows, lo;
 	bool damaged;
@@ -279,7 +285,8 @@ static bool prepare(struct top *t, struct part *p, bool inside, struct coded *c,
 	return c->plain || part_load(p, need);
 }
 
-bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside, bool *damaged)
+bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside,
+		    bool *damaged)
 {
 	struct top *t = arg;
 	struct top_worker *w = &t->workers[worker];
@@ -301,8 +308,10 @@ bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside, boo
 	*damaged = !part_load(p, t->select_columns) || !prepare(t, p, wholly, &c, &coded);
 	if (*damaged)
 		return true;
-	for (uint32_t at = 0, i = 0; at < part_rows(p) && !w->full; at += BLOCK_ROWS, i++) {
-		uint32_t n = part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
+	for (uint32_t at = 0, i = 0; at < part_rows(p) && !w->full;
+	     at += BLOCK_ROWS, i++) {
+		uint32_t n =
+		    part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
 		const struct block *b = part_block(p, at, n);
 
 		narrow(t, b, s.bits[i]);

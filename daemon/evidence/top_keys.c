@@ -35,8 +35,8 @@ static bool add_key(const char *word, struct top_key *keys, unsigned *n, struct 
 	int by = by_find(word), f = find_field(word);
 
 	if (by < 0 && f < 0)
-		return err_set(err, "nothing is called \"%s\" that flows could be grouped by",
-			       word);
+		return err_set(
+		    err, "nothing is called \"%s\" that flows could be grouped by", word);
 	if (*n == TOP_KEYS)
 		return err_set(err, "more than %d keys", TOP_KEYS);
 	if (by >= 0)
@@ -46,8 +46,10 @@ static bool add_key(const char *word, struct top_key *keys, unsigned *n, struct 
 	for (unsigned i = 0; i < *n; i++)
 		if (by >= 0 && by_keys(k.by) > 1 && !keys[i].is_field &&
 		    by_keys(keys[i].by) > 1)
-			return err_set(err, "\"%s\" and \"%s\" cannot go together: a flow has "
-				       "two of each", by_word(keys[i].by), word);
+			return err_set(err,
+				       "\"%s\" and \"%s\" cannot go together: a flow has "
+				       "two of each",
+				       by_word(keys[i].by), word);
 	keys[(*n)++] = k;
 	return true;
 }
@@ -59,7 +61,8 @@ unsigned top_keys_parse(const char *words, struct top_key keys[static TOP_KEYS],
 	unsigned n = 0;
 	bool ok = true;
 
-	for (char *w = strtok_r(copy, ", ", &save); w && ok; w = strtok_r(NULL, ", ", &save)) {
+	for (char *w = strtok_r(copy, ", ", &save); w && ok;
+	     w = strtok_r(NULL, ", ", &save)) {
 		static const char *const flow[] = { "src", "dst", "src-port", "dst-port",
 						    "proto" };
 
@@ -110,10 +113,11 @@ void top_shape_init(struct top_shape *s, const struct top_key *keys, unsigned n,
 
 		s->key[i] = *k;
 		s->at[i] = (uint8_t)s->size;
-		s->octets[i] = k->is_field ? field_info[k->field].width :
-					     (uint8_t)by_octets(k->by);
+		s->octets[i] =
+		    k->is_field ? field_info[k->field].width : (uint8_t)by_octets(k->by);
 		s->size += s->octets[i];
-		s->columns |= k->is_field ? UINT64_C(1) << k->field : top_by_columns(k->by);
+		s->columns |=
+		    k->is_field ? UINT64_C(1) << k->field : top_by_columns(k->by);
 	}
 	s->size += !s->size;
 }
@@ -211,10 +215,10 @@ static char *field_text(const struct top_shape *s, enum field f, uint64_t v,
 	case KIND_ADDR: return xstrdup(addr_text(a, buf));
 	case KIND_TEXT: return xstrdup(v < s->texts->n ? s->texts->text[v] : over);
 	case KIND_MAC:
-		return xasprintf("%02x:%02x:%02x:%02x:%02x:%02x", (unsigned)(v >> 40 & 255),
-				 (unsigned)(v >> 32 & 255), (unsigned)(v >> 24 & 255),
-				 (unsigned)(v >> 16 & 255), (unsigned)(v >> 8 & 255),
-				 (unsigned)(v & 255));
+		return xasprintf("%02x:%02x:%02x:%02x:%02x:%02x",
+				 (unsigned)(v >> 40 & 255), (unsigned)(v >> 32 & 255),
+				 (unsigned)(v >> 24 & 255), (unsigned)(v >> 16 & 255),
+				 (unsigned)(v >> 8 & 255), (unsigned)(v & 255));
 	default:
 		if (f != F_exporter)
 			return xasprintf("%" PRIu64, v);
@@ -238,8 +242,8 @@ static uint64_t number_at(const uint8_t *p, size_t octets)
 	}
 }
 
-void top_row_fill(const struct top_shape *s, const uint8_t *key, const struct names *names,
-		  struct top_row *r)
+void top_row_fill(const struct top_shape *s, const uint8_t *key,
+		  const struct names *names, struct top_row *r)
 {
 	for (unsigned i = 0; i < s->n; i++) {
 		const struct top_key *k = &s->key[i];

@@ -21,10 +21,10 @@
 enum { ADDRS_MAX = 65536, SLOTS_MIN = 4096 };
 
 struct addrs {
-	uint64_t mul[3];          /* odd, secret */
-	uint32_t *slot, slots;    /* code + 1, 0 free; slots is a power of two */
-	struct addr *list, *tmp;  /* ADDRS_MAX each */
-	uint32_t *taken;          /* slot of each code, to take it out again */
+	uint64_t mul[3];	 /* odd, secret */
+	uint32_t *slot, slots;	 /* code + 1, 0 free; slots is a power of two */
+	struct addr *list, *tmp; /* ADDRS_MAX each */
+	uint32_t *taken;	 /* slot of each code, to take it out again */
 	uint32_t *order, *order2;
 	size_t n;
 };

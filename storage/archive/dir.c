@@ -133,7 +133,7 @@ static bool scan(const char *path, int depth, struct tm tm, int64_t from_s, int6
 		if (v < 0 || (depth && v < 1) || v > (int[]){ 9999, 12, 31 }[depth])
 			continue;
 		*(int *[]){ &tm.tm_year, &tm.tm_mon, &tm.tm_mday }[depth] =
-			v - (int[]){ 1900, 1, 0 }[depth];
+		    v - (int[]){ 1900, 1, 0 }[depth];
 		if ((size_t)snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name) >=
 		    sizeof(sub))
 			continue;
@@ -141,9 +141,8 @@ static bool scan(const char *path, int depth, struct tm tm, int64_t from_s, int6
 			ok = scan(sub, depth + 1, tm, from_s, to_s, list);
 			continue;
 		}
-		s = (int64_t)timegm(&(struct tm){ .tm_year = tm.tm_year,
-						  .tm_mon = tm.tm_mon,
-						  .tm_mday = tm.tm_mday });
+		s = (int64_t)timegm(&(struct tm){
+		    .tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = tm.tm_mday });
 		if (s <= to_s && s + DAY_S > from_s)
 			ok = scan_day(sub, s, from_s, to_s, list);
 	}

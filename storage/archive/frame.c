@@ -54,7 +54,8 @@ bool frame_of(const uint8_t header[static FRAME_HEADER], struct frame *f)
 	       f->rows <= PART_ROWS;
 }
 
-bool frame_check(const uint8_t header[static FRAME_HEADER], const uint8_t *head, size_t len)
+bool frame_check(const uint8_t header[static FRAME_HEADER], const uint8_t *head,
+		 size_t len)
 {
 	return get_le(header + CHECKED, 8) == check_of(header, head, len);
 }
@@ -74,7 +75,8 @@ bool read_at(int fd, void *p, size_t len, uint64_t at)
 }
 
 /* The whole frame at `at`, if there is one. One read is enough for most directories. */
-static bool frame_at(int fd, uint64_t size, uint64_t at, struct frame *f, struct out *head)
+static bool frame_at(int fd, uint64_t size, uint64_t at, struct frame *f,
+		     struct out *head)
 {
 	uint8_t first[GUESS];
 	size_t have = size - at < GUESS ? (size_t)(size - at) : GUESS;
@@ -133,7 +135,8 @@ int frame_next(int fd, uint64_t size, uint64_t *at, struct frame *f, struct out 
 
 void totals_none(struct totals *t)
 {
-	*t = (struct totals){ .start_ms = INT64_MAX, .end_ms = INT64_MIN,
+	*t = (struct totals){ .start_ms = INT64_MAX,
+			      .end_ms = INT64_MIN,
 			      .received_ms = { INT64_MAX, INT64_MIN } };
 }
 
@@ -186,7 +189,8 @@ bool file_closed(int fd, uint64_t size, struct totals *t)
 	struct frame f;
 	struct in r = in_over(last + FRAME_HEADER, END_HEAD);
 
-	if (size < sizeof(last) || !read_at(fd, last, sizeof(last), size - sizeof(last)) ||
+	if (size < sizeof(last) ||
+	    !read_at(fd, last, sizeof(last), size - sizeof(last)) ||
 	    !frame_of(last, &f) || f.type != FRAME_END || f.head_len != END_HEAD ||
 	    f.body_len || !frame_check(last, last + FRAME_HEADER, END_HEAD))
 		return false;

@@ -122,7 +122,8 @@ static void take_column(struct gather *g, const struct block *b, int f)
 	if (field_info[f].kind == KIND_TEXT)
 		take_texts(g, b, (enum field)f);
 	else
-		memcpy(g->col[f] + g->n * width, block_col(b, (enum field)f), b->n * width);
+		memcpy(g->col[f] + g->n * width, block_col(b, (enum field)f),
+		       b->n * width);
 }
 
 static void take_exporters(struct gather *g, const struct block *b, struct naming *names)

@@ -19,18 +19,18 @@ enum { TRIAL = 4096 };
 static const struct {
 	enum field column, parent;
 } follows[] = {
-	{ F_src_as, F_src }, { F_src_mask, F_src }, { F_in_if, F_src },
-	{ F_src_mac, F_src }, { F_nat_src, F_src }, { F_vlan, F_src },
-	{ F_dst_as, F_dst }, { F_dst_mask, F_dst }, { F_out_if, F_dst },
-	{ F_dst_mac, F_dst }, { F_nat_dst, F_dst }, { F_out_vlan, F_dst },
+	{ F_src_as, F_src },   { F_src_mask, F_src },	  { F_in_if, F_src },
+	{ F_src_mac, F_src },  { F_nat_src, F_src },	  { F_vlan, F_src },
+	{ F_dst_as, F_dst },   { F_dst_mask, F_dst },	  { F_out_if, F_dst },
+	{ F_dst_mac, F_dst },  { F_nat_dst, F_dst },	  { F_out_vlan, F_dst },
 	{ F_next_hop, F_dst }, { F_bgp_next_hop, F_dst }, { F_in_if, F_dst },
 	{ F_out_if, F_src },
 };
 
 /* What queries read together lies together. */
-static const enum field first[] = { F_src, F_dst, F_bytes, F_packets, F_flows, F_counts,
-				    F_start_ms, F_end_ms, F_received_ms, F_src_port,
-				    F_dst_port, F_proto };
+static const enum field first[] = { F_src,	   F_dst,      F_bytes,	   F_packets,
+				    F_flows,	   F_counts,   F_start_ms, F_end_ms,
+				    F_received_ms, F_src_port, F_dst_port, F_proto };
 
 struct section {
 	struct out *head, *body;
@@ -162,11 +162,13 @@ static void write_range(struct out *head, uint64_t min, uint64_t max)
 	out_varint(head, max - min);
 }
 
-static const enum field other_of[] = { [F_start_ms] = F_end_ms, [F_end_ms] = F_received_ms };
+static const enum field other_of[] = {
+	[F_start_ms] = F_end_ms, [F_end_ms] = F_received_ms
+};
 
 /* What forms DELTA and MINUS keep of rows from .. from + n of a time column, into out. */
-static void differences(const struct gather *g, int f, enum column_form form, uint32_t from,
-			uint32_t n, uint64_t *out)
+static void differences(const struct gather *g, int f, enum column_form form,
+			uint32_t from, uint32_t n, uint64_t *out)
 {
 	const uint64_t *v = (const uint64_t *)g->col[f] + from, *w;
 
@@ -178,7 +180,8 @@ static void differences(const struct gather *g, int f, enum column_form form, ui
 	}
 	for (uint32_t i = 1; i < n; i++)
 		out[i] = v[i] - v[i - 1];
-	out[0] = n > 1 ? out[1] : 0; /* the first row's step is made up: base allows for it */
+	out[0] =
+	    n > 1 ? out[1] : 0; /* the first row's step is made up: base allows for it */
 }
 
 /* The form that is smallest for some rows in the middle. */
@@ -194,7 +197,8 @@ static enum column_form time_form(struct gather *g, int f, uint64_t min, uint64_
 		less((const uint64_t *)g->col[f] + from, n, min, g->narrow);
 		least = ints_estimate(g->packer, g->narrow, n);
 	}
-	for (int form = FORM_DELTA; form <= (has_other ? FORM_MINUS : FORM_DELTA); form++) {
+	for (int form = FORM_DELTA; form <= (has_other ? FORM_MINUS : FORM_DELTA);
+	     form++) {
 		differences(g, f, (enum column_form)form, from, n, g->wide2);
 		if (!step_of(g->wide2, n, &step))
 			continue;
@@ -244,7 +248,8 @@ static bool is_const(const struct gather *g, int f)
 	return !memcmp(g->col[f], g->col[f] + width, (g->n - 1) * width);
 }
 
-static void write_number_column(struct gather *g, int f, struct out *head, struct out *body)
+static void write_number_column(struct gather *g, int f, struct out *head,
+				struct out *body)
 {
 	uint64_t min, max;
 	struct section s;
@@ -313,7 +318,9 @@ static void write_addr_column(struct gather *g, int f, struct out *head, struct 
 		parent = find_parent(g, f, g->wide, 0, UINT32_MAX);
 	}
 	s = section_begin(head, body, (unsigned)f,
-			  parent >= 0 ? FORM_DFUNC : coded ? FORM_DICT : FORM_PLANES);
+			  parent >= 0 ? FORM_DFUNC
+			  : coded     ? FORM_DICT
+				      : FORM_PLANES);
 	write_addr_range(g, f, head);
 	if (parent >= 0) {
 		out_u8(body, (uint8_t)parent);
@@ -331,11 +338,13 @@ static void make_codes(struct gather *g)
 {
 	addrs_clear(g->addrs);
 	for (int f = 0; f < FIELD_COUNT; f++) {
-		if (field_info[f].kind != KIND_ADDR || !(g->used >> f & 1) || is_const(g, f))
+		if (field_info[f].kind != KIND_ADDR || !(g->used >> f & 1) ||
+		    is_const(g, f))
 			continue;
 		if (!g->codes[f])
 			g->codes[f] = xcalloc(PART_ROWS, sizeof(**g->codes));
-		if (addrs_add(g->addrs, (const struct addr *)g->col[f], g->n, g->codes[f]))
+		if (addrs_add(g->addrs, (const struct addr *)g->col[f], g->n,
+			      g->codes[f]))
 			g->coded |= UINT64_C(1) << f;
 	}
 	addrs_sort(g->addrs, g->map);

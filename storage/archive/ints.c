@@ -15,8 +15,8 @@
  * Huffman symbol.
  *
  * zstd is told to find long matches only (minMatch 7, a small hash table): in
- * columns of flows, short ones are chance, and looking for them costs three times the time
- * and makes the result larger. Planes that look random are not tried.
+ * columns of flows, short ones are chance, and looking for them costs three times the
+ * time and makes the result larger. Planes that look random are not tried.
  */
 #include "storage/archive/ints.h"
 
@@ -38,13 +38,13 @@ enum {
 struct packer {
 	ZSTD_CCtx *zstd, *text;
 	uint32_t sample[SAMPLE];
-	float log2[SAMPLE + 1];       /* of counts */
-	uint16_t count[65536];        /* of sampled values; all zero between calls */
-	uint8_t code[65536];          /* value to code; all ESCAPE between calls */
-	uint16_t freq[ESCAPE];        /* code to value */
+	float log2[SAMPLE + 1]; /* of counts */
+	uint16_t count[65536];	/* of sampled values; all zero between calls */
+	uint8_t code[65536];	/* value to code; all ESCAPE between calls */
+	uint16_t freq[ESCAPE];	/* code to value */
 	unsigned n_freq;
 	uint8_t plane[PART_ROWS];
-	uint32_t rest[PART_ROWS];     /* what FREQ escapes */
+	uint32_t rest[PART_ROWS]; /* what FREQ escapes */
 };
 
 struct packer *packer_new(void)
@@ -189,7 +189,7 @@ static bool all_few(struct packer *p, const uint32_t *v, size_t n)
 struct choice {
 	enum ints_form form;
 	unsigned width; /* bits of the largest value */
-	float bits;     /* for one value */
+	float bits;	/* for one value */
 };
 
 static struct choice choose(struct packer *p, const uint32_t *v, size_t n, unsigned tie)

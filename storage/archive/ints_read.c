@@ -45,19 +45,19 @@ static inline uint64_t load64(const uint8_t *p)
 	return v;
 }
 
-/* Eight values lie in `width` octets; with width known to the compiler, each costs a load, a
- * shift and a mask, none of which waits for the one before. */
-static inline __attribute__((always_inline)) size_t unpack_eights(const uint8_t *p,
-								  uint32_t *out, size_t n,
-								  unsigned width)
+/* Eight values lie in `width` octets; with width known to the compiler, each costs a
+ * load, a shift and a mask, none of which waits for the one before. */
+static inline __attribute__((always_inline)) size_t
+unpack_eights(const uint8_t *p, uint32_t *out, size_t n, unsigned width)
 {
 	const uint64_t mask = (UINT64_C(1) << width) - 1;
 	size_t i = 0;
 
 	for (; i + 8 <= n; i += 8, p += width)
 		for (unsigned k = 0; k < 8; k++)
-			out[i + k] = (uint32_t)(load64(p + (k * width >> 3)) >>
-						(k * width & 7) & mask);
+			out[i + k] =
+			    (uint32_t)(load64(p + (k * width >> 3)) >> (k * width & 7) &
+				       mask);
 	return i;
 }
 
@@ -104,9 +104,7 @@ bool plane_read(struct unpacker *u, struct in *r, uint8_t *out, size_t n)
 	uint32_t len;
 
 	switch (form) {
-	case PLANE_SAME:
-		memset(out, in_u8(r), n);
-		return !r->bad;
+	case PLANE_SAME: memset(out, in_u8(r), n); return !r->bad;
 	case PLANE_RAW:
 		p = in_bytes(r, n);
 		if (p)
@@ -116,13 +114,13 @@ bool plane_read(struct unpacker *u, struct in *r, uint8_t *out, size_t n)
 		len = in_u32(r);
 		p = in_bytes(r, len);
 		return p && ZSTD_decompressDCtx(u->zstd, out, n, p, len) == n;
-	default:
-		return false;
+	default: return false;
 	}
 }
 
 /* The next plane; *zero: it is zero all over and was not written to out. */
-static bool next_plane(struct unpacker *u, struct in *r, uint8_t *out, size_t n, bool *zero)
+static bool next_plane(struct unpacker *u, struct in *r, uint8_t *out, size_t n,
+		       bool *zero)
 {
 	*zero = in_left(r) >= 2 && r->p[0] == PLANE_SAME && r->p[1] == 0;
 	if (*zero)
@@ -203,9 +201,7 @@ bool ints_read(struct unpacker *u, struct in *r, uint32_t *out, size_t n)
 	if (n > PART_ROWS)
 		return false;
 	switch (in_u8(r)) {
-	case INTS_ZERO:
-		memset(out, 0, n * sizeof(*out));
-		return !r->bad;
+	case INTS_ZERO: memset(out, 0, n * sizeof(*out)); return !r->bad;
 	case INTS_PACK: return unpack(r, out, n);
 	case INTS_BYTES: return read_bytes(u, r, out, n);
 	case INTS_FREQ: return read_freq(u, r, out, n);
@@ -216,7 +212,8 @@ bool ints_read(struct unpacker *u, struct in *r, uint32_t *out, size_t n)
 
 /* ---- a few of many ---- */
 
-static bool pick_packed(struct in *r, size_t n, const uint32_t *rows, size_t k, uint32_t *out)
+static bool pick_packed(struct in *r, size_t n, const uint32_t *rows, size_t k,
+			uint32_t *out)
 {
 	unsigned width = in_u8(r);
 	uint64_t mask = (UINT64_C(1) << (width & 63)) - 1;
@@ -306,7 +303,8 @@ static bool pick_freq(struct unpacker *u, struct in *r, size_t n, const uint32_t
 	return true;
 }
 
-static bool pick_few(struct in *r, size_t n, const uint32_t *rows, size_t k, uint32_t *out)
+static bool pick_few(struct in *r, size_t n, const uint32_t *rows, size_t k,
+		     uint32_t *out)
 {
 	uint32_t value[256] = { 0 };
 	unsigned n_few = in_u8(r);
@@ -329,9 +327,7 @@ bool ints_pick(struct unpacker *u, struct in *r, size_t n, const uint32_t *rows,
 	if (n > PART_ROWS || k > n)
 		return false;
 	switch (in_u8(r)) {
-	case INTS_ZERO:
-		memset(out, 0, k * sizeof(*out));
-		return !r->bad;
+	case INTS_ZERO: memset(out, 0, k * sizeof(*out)); return !r->bad;
 	case INTS_PACK: return pick_packed(r, n, rows, k, out);
 	case INTS_BYTES: return pick_bytes(u, r, n, rows, k, out);
 	case INTS_FREQ: return pick_freq(u, r, n, rows, k, out);

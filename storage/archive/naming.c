@@ -33,14 +33,14 @@ struct told {
 
 struct naming {
 	const struct names *names;
-	uint64_t version;       /* of names, when last compared */
-	uint32_t *local, cap;   /* process's id -> file's + 1; 0: not in the file */
-	uint32_t *ids, n;       /* file's -> process's */
+	uint64_t version;	/* of names, when last compared */
+	uint32_t *local, cap;	/* process's id -> file's + 1; 0: not in the file */
+	uint32_t *ids, n;	/* file's -> process's */
 	char (*name)[NAME_LEN]; /* told last, by file's number */
-	uint32_t told;          /* exporters below this one are told */
-	bool renamed;           /* some exporter's name changed: tell all again */
-	struct map ifs;         /* struct which -> struct told */
-	bool fresh;             /* some interface is */
+	uint32_t told;		/* exporters below this one are told */
+	bool renamed;		/* some exporter's name changed: tell all again */
+	struct map ifs;		/* struct which -> struct told */
+	bool fresh;		/* some interface is */
 	struct which cache[CACHE];
 	bool cached[CACHE];
 };
@@ -286,8 +286,8 @@ static void rename_from(struct name_sink *s)
 		const struct which *w = k;
 		const struct told *t = v;
 
-		names_interface_set(s->names, w->exporter, w->index, t->name, t->speed_bps,
-				    false);
+		names_interface_set(s->names, w->exporter, w->index, t->name,
+				    t->speed_bps, false);
 	}
 }
 
@@ -326,10 +326,12 @@ static bool apply_exporters(struct name_sink *s, struct file_names *fn, struct i
 	return !r->bad;
 }
 
-static bool apply_interfaces(struct name_sink *s, const struct file_names *fn, struct in *r)
+static bool apply_interfaces(struct name_sink *s, const struct file_names *fn,
+			     struct in *r)
 {
 	for (uint64_t count = in_varint(r); count && !r->bad; count--) {
-		uint64_t number = in_varint(r), index = in_varint(r), speed = in_varint(r);
+		uint64_t number = in_varint(r), index = in_varint(r),
+			 speed = in_varint(r);
 		struct told *t, told = { .speed_bps = speed };
 		struct which w = { 0, (uint32_t)index };
 
@@ -343,12 +345,14 @@ static bool apply_interfaces(struct name_sink *s, const struct file_names *fn, s
 		t = map_put(&s->ifs, &w, NULL);
 		if (t)
 			*t = told;
-		names_interface_set(s->names, w.exporter, w.index, told.name, speed, false);
+		names_interface_set(s->names, w.exporter, w.index, told.name, speed,
+				    false);
 	}
 	return !r->bad;
 }
 
-bool names_apply(struct name_sink *s, struct file_names *fn, uint32_t ordinal, struct in *r)
+bool names_apply(struct name_sink *s, struct file_names *fn, uint32_t ordinal,
+		 struct in *r)
 {
 	uint32_t before = in_u32(r);
 

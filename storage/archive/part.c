@@ -143,7 +143,8 @@ bool part_open(struct part *p, int fd, uint64_t at, const struct frame *f,
 	totals_read(&r, &p->totals);
 	ordinal = in_u32(&r);
 	sections = in_u8(&r);
-	if (r.bad || !f->rows || f->rows != p->totals.rows || (uint32_t)ids->ordinal != ordinal)
+	if (r.bad || !f->rows || f->rows != p->totals.rows ||
+	    (uint32_t)ids->ordinal != ordinal)
 		return false;
 	while (sections--)
 		if (!read_section(p, &r, &used))
@@ -251,8 +252,9 @@ bool part_load_codes(struct part *p, int f)
 		return false;
 	if (!p->codes[f])
 		p->codes[f] = xcalloc(PART_ROWS, sizeof(**p->codes));
-	if (!part_fetch(p, &p->col[f], &r) || !ints_read(p->unpacker, &r, p->codes[f], p->n) ||
-	    in_left(&r) || !part_all_below(p->codes[f], p->n, p->n_addrs))
+	if (!part_fetch(p, &p->col[f], &r) ||
+	    !ints_read(p->unpacker, &r, p->codes[f], p->n) || in_left(&r) ||
+	    !part_all_below(p->codes[f], p->n, p->n_addrs))
 		return false;
 	p->have_codes |= UINT64_C(1) << f;
 	return true;
@@ -332,7 +334,8 @@ const uint8_t *part_pass(struct part *p, enum field f, const struct filter *filt
 	if (!p->pass)
 		p->pass = xcalloc(PART_ROWS, 1);
 	for (uint32_t at = 0; at < n; at += BLOCK_ROWS) {
-		struct block b = *part_block(p, 0, n - at < BLOCK_ROWS ? n - at : BLOCK_ROWS);
+		struct block b =
+		    *part_block(p, 0, n - at < BLOCK_ROWS ? n - at : BLOCK_ROWS);
 
 		for (int c = 0; c < FIELD_COUNT; c++)
 			*(void **)((char *)&b + field_info[c].offset) = p->zeros;

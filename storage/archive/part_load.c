@@ -74,8 +74,8 @@ static void put_numbers(uint8_t *to, unsigned width, uint32_t n, uint64_t min,
 }
 
 /* One list of ints or two. */
-static bool read_numbers(struct part *p, struct in *r, const struct section *s, uint32_t n,
-			 const uint32_t **hi)
+static bool read_numbers(struct part *p, struct in *r, const struct section *s,
+			 uint32_t n, const uint32_t **hi)
 {
 	*hi = NULL;
 	if (!ints_read(p->unpacker, r, p->ints, n))
@@ -98,7 +98,7 @@ static bool load_func(struct part *p, struct in *r, int f)
 		uint32_t c = codes[i];
 
 		part_store(p->data[f], width, i,
-		      s->min + (p->ints[c] | (hi ? (uint64_t)hi[c] << 32 : 0)));
+			   s->min + (p->ints[c] | (hi ? (uint64_t)hi[c] << 32 : 0)));
 	}
 	return true;
 }
@@ -215,10 +215,11 @@ static bool load_addr_column(struct part *p, int f)
 			to[i] = s->least;
 		return true;
 	case FORM_DICT:
-		return part_load_addrs(p) && part_load_codes(p, f) && gather_addrs(p, f, p->codes[f]);
+		return part_load_addrs(p) && part_load_codes(p, f) &&
+		       gather_addrs(p, f, p->codes[f]);
 	case FORM_DFUNC:
-		return part_load_addrs(p) && part_fetch(p, s, &r) && load_dfunc(p, &r, f) &&
-		       !in_left(&r);
+		return part_load_addrs(p) && part_fetch(p, s, &r) &&
+		       load_dfunc(p, &r, f) && !in_left(&r);
 	case FORM_PLANES:
 		return part_fetch(p, s, &r) && addrs_read(p->unpacker, &r, to, p->n) &&
 		       !in_left(&r);
@@ -229,7 +230,8 @@ static bool load_addr_column(struct part *p, int f)
 static bool load_number_column(struct part *p, int f)
 {
 	const struct section *s = &p->col[f];
-	bool time = field_info[f].kind == KIND_TIME, text = field_info[f].kind == KIND_TEXT;
+	bool time = field_info[f].kind == KIND_TIME,
+	     text = field_info[f].kind == KIND_TEXT;
 	struct in r = { 0 };
 	bool ok = false;
 
@@ -256,8 +258,8 @@ bool part_load_column(struct part *p, int f)
 		return true;
 	if (!p->data[f])
 		p->data[f] = xcalloc(PART_ROWS, field_info[f].width);
-	ok = field_info[f].kind == KIND_ADDR ? load_addr_column(p, f) :
-					       load_number_column(p, f);
+	ok = field_info[f].kind == KIND_ADDR ? load_addr_column(p, f)
+					     : load_number_column(p, f);
 	if (ok)
 		p->loaded |= UINT64_C(1) << f;
 	return ok;

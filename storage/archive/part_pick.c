@@ -10,7 +10,8 @@
 #include <assert.h>
 #include <string.h>
 
-static bool pick_codes(struct part *p, int f, const uint32_t *rows, uint32_t k, uint32_t *out)
+static bool pick_codes(struct part *p, int f, const uint32_t *rows, uint32_t k,
+		       uint32_t *out)
 {
 	struct in r;
 
@@ -19,7 +20,8 @@ static bool pick_codes(struct part *p, int f, const uint32_t *rows, uint32_t k, 
 			out[i] = p->codes[f][rows[i]];
 		return true;
 	}
-	return p->col[f].here && p->col[f].form == FORM_DICT && part_fetch(p, &p->col[f], &r) &&
+	return p->col[f].here && p->col[f].form == FORM_DICT &&
+	       part_fetch(p, &p->col[f], &r) &&
 	       ints_pick(p->unpacker, &r, p->n, rows, k, out) && !in_left(&r) &&
 	       part_all_below(out, k, p->n_addrs);
 }
@@ -46,11 +48,13 @@ static bool pick_ints(struct part *p, int f, const uint32_t *rows, uint32_t k)
 	    (wide && !ints_pick(p->unpacker, &r, p->n, rows, k, p->ints2)) || in_left(&r))
 		return false;
 	for (uint32_t i = 0; i < k; i++) {
-		uint64_t v = s->min + (p->ints[i] | (wide ? (uint64_t)p->ints2[i] << 32 : 0));
+		uint64_t v =
+		    s->min + (p->ints[i] | (wide ? (uint64_t)p->ints2[i] << 32 : 0));
 
 		if (text && v >= p->texts.min)
 			return false;
-		part_store(p->picked[f], field_info[f].width, i, text ? p->text_at[v] : v);
+		part_store(p->picked[f], field_info[f].width, i,
+			   text ? p->text_at[v] : v);
 	}
 	if (f != F_exporter)
 		return true;
@@ -94,11 +98,13 @@ const struct block *part_pick(struct part *p, uint64_t columns, const uint32_t *
 	for (uint64_t left = columns; left; left &= left - 1)
 		if (!pick_column(p, __builtin_ctzll(left), rows, k))
 			return NULL;
-	*b = (struct block){ .n = k, .used = columns, .names = p->block.names,
+	*b = (struct block){ .n = k,
+			     .used = columns,
+			     .names = p->block.names,
 			     .text = p->text,
 			     .text_len = p->have_texts ? p->text_len : 0 };
 	for (int f = 0; f < FIELD_COUNT; f++)
 		*(void **)((char *)b + field_info[f].offset) =
-			columns >> f & 1 ? p->picked[f] : p->zeros;
+		    columns >> f & 1 ? p->picked[f] : p->zeros;
 	return b;
 }

@@ -33,8 +33,8 @@ struct scan {
 
 	pthread_mutex_t lock;
 	struct dir_list files;
-	size_t next;         /* file */
-	struct file *file;   /* the cursor's, NULL: open the next one */
+	size_t next;	   /* file */
+	struct file *file; /* the cursor's, NULL: open the next one */
 	int64_t file_s;
 	uint64_t at, size;
 	bool closed, have_columns, whole;
@@ -77,7 +77,8 @@ static bool next_file(struct scan *s)
 			return false;
 		fd = open(dir_path(q->directory, file_s, path),
 			  O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd < 0 || fstat(fd, &st)) { /* expired just now, or not ours to read */
+		if (fd < 0 ||
+		    fstat(fd, &st)) { /* expired just now, or not ours to read */
 			s->result.blocks_damaged += errno != ENOENT;
 			if (fd >= 0)
 				close(fd);
@@ -253,8 +254,7 @@ static void run_all(struct scan *s, unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		w[i] = (struct worker){ .s = s, .number = i };
-	while (started < n &&
-	       !pthread_create(&w[started].thread, NULL, run, &w[started]))
+	while (started < n && !pthread_create(&w[started].thread, NULL, run, &w[started]))
 		started++;
 	run(&w[0]);
 	for (unsigned i = 1; i < started; i++)
@@ -267,7 +267,8 @@ static void file_range(const struct archive_query *q, int64_t *from_s, int64_t *
 	int64_t slack = q->slack_ms > 0 ? q->slack_ms : (int64_t)31 * DAY_MS;
 
 	*from_s = q->from_ms < EARLY_MS ? 0 : file_s_of(q->from_ms - EARLY_MS) - BIN_S;
-	*to_s = q->to_ms > INT64_MAX - slack ? INT64_MAX - DAY_MS : (q->to_ms + slack) / 1000;
+	*to_s =
+	    q->to_ms > INT64_MAX - slack ? INT64_MAX - DAY_MS : (q->to_ms + slack) / 1000;
 }
 
 bool scan_parts(const struct archive_query *q, scan_part_f *fn,
@@ -317,7 +318,8 @@ static uint32_t overlap(const struct block *b, int64_t from, int64_t to, uint64_
 		if (!bits[w])
 			continue;
 		for (uint32_t i = 0; i < 64 && w * 64 + i < b->n; i++) {
-			int64_t start = b->start_ms[w * 64 + i], end = b->end_ms[w * 64 + i];
+			int64_t start = b->start_ms[w * 64 + i],
+				end = b->end_ms[w * 64 + i];
 			/* A flow lasts until just before its end; one without duration
 			 * has its one moment. */
 			bool in = start < to && (end > from || start >= from);
@@ -336,7 +338,9 @@ static int only_address(const struct filter *f)
 	uint64_t columns = filter_is_all(f) ? 0 : filter_columns(f);
 	int c = columns ? __builtin_ctzll(columns) : -1;
 
-	return c >= 0 && !(columns & (columns - 1)) && field_info[c].kind == KIND_ADDR ? c : -1;
+	return c >= 0 && !(columns & (columns - 1)) && field_info[c].kind == KIND_ADDR
+		   ? c
+		   : -1;
 }
 
 static uint32_t take_passing(const uint8_t *pass, const uint32_t *codes, uint32_t n,
@@ -356,8 +360,8 @@ static uint32_t take_passing(const uint8_t *pass, const uint32_t *codes, uint32_
 
 /* The filter's rows; -1: damaged. A filter on one address column is asked of the part's
  * addresses instead of its rows. */
-static int64_t filtered(const struct archive_query *q, struct part *p, uint32_t at, uint32_t n,
-			uint64_t bits[static FILTER_WORDS])
+static int64_t filtered(const struct archive_query *q, struct part *p, uint32_t at,
+			uint32_t n, uint64_t bits[static FILTER_WORDS])
 {
 	int f = only_address(q->filter);
 	const uint8_t *pass = f < 0 ? NULL : part_pass(p, (enum field)f, q->filter);
@@ -366,8 +370,9 @@ static int64_t filtered(const struct archive_query *q, struct part *p, uint32_t 
 	bool damaged;
 
 	if (pass)
-		return take_passing(pass, part_codes(p, (enum field)f, &list, &n_list,
-						     &damaged) + at, n, bits);
+		return take_passing(
+		    pass, part_codes(p, (enum field)f, &list, &n_list, &damaged) + at, n,
+		    bits);
 	if (!filter_is_all(q->filter) && !part_load(p, filter_columns(q->filter)))
 		return -1;
 	return filter_run(q->filter, part_block(p, at, n), bits);
@@ -378,11 +383,13 @@ bool scan_select(const struct archive_query *q, struct part *p, bool inside,
 {
 	s->count = 0;
 	for (uint32_t at = 0, i = 0; at < part_rows(p); at += BLOCK_ROWS, i++) {
-		uint32_t n = part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
+		uint32_t n =
+		    part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
 		int64_t count = filtered(q, p, at, n, s->bits[i]);
 
 		if (count > 0 && !inside) {
-			if (!part_load(p, UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms))
+			if (!part_load(p, UINT64_C(1) << F_start_ms | UINT64_C(1)
+									  << F_end_ms))
 				return false;
 			count = overlap(part_block(p, at, n), q->from_ms, q->to_ms,
 					s->bits[i]);
@@ -413,7 +420,8 @@ struct rows {
 	void *arg;
 };
 
-static bool rows_of(void *arg, unsigned worker, struct part *p, bool inside, bool *damaged)
+static bool rows_of(void *arg, unsigned worker, struct part *p, bool inside,
+		    bool *damaged)
 {
 	const struct rows *r = arg;
 	const struct block *b;
@@ -432,8 +440,10 @@ static bool rows_of(void *arg, unsigned worker, struct part *p, bool inside, boo
 		return !b || r->fn(r->arg, worker, b, s.bits[0]);
 	}
 	*damaged = !part_load(p, r->q->columns);
-	for (uint32_t at = 0, i = 0; !*damaged && at < part_rows(p); at += BLOCK_ROWS, i++) {
-		uint32_t n = part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
+	for (uint32_t at = 0, i = 0; !*damaged && at < part_rows(p);
+	     at += BLOCK_ROWS, i++) {
+		uint32_t n =
+		    part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
 		uint64_t any = 0;
 
 		for (uint32_t w = 0; w < FILTER_WORDS; w++)

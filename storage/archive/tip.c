@@ -27,7 +27,8 @@ static bool fail(struct tip *t, struct err *err, const char *what)
 
 	t->error = errno;
 	dir_path("", t->file_s, path);
-	return err_set(err, "%s of the archive: %s: %s", path + 1, what, strerror(t->error));
+	return err_set(err, "%s of the archive: %s: %s", path + 1, what,
+		       strerror(t->error));
 }
 
 static bool put(struct tip *t, const struct iovec *v, int n, size_t len, struct err *err)
@@ -44,13 +45,14 @@ static bool put(struct tip *t, const struct iovec *v, int n, size_t len, struct 
 	return false;
 }
 
-bool tip_append(struct tip *t, enum frame_type type, uint32_t rows, const struct out *head,
-		 const struct out *body, struct err *err)
+bool tip_append(struct tip *t, enum frame_type type, uint32_t rows,
+		const struct out *head, const struct out *body, struct err *err)
 {
 	struct frame f = { .type = type, .rows = rows, .ordinal = t->ordinal };
 	uint32_t body_len = body ? (uint32_t)body->len : 0;
 	uint8_t header[FRAME_HEADER];
-	struct iovec v[3] = { { header, sizeof(header) }, { head->p, head->len },
+	struct iovec v[3] = { { header, sizeof(header) },
+			      { head->p, head->len },
 			      { body ? body->p : NULL, body_len } };
 
 	frame_seal(&f, head, body_len, header);
@@ -118,7 +120,7 @@ static enum tip_got walk(struct tip *t, uint64_t size)
 }
 
 enum tip_got tip_open(struct tip *t, const char *directory, int64_t file_s, bool make,
-			struct err *err)
+		      struct err *err)
 {
 	char path[DIR_PATH];
 	struct stat st;

@@ -145,7 +145,8 @@ bool archive_verify(const char *directory, archive_verify_f *tell, void *arg,
 
 	*out = (struct archive_result){ 0 };
 	if (!dir_scan(directory, 0, INT64_MAX, &files))
-		return err_set(err, "archive directory %s: %s", directory, strerror(errno));
+		return err_set(err, "archive directory %s: %s", directory,
+			       strerror(errno));
 	if (files.n)
 		out->oldest_ms = files.at[0].file_s * 1000;
 	v.part = part_new();

@@ -29,13 +29,14 @@
 #include <sys/statvfs.h>
 
 enum {
-	QUEUE_BLOCKS = 96,       /* of about 450 KB: 43 MB */
-	FLUSH_MS = 8500,         /* and a tick a second: 10 s are not passed */
+	QUEUE_BLOCKS = 96, /* of about 450 KB: 43 MB */
+	FLUSH_MS = 8500,   /* and a tick a second: 10 s are not passed */
 	SYNC_MS = 30000,
 	RETRY_MS = 5000,
 	EXPIRE_MS = 30000,
-	STEP_MS = 3600 * 1000,   /* a clock that jumps further deletes nothing for as long */
-	RECOVER = 16,            /* newest files looked at for a missing end */
+	STEP_MS =
+	    3600 * 1000, /* a clock that jumps further deletes nothing for as long */
+	RECOVER = 16,	 /* newest files looked at for a missing end */
 	TRIES = 4096,
 };
 static const uint64_t min_free = 256 * 1000 * 1000;
@@ -67,9 +68,9 @@ struct archive {
 	struct tip tip;
 	struct gather *gather;
 	struct naming *naming;
-	int64_t names_ordinal;    /* in the tip */
-	int64_t gather_s;         /* file of the gathered rows */
-	int64_t oldest_ms;        /* when the first of them came */
+	int64_t names_ordinal; /* in the tip */
+	int64_t gather_s;      /* file of the gathered rows */
+	int64_t oldest_ms;     /* when the first of them came */
 	struct out head, body;
 	struct archive_position position;
 	int64_t retry_ms, sync_ms, expire_ms, seen_ms, hold_ms;
@@ -124,8 +125,8 @@ static void remove_oldest(struct archive *a)
 	struct dir_entry *e = a->closed.at;
 
 	if (!dir_remove(a->directory, e->file_s))
-		log_seldom("archive-remove", 3600, "archive: cannot remove an old file: %s",
-			   strerror(errno));
+		log_seldom("archive-remove", 3600,
+			   "archive: cannot remove an old file: %s", strerror(errno));
 	a->closed_octets -= e->octets;
 	memmove(e, e + 1, --a->closed.n * sizeof(*e));
 }
@@ -251,7 +252,7 @@ static bool write_out(struct archive *a, struct err *err)
 	a->head.len = a->body.len = 0;
 	gather_write(a->gather, a->names_ordinal, &a->head, &a->body, &t);
 	if (!tip_append(&a->tip, FRAME_FLOWS, gather_rows(a->gather), &a->head, &a->body,
-			 err))
+			err))
 		return false;
 	totals_add(&a->tip.totals, &t);
 	a->position = (struct archive_position){ a->tip.file_s, a->tip.size };
@@ -312,8 +313,8 @@ static void drop(struct archive *a, const struct block *b)
 static void on_block(struct archive *a, const struct block *b, int64_t now_ms)
 {
 	int64_t file_s = file_for(a, now_ms);
-	bool other = a->tip.fd >= 0 ? a->tip.file_s != file_s :
-				       gather_rows(a->gather) && a->gather_s != file_s;
+	bool other = a->tip.fd >= 0 ? a->tip.file_s != file_s
+				    : gather_rows(a->gather) && a->gather_s != file_s;
 
 	if (!b->n)
 		return;
@@ -358,7 +359,8 @@ static bool passed(int64_t *since_ms, int64_t now_ms, int64_t span_ms)
 
 static void on_tick(struct archive *a, int64_t now_ms)
 {
-	if (a->seen_ms && (now_ms > a->seen_ms + STEP_MS || now_ms < a->seen_ms - STEP_MS))
+	if (a->seen_ms &&
+	    (now_ms > a->seen_ms + STEP_MS || now_ms < a->seen_ms - STEP_MS))
 		a->hold_ms = now_ms + STEP_MS;
 	a->seen_ms = now_ms;
 	if (a->tip.fd >= 0 && a->tip.file_s != file_for(a, now_ms))
@@ -482,7 +484,8 @@ static void recover(struct archive *a)
 	if (!l->n)
 		return;
 	for (size_t i = l->n > RECOVER ? l->n - RECOVER : 0; i + 1 < l->n; i++) {
-		if (tip_open(&t, a->directory, l->at[i].file_s, false, &err) != TIP_OPEN ||
+		if (tip_open(&t, a->directory, l->at[i].file_s, false, &err) !=
+			TIP_OPEN ||
 		    tip_close(&t, &err))
 			continue;
 		log_warn("%s", err.msg);

@@ -82,8 +82,8 @@ static struct addr addr4(uint32_t host)
 
 static void make_row(struct block *b, uint32_t r, int64_t received_ms)
 {
-	static const uint16_t ports[] = { 443, 443, 443, 443, 80, 80, 53, 22, 25, 993, 3128,
-					  123 };
+	static const uint16_t ports[] = { 443, 443, 443, 443, 80,   80,
+					  53,  22,  25,	 993, 3128, 123 };
 	uint32_t inside = 0x0a00000a + zipf(), outside = 0xc6120000 + zipf() * 7;
 	uint16_t service = ports[rnd() % 12], eph = (uint16_t)(1024 + rnd() % 64000);
 	bool down = unit() < 0.7;
@@ -113,9 +113,11 @@ static void make_row(struct block *b, uint32_t r, int64_t received_ms)
 static void use_columns(struct block *b)
 {
 	static const enum field used[] = {
-		F_start_ms, F_end_ms, F_received_ms, F_bytes, F_packets, F_exporter, F_via,
-		F_src, F_dst, F_src_port, F_dst_port, F_proto, F_tcp_flags, F_in_if, F_out_if,
-		F_src_as, F_dst_as, F_src_mask, F_dst_mask };
+		F_start_ms, F_end_ms, F_received_ms, F_bytes,	F_packets,
+		F_exporter, F_via,    F_src,	     F_dst,	F_src_port,
+		F_dst_port, F_proto,  F_tcp_flags,   F_in_if,	F_out_if,
+		F_src_as,   F_dst_as, F_src_mask,    F_dst_mask
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(used); i++)
 		block_use(b, used[i]);
@@ -190,7 +192,8 @@ static struct block *make_block(const struct names *names, uint64_t *made, uint6
 /* A quarter of a million flows a second: a collector that loses none is not hurried. */
 static void feed(uint64_t flows, uint16_t port)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port),
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	uint64_t made = 0, began = clock_mono_ns();
@@ -236,8 +239,11 @@ static void fill(const char *directory, uint64_t flows)
 	struct names *names = names_new(16);
 	struct addr router = addr4(0xc0000201);
 	sem_t ready;
-	struct archive_opts o = { .directory = directory, .names = names, .arg = &ready,
-				  .queue_blocks = BATCH, .mark_done = mark_done };
+	struct archive_opts o = { .directory = directory,
+				  .names = names,
+				  .arg = &ready,
+				  .queue_blocks = BATCH,
+				  .mark_done = mark_done };
 	struct err err = { "" };
 	struct archive *a;
 	struct archive_stats st;
@@ -278,10 +284,14 @@ static void fill(const char *directory, uint64_t flows)
 	sem_destroy(&ready);
 }
 
-static void ask(const char *directory, const char *what, const char *keys, const char *filter)
+static void ask(const char *directory, const char *what, const char *keys,
+		const char *filter)
 {
-	struct top_query q = { .directory = directory, .from_ms = 0, .to_ms = INT64_MAX,
-			       .n = 10, .memory = 256 << 20 };
+	struct top_query q = { .directory = directory,
+			       .from_ms = 0,
+			       .to_ms = INT64_MAX,
+			       .n = 10,
+			       .memory = 256 << 20 };
 	struct top_result r;
 	struct err err = { "" };
 	uint64_t best = UINT64_MAX;

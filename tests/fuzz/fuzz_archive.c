@@ -67,7 +67,8 @@ static void mend(uint8_t *p, size_t len)
 			columns_read(&r, &c);
 		}
 		if (f.type == FRAME_FLOWS)
-			mend_sections(head.p, head.len, head.p + head.len, f.body_len, &c);
+			mend_sections(head.p, head.len, head.p + head.len, f.body_len,
+				      &c);
 		frame_seal(&f, &head, f.body_len, p);
 		p += frame_octets(&f);
 		len -= frame_octets(&f);
@@ -105,10 +106,16 @@ static void save(const char *path, const uint8_t *p, size_t len)
 
 static void read_it(const char *dir)
 {
-	struct archive_query q = { .directory = dir, .from_ms = INT64_MIN,
-				   .to_ms = INT64_MAX, .columns = ~UINT64_C(0), .threads = 1 };
-	struct top_query t = { .directory = dir, .from_ms = INT64_C(1795430000000),
-			       .to_ms = INT64_C(1795430110000), .threads = 1, .n = 3 };
+	struct archive_query q = { .directory = dir,
+				   .from_ms = INT64_MIN,
+				   .to_ms = INT64_MAX,
+				   .columns = ~UINT64_C(0),
+				   .threads = 1 };
+	struct top_query t = { .directory = dir,
+			       .from_ms = INT64_C(1795430000000),
+			       .to_ms = INT64_C(1795430110000),
+			       .threads = 1,
+			       .n = 3 };
 	struct archive_result res;
 	struct top_result top;
 	struct err err;

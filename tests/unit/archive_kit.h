@@ -59,18 +59,21 @@ static inline struct names *kit_names(unsigned exporters)
 
 static inline void kit_addr(struct addr *a, uint64_t v)
 {
-	*a = addr_of4((uint8_t[]){ 10, (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v });
+	*a = addr_of4(
+	    (uint8_t[]){ 10, (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v });
 }
 
 /* n rows as a router sends them, ended and received around at_ms. */
-static inline struct block *kit_block(const struct names *names, uint32_t n, int64_t at_ms,
-				      uint64_t *seed)
+static inline struct block *kit_block(const struct names *names, uint32_t n,
+				      int64_t at_ms, uint64_t *seed)
 {
 	static const uint16_t ports[] = { 443, 443, 80, 53, 22 };
-	static const enum field used[] = { F_start_ms, F_end_ms, F_received_ms, F_bytes,
-					   F_packets, F_exporter, F_via, F_src, F_dst,
-					   F_src_port, F_dst_port, F_proto, F_tcp_flags, F_in_if,
-					   F_out_if, F_src_as, F_dst_as, F_src_mask, F_dst_mask };
+	static const enum field used[] = {
+		F_start_ms, F_end_ms, F_received_ms, F_bytes,	F_packets,
+		F_exporter, F_via,    F_src,	     F_dst,	F_src_port,
+		F_dst_port, F_proto,  F_tcp_flags,   F_in_if,	F_out_if,
+		F_src_as,   F_dst_as, F_src_mask,    F_dst_mask
+	};
 	struct block *b = block_new(names);
 
 	for (size_t i = 0; i < ARRAY_LEN(used); i++)
@@ -105,11 +108,11 @@ static inline struct block *kit_block(const struct names *names, uint32_t n, int
 }
 
 /* Numbers that no exporter sends, in every column, or in those of `columns`. */
-static inline struct block *kit_wild(const struct names *names, uint32_t n, uint64_t columns,
-				     uint64_t *seed)
+static inline struct block *kit_wild(const struct names *names, uint32_t n,
+				     uint64_t columns, uint64_t *seed)
 {
-	static const char *const words[] = { "", "a", "http://example.org/x?y=z", "\xff\x01",
-					     "edge of the world" };
+	static const char *const words[] = { "", "a", "http://example.org/x?y=z",
+					     "\xff\x01", "edge of the world" };
 	struct block *b = block_new(names);
 
 	for (int f = 0; f < FIELD_COUNT; f++) {
@@ -127,8 +130,12 @@ static inline struct block *kit_wild(const struct names *names, uint32_t n, uint
 				*(uint32_t *)cell = block_text(b, s, strlen(s));
 				continue;
 			}
-			v = way == 0 ? v : way == 1 ? v % 7 : way == 2 ? v % 1000 :
-			    way == 3 ? (v % 3 ? 443 : v & 0xffff) : way == 4 ? 5 : 0 - v % 3;
+			v = way == 0   ? v
+			    : way == 1 ? v % 7
+			    : way == 2 ? v % 1000
+			    : way == 3 ? (v % 3 ? 443 : v & 0xffff)
+			    : way == 4 ? 5
+				       : 0 - v % 3;
 			if (field_info[f].kind == KIND_ADDR) {
 				uint64_t w = way ? v : kit_rnd(seed);
 
@@ -158,8 +165,11 @@ static inline void kit_mark_done(void *arg, struct alert *a)
 static inline struct archive *kit_start(const char *dir, const struct names *names,
 					struct archive_position *marked)
 {
-	struct archive_opts o = { .directory = dir, .names = names, .queue_blocks = 100000,
-				  .mark_done = kit_mark_done, .arg = marked };
+	struct archive_opts o = { .directory = dir,
+				  .names = names,
+				  .queue_blocks = 100000,
+				  .mark_done = kit_mark_done,
+				  .arg = marked };
 	struct err err = { "" };
 	struct archive *a = archive_start(&o, &err);
 

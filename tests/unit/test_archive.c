@@ -18,11 +18,12 @@ static bool same_row(const struct block *x, uint32_t i, const struct block *y, u
 		const void *a = block_cell(x, (enum field)f, i), *b;
 
 		b = block_cell(y, (enum field)f, j);
-		if (field_info[f].kind == KIND_TEXT ?
-			    strcmp(block_text_at(x, *(const uint32_t *)a),
-				   block_text_at(y, *(const uint32_t *)b)) :
-			    memcmp(a, b, field_info[f].width)) {
-			print_error("column %s of row %u, %u\n", field_info[f].name, i, j);
+		if (field_info[f].kind == KIND_TEXT
+			? strcmp(block_text_at(x, *(const uint32_t *)a),
+				 block_text_at(y, *(const uint32_t *)b))
+			: memcmp(a, b, field_info[f].width)) {
+			print_error("column %s of row %u, %u\n", field_info[f].name, i,
+				    j);
 			return false;
 		}
 	}
@@ -53,9 +54,12 @@ static bool compare_rows(void *arg, unsigned worker, const struct block *b,
 static struct archive_result read_with(const char *dir, const struct names *names,
 				       archive_rows_f *fn, void *arg)
 {
-	struct archive_query q = { .directory = dir, .from_ms = INT64_MIN,
-				   .to_ms = INT64_MAX, .columns = ~UINT64_C(0),
-				   .names = names, .threads = 1 };
+	struct archive_query q = { .directory = dir,
+				   .from_ms = INT64_MIN,
+				   .to_ms = INT64_MAX,
+				   .columns = ~UINT64_C(0),
+				   .names = names,
+				   .threads = 1 };
 	struct archive_result res;
 	struct err err = { "" };
 
@@ -68,7 +72,8 @@ static struct archive_result read_all(const char *dir, archive_rows_f *fn, void 
 	return read_with(dir, NULL, fn, arg);
 }
 
-static bool count_rows(void *arg, unsigned worker, const struct block *b, const uint64_t *bits)
+static bool count_rows(void *arg, unsigned worker, const struct block *b,
+		       const uint64_t *bits)
 {
 	(void)worker;
 	for (uint32_t w = 0; w * 64 < b->n; w++)
@@ -100,7 +105,8 @@ static void flows_of_a_router_come_back_as_they_were(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(b); i++)
-		b[i] = kit_block(names, i % 3 ? BLOCK_ROWS : 77, kit_t0 + (int64_t)i, &seed);
+		b[i] =
+		    kit_block(names, i % 3 ? BLOCK_ROWS : 77, kit_t0 + (int64_t)i, &seed);
 	round_trip(names, b, ARRAY_LEN(b));
 	for (size_t i = 0; i < ARRAY_LEN(b); i++)
 		block_unref(&b[i]);
@@ -119,7 +125,8 @@ static void absurd_values_in_every_column_come_back(void **state)
 		uint32_t n = rows[round % ARRAY_LEN(rows)];
 		struct block *b[3] = { kit_wild(names, n, round % 2 ? all : some, &seed),
 				       kit_wild(names, 3, kit_rnd(&seed), &seed),
-				       kit_wild(names, n, round % 3 ? some : all, &seed) };
+				       kit_wild(names, n, round % 3 ? some : all,
+						&seed) };
 
 		round_trip(names, b, 3);
 		for (size_t i = 0; i < 3; i++)
@@ -149,7 +156,8 @@ static void sixty_five_thousand_random_sources_come_back(void **state)
 	names_free(&names);
 }
 
-static bool check_names(void *arg, unsigned worker, const struct block *b, const uint64_t *bits)
+static bool check_names(void *arg, unsigned worker, const struct block *b,
+			const uint64_t *bits)
 {
 	const struct exporter *e = names_exporter_at(b->names, b->exporter[0]);
 	struct interface i;
@@ -189,8 +197,10 @@ static void only_columns_that_were_asked_for_are_there(void **state)
 	uint64_t seed = 5, rows = 0;
 	struct block *b = kit_block(names, 1000, kit_t0, &seed);
 	char *dir = kit_dir();
-	struct archive_query q = { .directory = dir, .from_ms = kit_t0 - 3600000,
-				   .to_ms = kit_t0 + 3600000, .threads = 2,
+	struct archive_query q = { .directory = dir,
+				   .from_ms = kit_t0 - 3600000,
+				   .to_ms = kit_t0 + 3600000,
+				   .threads = 2,
 				   .columns = UINT64_C(1) << F_bytes };
 	struct archive_result res;
 	struct err err;
@@ -213,8 +223,9 @@ static void rows_that_do_not_overlap_the_time_asked_for_are_left_out(void **stat
 		int64_t start, end, from, to;
 		bool in;
 	} rows[] = {
-		{ 0, 10, 0, 10, true },   { 0, 10, 10, 20, false }, { 0, 10, 9, 20, true },
-		{ 5, 5, 5, 6, true },     { 5, 5, 4, 5, false },    { 0, 100, 40, 50, true },
+		{ 0, 10, 0, 10, true },	  { 0, 10, 10, 20, false },
+		{ 0, 10, 9, 20, true },	  { 5, 5, 5, 6, true },
+		{ 5, 5, 4, 5, false },	  { 0, 100, 40, 50, true },
 		{ 10, 20, 0, 10, false }, { 10, 20, 0, 11, true },
 	};
 	struct names *names = kit_names(1);
@@ -277,7 +288,8 @@ static void a_position_gives_the_same_rows_whatever_comes_later(void **state)
 	struct archive_position at = { 0 };
 	struct archive *a = kit_start(dir, names, &at);
 	uint64_t seed = 8, rows = 0;
-	struct archive_query q = { .directory = dir, .from_ms = kit_t0 - 3600000,
+	struct archive_query q = { .directory = dir,
+				   .from_ms = kit_t0 - 3600000,
 				   .to_ms = kit_t0 + 3600000 };
 	struct archive_result res;
 	struct err err;
@@ -330,7 +342,9 @@ static void old_files_go_by_age_and_by_size(void **state)
 {
 	struct names *names = kit_names(1);
 	char *dir = kit_dir();
-	struct archive_opts o = { .directory = dir, .names = names, .keep_ms = 2 * BIN_MS,
+	struct archive_opts o = { .directory = dir,
+				  .names = names,
+				  .keep_ms = 2 * BIN_MS,
 				  .mark_done = kit_mark_done };
 	struct archive_stats st;
 	struct archive *a;
@@ -341,7 +355,8 @@ static void old_files_go_by_age_and_by_size(void **state)
 	a = archive_start(&o, &err);
 	assert_non_null(a);
 	for (int i = 0; i < 10; i++)
-		archive_block(a, kit_block(names, 10, kit_t0, &seed), kit_t0 + i * BIN_MS);
+		archive_block(a, kit_block(names, 10, kit_t0, &seed),
+			      kit_t0 + i * BIN_MS);
 	archive_tick(a, kit_t0 + 9 * BIN_MS + 31000);
 	archive_stop(&a);
 	/* The open one, two that are kept, and one whose end is not two bins ago. */
@@ -366,7 +381,8 @@ int main(void)
 		cmocka_unit_test(sixty_five_thousand_random_sources_come_back),
 		cmocka_unit_test(the_file_tells_exporters_and_interfaces_by_name),
 		cmocka_unit_test(only_columns_that_were_asked_for_are_there),
-		cmocka_unit_test(rows_that_do_not_overlap_the_time_asked_for_are_left_out),
+		cmocka_unit_test(
+		    rows_that_do_not_overlap_the_time_asked_for_are_left_out),
 		cmocka_unit_test(rotation_loses_nothing_and_files_are_named_by_time),
 		cmocka_unit_test(a_position_gives_the_same_rows_whatever_comes_later),
 		cmocka_unit_test(a_clock_that_steps_back_overwrites_nothing),

@@ -5,6 +5,7 @@
 #include "archive_kit.h"
 
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <signal.h>
 
 /* Every row that is read must be one of those that were written. */
@@ -20,20 +21,26 @@ static bool is_known(const struct known *k, const struct block *b, uint32_t r)
 		for (uint32_t j = 0; j < k->blocks[i]->n; j++) {
 			const struct block *w = k->blocks[i];
 
-			if (b->bytes[r] == w->bytes[j] && addr_eq(&b->src[r], &w->src[j]) &&
+			if (b->bytes[r] == w->bytes[j] &&
+			    addr_eq(&b->src[r], &w->src[j]) &&
 			    addr_eq(&b->dst[r], &w->dst[j]) &&
 			    b->src_port[r] == w->src_port[j] &&
-			    b->dst_port[r] == w->dst_port[j] && b->proto[r] == w->proto[j] &&
-			    b->packets[r] == w->packets[j] && b->in_if[r] == w->in_if[j] &&
-			    b->start_ms[r] == w->start_ms[j] && b->end_ms[r] == w->end_ms[j] &&
-			    b->src_as[r] == w->src_as[j] && b->dst_as[r] == w->dst_as[j] &&
+			    b->dst_port[r] == w->dst_port[j] &&
+			    b->proto[r] == w->proto[j] &&
+			    b->packets[r] == w->packets[j] &&
+			    b->in_if[r] == w->in_if[j] &&
+			    b->start_ms[r] == w->start_ms[j] &&
+			    b->end_ms[r] == w->end_ms[j] &&
+			    b->src_as[r] == w->src_as[j] &&
+			    b->dst_as[r] == w->dst_as[j] &&
 			    b->exporter[r] == w->exporter[j])
 				return true;
 		}
 	return false;
 }
 
-static bool check_rows(void *arg, unsigned worker, const struct block *b, const uint64_t *bits)
+static bool check_rows(void *arg, unsigned worker, const struct block *b,
+		       const uint64_t *bits)
 {
 	struct known *k = arg;
 
@@ -50,9 +57,12 @@ static bool check_rows(void *arg, unsigned worker, const struct block *b, const 
 static struct archive_result read_all(const char *dir, const struct names *names,
 				      struct known *k)
 {
-	struct archive_query q = { .directory = dir, .from_ms = INT64_MIN,
-				   .to_ms = INT64_MAX, .columns = ~UINT64_C(0),
-				   .names = names, .threads = 1 };
+	struct archive_query q = { .directory = dir,
+				   .from_ms = INT64_MIN,
+				   .to_ms = INT64_MAX,
+				   .columns = ~UINT64_C(0),
+				   .names = names,
+				   .threads = 1 };
 	struct archive_result res;
 	struct err err;
 
@@ -240,8 +250,11 @@ static void without_room_alerts_pass_and_no_file_is_torn(void **state)
 	struct names *names = kit_names(2);
 	char *dir = kit_dir();
 	struct marks marks = { 0, 0 };
-	struct archive_opts o = { .directory = dir, .names = names, .arg = &marks,
-				  .queue_blocks = 1000, .mark_done = count_mark };
+	struct archive_opts o = { .directory = dir,
+				  .names = names,
+				  .arg = &marks,
+				  .queue_blocks = 1000,
+				  .mark_done = count_mark };
 	struct rlimit old, small;
 	struct archive_stats st;
 	struct archive_result res;
@@ -285,8 +298,11 @@ static void a_full_queue_drops_blocks_and_counts_them_never_marks(void **state)
 	struct names *names = kit_names(1);
 	char *dir = kit_dir();
 	struct marks marks = { 0, 0 };
-	struct archive_opts o = { .directory = dir, .names = names, .arg = &marks,
-				  .queue_blocks = 1, .mark_done = count_mark };
+	struct archive_opts o = { .directory = dir,
+				  .names = names,
+				  .arg = &marks,
+				  .queue_blocks = 1,
+				  .mark_done = count_mark };
 	struct archive_stats st;
 	uint64_t seed = 5, sent = 0;
 	struct archive *a;
@@ -311,15 +327,60 @@ static void a_full_queue_drops_blocks_and_counts_them_never_marks(void **state)
 	kit_rm(dir);
 }
 
+/* Writes without a pause until it is killed. */
+static void write_for_ever(const char *dir, int64_t ms, uint64_t seed)
+{
+	struct names *names = kit_names(2);
+	struct archive *a = kit_start(dir, names, NULL);
+	struct block *b = kit_block(names, 500, ms, &seed);
+
+	for (;; ms += 3000) {
+		archive_block(a, block_ref(b), ms);
+		archive_tick(a, ms);
+		usleep(100);
+	}
+}
+
+static void killed_at_any_moment_all_that_was_written_is_whole(void **state)
+{
+	char *dir = kit_dir();
+	struct names *names = kit_names(1);
+	struct block *b;
+	uint64_t seed = 6;
+	struct archive_result res;
+	struct err err;
+
+	(void)state;
+	for (int i = 0; i < 25; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			write_for_ever(dir, kit_t0 + i * BIN_MS / 3, seed);
+		usleep((useconds_t)(kit_rnd(&seed) % 40000));
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+	}
+	/* One more start mends what the last one left. */
+	b = kit_block(names, 1, kit_t0, &seed);
+	kit_write(dir, names, &b, 1, kit_t0 + 1000 * BIN_MS);
+	assert_true(archive_verify(dir, NULL, NULL, &res, &err));
+	assert_true(res.blocks > 0);
+	block_unref(&b);
+	names_free(&names);
+	kit_rm(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_archive_is_verified_as_whole),
-		cmocka_unit_test(any_flipped_octet_is_noticed_and_costs_its_block_at_most),
+		cmocka_unit_test(
+		    any_flipped_octet_is_noticed_and_costs_its_block_at_most),
 		cmocka_unit_test(any_truncation_is_noticed),
 		cmocka_unit_test(an_open_file_goes_on_after_its_last_whole_block),
 		cmocka_unit_test(a_crashed_file_gets_its_end_at_the_next_start),
 		cmocka_unit_test(without_room_alerts_pass_and_no_file_is_torn),
+		cmocka_unit_test(killed_at_any_moment_all_that_was_written_is_whole),
 		cmocka_unit_test(a_full_queue_drops_blocks_and_counts_them_never_marks),
 	};
 

@@ -44,8 +44,8 @@ static int set_up(void **state)
 			b->flows[r] = r % 13 == 0 ? 3 : 0;
 			b->counts[r] = r % 5 == 0 ? COUNT_IN : 0;
 			if (r % 3)
-				b->app_name[r] = block_text(b, r % 3 == 1 ? "web" : "mail",
-							    r % 3 == 1 ? 3 : 4);
+				b->app_name[r] = block_text(
+				    b, r % 3 == 1 ? "web" : "mail", r % 3 == 1 ? 3 : 4);
 		}
 		fx.blocks[i] = b;
 		archive_block(a, block_ref(b), at);
@@ -71,7 +71,8 @@ struct seen {
 	struct sums sums;
 };
 
-static uint64_t share(uint64_t total, int64_t start, int64_t end, int64_t from, int64_t to)
+static uint64_t share(uint64_t total, int64_t start, int64_t end, int64_t from,
+		      int64_t to)
 {
 	return share_upto(total, start, end, to) - share_upto(total, start, end, from);
 }
@@ -159,11 +160,13 @@ static void check(const struct top_query *q)
 		for (size_t j = 0; j < n; j++) {
 			above += by_order(&seen[j].sums, q->order) >
 				 by_order(&res.rows[i].sums, q->order);
-			if (!memcmp(&seen[j].key, &res.rows[i].key[0], sizeof(struct key)))
+			if (!memcmp(&seen[j].key, &res.rows[i].key[0],
+				    sizeof(struct key)))
 				at = j;
 		}
 		assert_true(at < n);
-		assert_memory_equal(&seen[at].sums, &res.rows[i].sums, sizeof(struct sums));
+		assert_memory_equal(&seen[at].sums, &res.rows[i].sums,
+				    sizeof(struct sums));
 		assert_true(above <= i);
 	}
 	top_free(&res);
@@ -172,9 +175,12 @@ static void check(const struct top_query *q)
 
 static struct top_query plain(void)
 {
-	return (struct top_query){ .directory = fx.dir, .from_ms = kit_t0 - 3600000,
-				   .to_ms = kit_t0 + 3600000, .names = fx.names,
-				   .n_keys = 1, .n = 10 };
+	return (struct top_query){ .directory = fx.dir,
+				   .from_ms = kit_t0 - 3600000,
+				   .to_ms = kit_t0 + 3600000,
+				   .names = fx.names,
+				   .n_keys = 1,
+				   .n = 10 };
 }
 
 static void every_key_and_order_is_what_the_rows_add_up_to(void **state)
@@ -234,7 +240,8 @@ static void parts_of_time_count_by_share_or_wholly(void **state)
 
 static void a_filter_and_a_series_narrow_it_down(void **state)
 {
-	static const char *const filters[] = { "", "proto tcp", "src net 10.0.0.0/24 or port 53",
+	static const char *const filters[] = { "", "proto tcp",
+					       "src net 10.0.0.0/24 or port 53",
 					       "in if 2", "src host 203.0.113.1" };
 	struct key host = { { 0 } }, wan = { { 0 } };
 	struct err err;
