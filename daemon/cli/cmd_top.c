@@ -25,6 +25,7 @@ struct top {
 	struct query q;
 	const char *by, *sort;
 	uint64_t n;
+	bool both_ways;
 	enum top_order order;
 };
 
@@ -228,7 +229,7 @@ static int list(struct top *t, const char *by, bool first)
 				.only = q->only ? &q->key : NULL,
 				.only_by = q->only ? q->alert->by : BY_NONE,
 				.order = t->order, .n = (unsigned)t->n, .whole = q->whole,
-				.as_of = q->position,
+				.both_ways = t->both_ways, .as_of = q->position,
 				.memory = cli_config(t->c)->memory };
 	struct top_result r = { 0 };
 	struct err err = { "" };
@@ -238,8 +239,9 @@ static int list(struct top *t, const char *by, bool first)
 	if (!tq.n_keys)
 		return cli_usage(t->c, "--by: %s", err.msg);
 	if (!top_run(&tq, &r, &err)) {
+		code = r.passes ? EX_UNAVAILABLE : EX_USAGE; /* before anything was read */
 		top_free(&r);
-		return cli_fail(EX_UNAVAILABLE, "%s", err.msg);
+		return cli_fail(code, "%s", err.msg);
 	}
 	code = print(t, &tq, &r, first);
 	if (first)
@@ -290,7 +292,7 @@ static int run(struct top *t)
 		if (code)
 			return code;
 	}
-	if (t->by || t->q.as_of)
+	if (t->by || t->q.as_of || t->both_ways)
 		return list(t, t->by ? t->by : "flow", true);
 	code = list(t, "host", true);
 	return code || !people ? code : list(t, "flow", false);
@@ -304,6 +306,8 @@ int cmd_top(struct cli *c, int argc, char **argv)
 		{ "by", 0, ARG_TEXT, "KEYS", "host, src, dst, flow, port, as, interface, \"src,"
 		  "dst,dst-port\" or any column of flows", &t.by },
 		{ "rows", 'n', ARG_COUNT, "ROWS", "how many (10)", &t.n },
+		{ "bidirectional", 0, ARG_FLAG, NULL, "both directions of a conversation are one "
+		  "row", &t.both_ways },
 		{ "sort", 0, ARG_TEXT, "MEASURE", "bytes (as it is), packets, flows or rate",
 		  &t.sort },
 		{ 0 },

@@ -200,15 +200,18 @@ static bool read_lots(struct top *t, struct err *err)
 	return true;
 }
 
-static void set_up(struct top *t)
+/* False + err: such keys cannot be; to be torn down all the same. */
+static bool set_up(struct top *t, struct err *err)
 {
 	const struct top_query *q = t->q;
 	uint64_t need =
 	    UINT64_C(1) << F_bytes | UINT64_C(1) << F_packets | UINT64_C(1) << F_flows;
-	bool coded = false;
+	bool coded = false, ok = true;
 
 	top_texts_init(&t->texts);
 	top_shape_init(&t->shape, q->keys, q->n_keys, &t->texts);
+	if (q->both_ways)
+		ok = top_shape_both_ways(&t->shape, err);
 	t->counted_by = q->only ? q->only_by : BY_NONE;
 	for (unsigned i = 0; i < q->n_keys; i++)
 		if (!q->keys[i].is_field && q->keys[i].by == BY_INTERFACE)
@@ -248,6 +251,7 @@ static void set_up(struct top *t)
 	}
 	t->best = xcalloc((size_t)q->n + 1, t->shape.size);
 	t->best_sums = xcalloc((size_t)q->n + 1, sizeof(*t->best_sums));
+	return ok;
 }
 
 static void tear_down(struct top *t)
@@ -276,8 +280,8 @@ bool top_run(const struct top_query *q, struct top_result *out, struct err *err)
 	*out = (struct top_result){ .sampling = 1 };
 	if (q->n > TOP_MAX || q->n_keys > TOP_KEYS)
 		return err_set(err, "at most %d rows and %d keys", TOP_MAX, TOP_KEYS);
-	set_up(&t);
-	while ((ok = read_lots(&t, err)) && t.full && t.lots < LOTS_MAX)
+	ok = set_up(&t, err);
+	while (ok && (ok = read_lots(&t, err)) && t.full && t.lots < LOTS_MAX)
 		t.lots *= LOTS_STEP;
 	if (ok && t.full)
 		ok = err_set(err, "not enough memory for these keys");

@@ -39,6 +39,9 @@ struct top_query {
 	enum top_order order;
 	unsigned n;                      /* rows wanted, at most TOP_MAX */
 	bool whole;                      /* flows count wholly, else by their share (D1) */
+	bool both_ways;                  /* a conversation's two directions are one row: keys
+					    must have both of its ends. With ports the
+					    larger one comes first, as clients do */
 	struct archive_position as_of;   /* file_s 0: now */
 	unsigned threads;                /* 0: one for each processor */
 	uint64_t memory;                 /* octets; 0: 64 MB. Beyond it the archive is read

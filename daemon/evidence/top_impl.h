@@ -30,10 +30,14 @@ struct top_shape {
 	unsigned size;     /* of all; at least 1 */
 	uint64_t columns;  /* that are needed */
 	struct top_texts *texts;
+	bool both_ways, ports; /* turn rows so that one end comes first; ports tell which */
 };
 
 void top_shape_init(struct top_shape *s, const struct top_key *keys, unsigned n,
 		    struct top_texts *texts);
+/* From now on both directions of a conversation give the same keys; false: an end of it
+ * is not among them. */
+bool top_shape_both_ways(struct top_shape *s, struct err *err);
 uint64_t top_by_columns(enum by by);
 /* The keys of a row, at most ROW_KEYS of shape->size octets; returns how many. */
 unsigned top_keys_of(const struct top_shape *s, const struct block *b, uint32_t row,

@@ -122,6 +122,84 @@ void top_shape_init(struct top_shape *s, const struct top_key *keys, unsigned n,
 	s->size += !s->size;
 }
 
+/* ---- both directions as one ---- */
+
+/* The same of the other end; false: it has none. */
+static bool other_end(struct top_key *k)
+{
+	static const struct {
+		enum by a, b;
+		enum field fa, fb;
+	} ends[] = {
+		{ BY_SRC, BY_DST, F_src, F_dst },
+		{ BY_SRC_PORT, BY_DST_PORT, F_src_port, F_dst_port },
+		{ BY_SRC_AS, BY_DST_AS, F_src_as, F_dst_as },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		bool a = k->is_field ? k->field == ends[i].fa : k->by == ends[i].a;
+		bool b = k->is_field ? k->field == ends[i].fb : k->by == ends[i].b;
+
+		if (!a && !b)
+			continue;
+		if (k->is_field)
+			k->field = a ? ends[i].fb : ends[i].fa;
+		else
+			k->by = a ? ends[i].b : ends[i].a;
+		return true;
+	}
+	return false;
+}
+
+static bool has_key(const struct top_shape *s, const struct top_key *k)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->key[i].is_field == k->is_field &&
+		    (k->is_field ? s->key[i].field == k->field : s->key[i].by == k->by))
+			return true;
+	return false;
+}
+
+bool top_shape_both_ways(struct top_shape *s, struct err *err)
+{
+	bool ends = false;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		struct top_key k = s->key[i];
+
+		ends |= !k.is_field && k.by == BY_PAIR;
+		s->ports |= k.is_field ? k.field == F_src_port : k.by == BY_SRC_PORT;
+		if (!other_end(&k))
+			continue;
+		ends = true;
+		if (!has_key(s, &k))
+			return err_set(err, "both directions are one row only where both ends are "
+				       "keys, as in \"src,dst\" or \"flow\"");
+	}
+	if (!ends)
+		return err_set(err, "keys without a source and a destination have no directions");
+	s->both_ways = true;
+	s->columns |= BIT(src) | BIT(dst) | (s->ports ? BIT(src_port) | BIT(dst_port) : 0);
+	return true;
+}
+
+/* Without ports among the keys they must not decide, or one pair would be two rows. */
+static bool turned(const struct top_shape *s, const struct block *b, uint32_t row)
+{
+	if (s->ports && b->src_port[row] != b->dst_port[row])
+		return b->src_port[row] < b->dst_port[row];
+	return memcmp(&b->src[row], &b->dst[row], sizeof(b->src[row])) < 0;
+}
+
+static void turn_pair(uint8_t *key)
+{
+	uint8_t first[16];
+
+	memcpy(first, key, 16);
+	memcpy(key, key + 16, 16);
+	memcpy(key + 16, first, 16);
+}
+
 /* ---- texts ---- */
 
 void top_texts_init(struct top_texts *t)
@@ -168,13 +246,18 @@ static uint32_t number_of(struct top_texts *t, const char *s)
 unsigned top_keys_of(const struct top_shape *s, const struct block *b, uint32_t row,
 		     uint8_t out[][TOP_KEY_OCTETS])
 {
+	bool turn = s->both_ways && turned(s, b, row);
 	unsigned n = 1;
 
 	memset(out[0], 0, s->size);
 	for (unsigned i = 0; i < s->n; i++) {
-		const struct top_key *k = &s->key[i];
+		struct top_key key = s->key[i];
+		const struct top_key *k = &key;
 		struct key keys[ROW_KEYS];
 		unsigned got;
+
+		if (turn)
+			other_end(&key);
 
 		if (k->is_field && field_info[k->field].kind == KIND_TEXT) {
 			uint32_t at = (uint32_t)block_u64(b, k->field, row);
@@ -193,6 +276,8 @@ unsigned top_keys_of(const struct top_shape *s, const struct block *b, uint32_t 
 		got = row_keys(k->by, b, row, keys);
 		if (!got)
 			return 0;
+		if (turn && k->by == BY_PAIR)
+			turn_pair(keys[0].b);
 		if (got > n) {
 			memcpy(out[1], out[0], s->size);
 			n = got;

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "archive_kit.h"
+#include "daemon/base/strb.h"
 #include "daemon/evidence/top.h"
 #include "daemon/model/rows.h"
 #include "daemon/model/slice.h"
@@ -337,6 +338,83 @@ static void wrong_keys_are_refused_with_a_sentence(void **state)
 	}
 }
 
+static const struct talk {
+	const char *src, *dst;
+	uint16_t src_port, dst_port;
+	uint64_t bytes;
+} talks[] = {
+	{ "10.0.0.1", "192.0.2.9", 51000, 443, 100 },
+	{ "192.0.2.9", "10.0.0.1", 443, 51000, 9000 },
+	{ "192.0.2.9", "10.0.0.1", 50000, 22, 20 },
+	{ "10.0.0.1", "192.0.2.9", 22, 50000, 30 },
+	{ "10.0.0.2", "10.0.0.3", 123, 123, 5 },
+	{ "10.0.0.3", "10.0.0.2", 123, 123, 6 },
+};
+
+static void write_talks(const char *dir)
+{
+	struct archive *a = kit_start(dir, fx.names, NULL);
+	uint64_t seed = 5;
+	struct block *b = kit_block(fx.names, ARRAY_LEN(talks), kit_t0, &seed);
+
+	for (uint32_t r = 0; r < b->n; r++) {
+		assert_true(addr_parse(talks[r].src, &b->src[r]));
+		assert_true(addr_parse(talks[r].dst, &b->dst[r]));
+		b->src_port[r] = talks[r].src_port;
+		b->dst_port[r] = talks[r].dst_port;
+		b->bytes[r] = talks[r].bytes;
+		b->proto[r] = 6;
+	}
+	archive_block(a, b, kit_t0);
+	archive_stop(&a);
+}
+
+static void both_directions_of_a_conversation_are_one_row(void **state)
+{
+	static const struct {
+		const char *by, *rows; /* "value/value=bytes " each */
+	} cases[] = {
+		{ "flow", "10.0.0.1/192.0.2.9/port 51000/port 443/tcp=9100 "
+			  "192.0.2.9/10.0.0.1/port 50000/port 22/tcp=50 "
+			  "10.0.0.3/10.0.0.2/port 123/port 123/tcp=11 " },
+		{ "src,dst", "192.0.2.9/10.0.0.1=9150 10.0.0.3/10.0.0.2=11 " },
+		{ "dst,src", "10.0.0.1/192.0.2.9=9150 10.0.0.2/10.0.0.3=11 " },
+		{ "src_port,dst_port", "51000/443=9100 50000/22=50 123/123=11 " },
+		{ "src", NULL },
+		{ "src,dst,src-port", NULL },
+		{ "host", NULL },
+		{ "proto", NULL },
+	};
+	char *dir = kit_dir();
+
+	(void)state;
+	write_talks(dir);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct top_query q = plain();
+		struct strb got = { 0 };
+		struct top_result res;
+		struct err err = { "" };
+		bool ok;
+
+		q.directory = dir;
+		q.whole = q.both_ways = true;
+		q.n_keys = top_keys_parse(cases[i].by, q.keys, &err);
+		ok = top_run(&q, &res, &err);
+		if (ok != (cases[i].rows != NULL))
+			fail_msg("%s: %s", cases[i].by, err.msg);
+		for (unsigned r = 0; r < res.n; r++) {
+			for (unsigned k = 0; k < q.n_keys; k++)
+				strb_fmt(&got, "%s%s", k ? "/" : "", res.rows[r].value[k].text);
+			strb_fmt(&got, "=%" PRIu64 " ", res.rows[r].sums.bytes);
+		}
+		if (ok)
+			assert_string_equal(got.s, cases[i].rows);
+		strb_free(&got);
+		top_free(&res);
+	}
+	kit_rm(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +425,7 @@ int main(void)
 		cmocka_unit_test(little_memory_gives_the_same_answer_in_more_readings),
 		cmocka_unit_test(columns_are_keys_too_texts_included),
 		cmocka_unit_test(wrong_keys_are_refused_with_a_sentence),
+		cmocka_unit_test(both_directions_of_a_conversation_are_one_row),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
