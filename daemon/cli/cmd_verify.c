@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "daemon/base/units.h"
 #include "daemon/cli/cli.h"
@@ -89,11 +90,13 @@ int cmd_verify(struct cli *c, int argc, char **argv)
 	if (argc < 2 && !cli_config(c))
 		return EX_CONFIG;
 	directory = argc > 1 ? argv[1] : cli_config(c)->archive.directory;
+	if (access(directory, R_OK | X_OK))
+		return cli_fail(EX_UNAVAILABLE, "%s: %m", directory);
 	v.table = table_new(cols, 4);
 	progress_begin(&v.progress, "blocks read:");
 	whole = archive_verify(directory, tell, &v, &r, &err);
 	progress_end(&v.progress);
-	if (*err.msg)
+	if (*err.msg && !r.blocks_damaged) /* nothing could be read at all */
 		code = cli_fail(EX_UNAVAILABLE, "%s", err.msg);
 	else
 		code = print(c, &v, &r, whole);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "daemon/base/units.h"
 #include "daemon/cli/alerts.h"
@@ -164,6 +165,10 @@ int query_read(struct cli *c, struct query *q, int argc, char **argv)
 		return cli_fail(EX_UNAVAILABLE, "the configuration has the archive switched off, "
 				"so no flows are kept");
 	q->directory = conf->archive.directory;
+	if (access(q->directory, R_OK | X_OK))
+		return cli_fail(EX_UNAVAILABLE, "archive %s: %m; is the state of culpritd elsewhere "
+				"(--state DIR, -c FILE), or who may read it somebody else?",
+				q->directory);
 	q->names = cli_names(c);
 	words = join(argc, argv);
 	code = read_all(c, q, words);
