@@ -5,6 +5,7 @@
 #include "archive_kit.h"
 #include "http_kit.h"
 
+#include "daemon/http/jobs.h"
 #include "daemon/http/rates.h"
 #include "daemon/http/target.h"
 
@@ -164,6 +165,72 @@ static void history_gives_bins_names_and_old_alerts(void **state)
 	kit_rm(dir);
 }
 
+/* Messages that hang until the pipe is written to. */
+static bool hang(void *arg, const char *channel, struct strb *out, struct err *err)
+{
+	char c;
+
+	(void)channel;
+	(void)out;
+	(void)err;
+	return read(*(int *)arg, &c, 1) == 1;
+}
+
+static int ask_slowly(const struct kit *k)
+{
+	static const char rq[] = "POST /api/v1/test-notify HTTP/1.1\r\nHost: localhost\r\n"
+				 "Authorization: Bearer correct-horse\r\nConnection: close\r\n"
+				 "Content-Type: application/json\r\nContent-Length: 15\r\n\r\n"
+				 "{\"channel\":\"a\"}";
+	int fd = kit_connect(k);
+
+	assert_int_equal(send(fd, rq, sizeof(rq) - 1, 0), sizeof(rq) - 1);
+	return fd;
+}
+
+static void slow_answers_hold_up_neither_metrics_nor_each_other_for_ever(void **state)
+{
+	enum { ASKED = JOBS_THREADS + JOBS_QUEUED + 3 };
+	char path[] = "/tmp/test_http_token_XXXXXX", *answer;
+	int token = mkstemp(path), go[2], fd[ASKED], done = 0, refused = 0;
+	struct kit k;
+
+	(void)state;
+	assert_int_equal(write(token, "correct-horse", 13), 13);
+	close(token);
+	assert_int_equal(pipe(go), 0);
+	kit_open(&k);
+	k.opts.token_file = path;
+	k.src.test_notify = hang;
+	k.src.ready = NULL;
+	k.src.channels = NULL;
+	k.src.sockets = NULL;
+	k.src.arg = &go[0];
+	kit_serve(&k);
+	for (int i = 0; i < ASKED; i++)
+		fd[i] = ask_slowly(&k);
+	answer = kit_ask(&k, "GET", "/metrics", "Authorization: Bearer correct-horse\r\n", NULL);
+	assert_int_equal(kit_status(answer), 200);
+	free(answer);
+	assert_int_equal(write(go[1], "0123456789012345678901234567890", ASKED), ASKED);
+	for (int i = 0; i < ASKED; i++) {
+		answer = kit_receive(fd[i]);
+		done += kit_status(answer) == 200;
+		if (kit_status(answer) == 503) {
+			assert_non_null(strstr(answer, "Retry-After: "));
+			refused++;
+		}
+		free(answer);
+		close(fd[i]);
+	}
+	assert_int_equal(done + refused, ASKED);
+	assert_true(refused >= 1 && done >= JOBS_QUEUED);
+	kit_close(&k);
+	close(go[0]);
+	close(go[1]);
+	unlink(path);
+}
+
 static void times_are_read_as_people_and_programs_write_them(void **state)
 {
 	static const struct {
@@ -272,6 +339,7 @@ int main(void)
 		cmocka_unit_test(top_and_flows_come_from_the_archive),
 		cmocka_unit_test(as_of_an_alert_later_flows_do_not_count),
 		cmocka_unit_test(history_gives_bins_names_and_old_alerts),
+		cmocka_unit_test(slow_answers_hold_up_neither_metrics_nor_each_other_for_ever),
 		cmocka_unit_test(times_are_read_as_people_and_programs_write_them),
 		cmocka_unit_test(a_target_is_taken_apart_strictly),
 		cmocka_unit_test(rates_are_over_the_last_turns_alone),

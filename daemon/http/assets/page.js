@@ -263,6 +263,8 @@ async function showStatus() {
 		: [none(10, "None yet.")]);
 	$("system-list").replaceChildren(...systemList(s));
 	$("empty").hidden = seen > 0;
+	if (!seen)
+		firstSteps(s.sockets);
 	$("datagrams").textContent = datagrams;
 }
 
@@ -532,7 +534,8 @@ async function showTop(scroll) {
 			r.values.map((v, i) => el("td", null, narrow(t.by[i], v))),
 			el("td", { class: "num" }, bytes(r.bytes)), el("td", { class: "num" }, rate(r.bits_per_s)),
 			el("td", { class: "num" }, count(r.packets)), el("td", { class: "num" }, count(r.flows)),
-			share(r.share))) : [none(n, "No flows in that time pass this filter.")]);
+			share(r.share))) : [none(n, s.filter ? "No flows in that time pass this filter."
+			: "No flows in that time.")]);
 		$("top-about").replaceChildren(time(t.from), " to ", time(t.to));
 		$("top-foot").textContent = bytes(t.total.bytes) + ", " + count(t.total.packets) + " packets, " +
 			count(t.total.flows) + " flows, " + count(t.distinct) + " different" +
@@ -595,13 +598,34 @@ async function showRules() {
 		el("td", { class: "num" }, r.series), el("td", { class: "num" }, r.alerts))));
 }
 
-function snippets() {
+/* How to point an exporter here; drawn again only when the ports have changed. */
+let portsShown = "";
+
+function firstSteps(sockets) {
+	const port = { netflow: 2055, sflow: 6343 };
+	const said = new Set();
+	for (const k of sockets) {
+		const m = /^(\w+) .*:(\d+) worker/.exec(k.name);
+		if (m && !said.has(m[2] + " (" + m[1] + ")")) {
+			said.add(m[2] + " (" + m[1] + ")");
+			port[m[1]] = m[2];
+		}
+	}
+	const ports = [...said].join(", ");
+	if (ports === portsShown)
+		return;
+	portsShown = ports;
+	$("ports").textContent = "UDP port " + ports;
+	snippets(port.netflow, port.sflow);
+}
+
+function snippets(netflow, sflow) {
 	const local = /^(localhost|127\.|\[::1)/.test(location.hostname);
 	const here = local ? "192.0.2.10" : location.hostname.replace(/^\[|\]$/g, "");
 	const list = [
-		["softflowd, any Linux or BSD", `softflowd -i eth0 -v 10 -n ${here}:2055 -t maxlife=60 -t expint=10`],
+		["softflowd, any Linux or BSD", `softflowd -i eth0 -v 10 -n ${here}:${netflow} -t maxlife=60 -t expint=10`],
 		["Cisco IOS (classic)", `ip flow-export version 9
-ip flow-export destination ${here} 2055
+ip flow-export destination ${here} ${netflow}
 ip flow-cache timeout active 1
 interface GigabitEthernet0/0
  ip flow ingress`],
@@ -619,7 +643,7 @@ interface GigabitEthernet0/0
  collect interface output
 flow exporter CULPRIT
  destination ${here}
- transport udp 2055
+ transport udp ${netflow}
  template data timeout 30
 flow monitor CULPRIT
  record CULPRIT
@@ -629,18 +653,17 @@ flow monitor CULPRIT
 interface GigabitEthernet0/0
  ip flow monitor CULPRIT input`],
 		["MikroTik", `/ip traffic-flow set enabled=yes interfaces=all active-flow-timeout=1m inactive-flow-timeout=15s
-/ip traffic-flow target add dst-address=${here} port=2055 version=9`],
-		["Juniper (sFlow)", `set protocols sflow collector ${here} udp-port 6343
+/ip traffic-flow target add dst-address=${here} port=${netflow} version=9`],
+		["Juniper (sFlow)", `set protocols sflow collector ${here} udp-port ${sflow}
 set protocols sflow sample-rate ingress 1024
 set protocols sflow polling-interval 20
 set protocols sflow interfaces ge-0/0/0`],
 		["VyOS", `set system flow-accounting interface eth0
 set system flow-accounting netflow version 9
-set system flow-accounting netflow server ${here} port 2055
+set system flow-accounting netflow server ${here} port ${netflow}
 set system flow-accounting netflow timeout max-active-life 60`],
 	];
-	for (const e of document.querySelectorAll(".here"))
-		e.textContent = local ? "at its address (192.0.2.10 below stands for it)" : here;
+	$("here").textContent = local ? "this machine (192.0.2.10 stands for its address)" : here;
 	$("snippets").replaceChildren(...list.map(([name, text], i) => el("details", { open: i === 0 },
 		el("summary", null, name), el("pre", null, navigator.clipboard ? el("button", { class: "copy",
 			type: "button", onclick: e => navigator.clipboard.writeText(text).then(() => {
@@ -669,7 +692,6 @@ document.addEventListener("keydown", e => {
 	}
 });
 
-snippets();
 const asked = topFromAddress();
 const again = [every(2, showStatus), every(5, showAlerts), every(5, showSeries), every(60, showRules)];
 $("more-alerts").addEventListener("click", () => {
