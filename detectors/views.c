@@ -250,9 +250,8 @@ static void sum_up(const float *share, double budget, const struct views_state *
 		}
 		if (score >= 1 && (i == VIEW_TWO || i == VIEW_BURSTS))
 			m->lasting = true;
-		/* A seasonal view is no news below its limit: there are too many of them.
-		 */
-		if (i >= VIEW_SEASONAL || score < 1)
+		/* A seasonal view is news only well past its limit: they are many. */
+		if (i >= VIEW_SEASONAL || score < grown)
 			score = i >= VIEW_SEASONAL ? nats / news_nats : 0;
 		if (score > m->news) {
 			m->news = score;

@@ -7,9 +7,10 @@
  *	timestamp,anomaly_score,alert
  *	2026-11-23T09:35:00Z,0.6123,1
  *
- * anomaly_score is in [0, 1): 0.5 is exactly at the limit of the budget. It is
- * news only: 0 while something stands that was told before and has not grown.
- * alert is 1 while an alert stands.
+ * anomaly_score is in [0, 1): how newsworthy the row is. It is told once, so it is 0
+ * while something stands that was told before and has not grown; for seasonal 0.5
+ * is what comes once in three years. alert is 1 while an alert stands, which is
+ * the detector's own verdict at its budget.
  *
  * An empty value is a gap. A time without a zone is wall-clock time in
  * --timezone, which is UTC when not given: the answer must not depend on the

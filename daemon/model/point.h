@@ -35,7 +35,7 @@ struct verdict {
 	double low, median,
 	    high;	      /* normal now, in the value's unit; NAN when not known */
 	double score;         /* how unusual: 1 is exactly at the limit of the budget */
-	double news; /* like score, but 0 while no more than what was said before */
+	double news;          /* how newsworthy: 0 while no more than what was told before */
 	const char *view;     /* which view spoke loudest: static words for a "why"
 			       * sentence ("a jump", "quiet too long"); "" for none */
 	uint32_t armed_in_s;  /* 0: armed; else how long until its own week is known */
