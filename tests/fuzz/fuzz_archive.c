@@ -21,6 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 enum { LEN_MAX = 1 << 20 };
 
+static char dir[64], path[DIR_PATH]; /* of this process */
+
 /* Puts the sums of a directory's sections right, as far as it can be followed. */
 static void mend_sections(uint8_t *head, size_t len, const uint8_t *body, size_t body_len,
 			  const struct columns *c)
@@ -96,7 +98,7 @@ static bool touch(void *arg, unsigned worker, const struct block *b, const uint6
 	return true;
 }
 
-static void save(const char *path, const uint8_t *p, size_t len)
+static void save(const uint8_t *p, size_t len)
 {
 	FILE *f = fopen(path, "wb");
 
@@ -104,7 +106,7 @@ static void save(const char *path, const uint8_t *p, size_t len)
 		abort();
 }
 
-static void read_it(const char *dir)
+static void read_it(void)
 {
 	struct archive_query q = { .directory = dir,
 				   .from_ms = INT64_MIN,
@@ -128,9 +130,14 @@ static void read_it(const char *dir)
 	top_free(&top);
 }
 
+static void clean_up(void)
+{
+	dir_remove(dir, 1795430100);
+	rmdir(dir);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static char dir[64], path[DIR_PATH];
 	uint8_t *copy;
 
 	if (!*dir) {
@@ -139,17 +146,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (!dir_make(dir, 1795430100))
 			abort();
 		dir_path(dir, 1795430100, path);
+		atexit(clean_up);
 	}
 	if (len > LEN_MAX)
 		return 0;
 	copy = xcalloc(len + 1, 1);
 	if (len)
 		memcpy(copy, data, len);
-	save(path, copy, len);
-	read_it(dir);
+	save(copy, len);
+	read_it();
 	mend(copy, len);
-	save(path, copy, len);
-	read_it(dir);
+	save(copy, len);
+	read_it();
 	dir_remove(dir, 1795430100);
 	dir_make(dir, 1795430100);
 	free(copy);
