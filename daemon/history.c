@@ -232,7 +232,7 @@ bool analysis_recall(struct analysis *a, struct store *s, int64_t now_ms, struct
 {
 	struct recall r = { .a = a, .store = s, .err = err };
 
-	r.from_s = window_oldest(a->window) / BIN_SLICES * BIN_SLICES * SLICE_MS / 1000;
+	r.from_s = (now_ms / 1000 - a->opts.late_ms / 1000) / STEP_HOUR * STEP_HOUR;
 	r.to_s = now_ms / 1000 + 1;
 	if (!store_each_blob(s, exporters, "", recall_exporter, &r, err))
 		return false;

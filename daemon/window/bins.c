@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGEST = 200, REST_SLICES = 6, FORGET_SLICES = 8640 };
+enum { LARGEST = 200, REST_SLICES = 6, FORGET_SLICES = 8640, HOUR_SLICES = 360 };
 
 static bool touched(const struct window *w, const struct view *v, int64_t bin)
 {
@@ -80,6 +80,44 @@ static struct bin make_bin(struct window *w, unsigned view, const struct key *k,
 	return bin;
 }
 
+static struct binkey hour_of(const struct key *k, int64_t slice)
+{
+	return (struct binkey){ *k, slice / HOUR_SLICES * HOUR_SLICES };
+}
+
+static void emit_hour(unsigned view, const struct binkey *hour, const struct carried *c,
+		      window_bin_f *fn, void *arg)
+{
+	struct bin bin = { .start_s = hour->slice * SLICE_MS / 1000, .step = STEP_HOUR,
+			   .covered = c->covered, .bytes = c->sums.bytes,
+			   .packets = c->sums.packets, .flows = c->sums.flows };
+
+	fn(arg, view, &hour->key, &bin, false, false);
+}
+
+/* A settled bin belongs to its hour for good. */
+static struct carried *to_hour(struct view *v, const struct binkey *hour, const struct bin *bin)
+{
+	struct sums sum = { bin->bytes, bin->packets, bin->flows };
+	struct carried *c = map_put(&v->hours, hour, NULL);
+
+	if (!c)
+		return NULL;
+	add(&c->sums, &sum);
+	c->covered += (uint32_t)__builtin_popcount(bin->covered);
+	return c;
+}
+
+static void settle(struct view *v, unsigned view, const struct key *k, int64_t at,
+		   const struct bin *bin, window_bin_f *fn, void *arg)
+{
+	struct binkey hour = hour_of(k, at);
+	const struct carried *c = v->table.gauge ? NULL : to_hour(v, &hour, bin);
+
+	if (c)
+		emit_hour(view, &hour, c, fn, arg);
+}
+
 static void small_bin(struct window *w, unsigned view, int64_t at, bool settled,
 		      window_bin_f *fn, void *arg)
 {
@@ -96,8 +134,11 @@ static void small_bin(struct window *w, unsigned view, int64_t at, bool settled,
 			continue;
 		memcpy(key.b, k, v->known.key);
 		bin = make_bin(w, view, &key, at);
-		if (bin.covered || bin.flows)
-			fn(arg, view, &key, &bin, false, settled);
+		if (!bin.covered && !bin.flows)
+			continue;
+		fn(arg, view, &key, &bin, false, settled);
+		if (settled)
+			settle(v, view, &key, at, &bin, fn, arg);
 	}
 }
 
@@ -160,6 +201,23 @@ static void large_bin(struct window *w, unsigned view, int64_t at, bool settled,
 	map_fini(&all);
 }
 
+/* Flows of a settled bin: the hour that is still being filled takes them, an older one is
+ * amended where it is kept. */
+static void amend_hour(struct view *v, unsigned view, const struct binkey *bk,
+		       const struct bin *bin, window_bin_f *fn, void *arg)
+{
+	struct binkey hour = hour_of(&bk->key, bk->slice);
+	struct bin more = *bin;
+
+	if (map_get(&v->hours, &hour)) {
+		emit_hour(view, &hour, to_hour(v, &hour, bin), fn, arg);
+		return;
+	}
+	more.step = STEP_HOUR;
+	more.start_s = hour.slice * SLICE_MS / 1000;
+	fn(arg, view, &bk->key, &more, true, true);
+}
+
 static void amendments(struct window *w, unsigned view, window_bin_f *fn, void *arg)
 {
 	struct view *v = &w->views[view];
@@ -175,30 +233,33 @@ static void amendments(struct window *w, unsigned view, window_bin_f *fn, void *
 				   .flows = sum->flows };
 
 		fn(arg, view, &bk->key, &bin, true, true);
+		amend_hour(v, view, bk, &bin, fn, arg);
 	}
 	map_clear(&v->amended);
 }
 
-static void forget_carried(struct view *v, int64_t before)
+static void forget(struct map *m, int64_t before)
 {
 	const void *k;
 	void *c;
 	uint32_t i = 0;
 	struct map still;
 
-	if (!v->carried.n)
+	if (!m->n)
 		return;
-	map_init(&still, sizeof(struct binkey), sizeof(struct carried), v->carried.max);
-	while (map_next(&v->carried, &i, &k, &c))
+	map_init(&still, sizeof(struct binkey), sizeof(struct carried), m->max);
+	while (map_next(m, &i, &k, &c))
 		if (((const struct binkey *)k)->slice >= before)
 			*(struct carried *)map_put(&still, k, NULL) = *(struct carried *)c;
-	map_fini(&v->carried);
-	v->carried = still;
+	map_fini(m);
+	*m = still;
 }
 
 void window_bins(struct window *w, int64_t now_ms, window_bin_f *fn, void *arg)
 {
 	int64_t late = w->opts.late_ms / SLICE_MS, now = slice_of(now_ms);
+	int64_t oldest = window_oldest(w) / BIN_SLICES * BIN_SLICES;
+	int64_t settled_to = (now - late) / BIN_SLICES * BIN_SLICES;
 
 	for (unsigned i = 0; i < w->n_views; i++) {
 		struct view *v = &w->views[i];
@@ -207,6 +268,9 @@ void window_bins(struct window *w, int64_t now_ms, window_bin_f *fn, void *arg)
 		if (!v->spec.history)
 			continue;
 		amendments(w, i, fn, arg);
+		/* The clock jumped, or nobody called for long: what has gone is gone. */
+		if (v->bins_settled < oldest)
+			v->bins_settled = oldest;
 		for (int64_t at = v->bins_settled; at <= now; at += BIN_SLICES) {
 			bool settled = at + BIN_SLICES + late <= now;
 			bool closed = at + BIN_SLICES + REST_SLICES <= now;
@@ -220,9 +284,14 @@ void window_bins(struct window *w, int64_t now_ms, window_bin_f *fn, void *arg)
 			if (settled)
 				v->bins_settled = at + BIN_SLICES;
 		}
+		if (v->bins_settled < settled_to)
+			settled_to = v->bins_settled;
 		memset(v->touched, 0, (w->n_ring + 63) / 64 * sizeof(*v->touched));
-		forget_carried(v, v->bins_settled);
+		forget(&v->carried, v->bins_settled);
+		if (v->bins_settled % HOUR_SLICES == 0)
+			forget(&v->hours, v->bins_settled - HOUR_SLICES);
 	}
+	w->settled = settled_to;
 }
 
 void window_carry(struct window *w, unsigned view, const struct key *k,
@@ -230,9 +299,15 @@ void window_carry(struct window *w, unsigned view, const struct key *k,
 {
 	struct view *v = &w->views[view];
 	struct binkey bk = { *k, bin->start_s * 1000 / SLICE_MS };
-	struct carried *c = map_put(&v->carried, &bk, NULL);
+	struct binkey hour = hour_of(k, bk.slice);
 	int64_t *newest = map_put(&v->known, k, NULL);
+	struct carried *c;
 
+	if (bk.slice + BIN_SLICES + w->opts.late_ms / SLICE_MS <= w->now_slice) {
+		to_hour(v, &hour, bin);
+		return;
+	}
+	c = map_put(&v->carried, &bk, NULL);
 	if (c)
 		*c = (struct carried){ { bin->bytes, bin->packets, bin->flows }, bin->covered };
 	if (newest && bk.slice > *newest)

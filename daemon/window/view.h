@@ -36,6 +36,7 @@ struct view {
 	struct map changed; /* struct key -> int64_t oldest changed slice */
 	struct map known;   /* small views: struct key -> int64_t newest slice */
 	struct map carried; /* struct binkey -> struct carried */
+	struct map hours;   /* struct binkey -> struct carried: settled bins of an hour */
 	struct map amended; /* struct binkey -> struct sums: for bins no longer open */
 	struct totals totals;
 	bool all_interfaces; /* by interface, every flow: feeds window_interfaces() */
@@ -48,6 +49,7 @@ struct window {
 	struct window_opts opts;
 	unsigned n_ring;
 	int64_t now_slice;
+	int64_t settled; /* bins before this slice are history: what comes amends them */
 	struct view *views;
 	unsigned n_views;
 	struct count_once *count;

@@ -57,6 +57,7 @@ static void view_fini(struct view *v)
 	map_fini(&v->changed);
 	map_fini(&v->known);
 	map_fini(&v->carried);
+	map_fini(&v->hours);
 	map_fini(&v->amended);
 	period_fini(&v->totals);
 	free(v->touched);
@@ -105,6 +106,7 @@ static void view_init(struct window *w, struct view *v, const struct view_spec *
 	map_init(&v->changed, key, sizeof(int64_t), KEYS_MAX);
 	map_init(&v->known, key, sizeof(int64_t), KNOWN_MAX);
 	map_init(&v->carried, sizeof(struct binkey), sizeof(struct carried), KEYS_MAX);
+	map_init(&v->hours, sizeof(struct binkey), sizeof(struct carried), KEYS_MAX);
 	map_init(&v->amended, sizeof(struct binkey), sizeof(struct sums), KEYS_MAX);
 	period_init(&v->totals, w->opts.calendar, spec->period, key, now_ms);
 	v->touched = xcalloc((w->n_ring + 63) / 64, sizeof(*v->touched));
@@ -408,12 +410,20 @@ static void hear(struct window *w, const struct block *b)
 	}
 }
 
+/* Shares before this slice are old: their bins have been settled (D1). */
+static int64_t first_open(const struct window *w)
+{
+	int64_t oldest = window_oldest(w);
+
+	return w->settled > oldest ? w->settled : oldest;
+}
+
 void window_block(struct window *w, struct block *b, int64_t now_ms)
 {
 	int64_t first;
 
 	window_tick(w, now_ms);
-	first = window_oldest(w);
+	first = first_open(w);
 	count_once(w->count, b);
 	hear(w, b);
 	shares_of(w->shares, b, first, w->now_slice + FUTURE);

@@ -59,12 +59,14 @@ int64_t window_newest(const struct window *w); /* number of the slice that is no
 int64_t window_oldest(const struct window *w); /* the oldest one that is open */
 
 /* Bins of views with history that changed since the last call, whole truth each; small
- * views: all known keys; others: the largest keys of each closed bin. settled: nothing
- * will change it any more but an amendment. */
+ * views: all known keys, and their hours (step STEP_HOUR) as far as bins have settled;
+ * others: the largest keys of each closed bin. settled: nothing will change it any more
+ * but an amendment. */
 typedef void window_bin_f(void *arg, unsigned view, const struct key *k,
 			  const struct bin *bin, bool amend, bool settled);
 void window_bins(struct window *w, int64_t now_ms, window_bin_f *fn, void *arg);
-/* After a restart: what history holds of a bin that is still open. */
+/* After a restart: what history holds of a bin that is still open, or of one of this hour
+ * and the last that has settled. */
 void window_carry(struct window *w, unsigned view, const struct key *k,
 		  const struct bin *bin);
 

@@ -94,7 +94,7 @@ static void sum_amended(void *arg, unsigned view, const struct key *k, const str
 	(void)view;
 	(void)k;
 	(void)settled;
-	if (amend)
+	if (amend && bin->step == STEP_BIN)
 		amended += bin->bytes;
 }
 
@@ -109,8 +109,8 @@ static void a_22_hour_flow_makes_no_spike_at_its_end(void **state)
 	flow(s, s->now - 22 * HOUR, s->now, bytes);
 	/* Each slice has its 1/7920, so a minute has 6/7920 of it and no more. */
 	assert_int_equal(bytes_in(s, s->now - MIN, 6), 6 * 1000000);
-	open = bytes_in(s, window_oldest(s->w) * SLICE_MS, 60);
-	assert_int_equal(open, 60 * 1000000);
+	open = bytes_in(s, s->now - 5 * MIN, 30);
+	assert_int_equal(open, 30 * 1000000);
 	/* What is older went to its historic bins, to the octet. */
 	amended = 0;
 	window_bins(s->w, s->now, sum_amended, NULL);
@@ -346,7 +346,7 @@ static void see_bin(void *arg, unsigned view, const struct key *k, const struct 
 	(void)view;
 	(void)k;
 	(void)settled;
-	if (amend || bin->start_s != T0 / 1000)
+	if (amend || bin->step != STEP_BIN || bin->start_s != T0 / 1000)
 		return;
 	s->bytes = bin->bytes;
 	s->covered = bin->covered;
@@ -371,6 +371,59 @@ static void a_bin_goes_on_after_a_restart(void **state)
 	assert_int_equal(seen.covered & 3, 3);
 	/* The time in between was not seen. */
 	assert_int_equal(seen.covered & 0xfc, 0);
+}
+
+struct seen_hour {
+	uint64_t bytes, amended;
+	uint32_t covered;
+};
+
+static void see_hour(void *arg, unsigned view, const struct key *k, const struct bin *bin,
+		     bool amend, bool settled)
+{
+	struct seen_hour *s = arg;
+
+	(void)view;
+	(void)k;
+	(void)settled;
+	if (bin->step != STEP_HOUR)
+		return;
+	if (amend) {
+		s->amended += bin->bytes;
+		return;
+	}
+	s->bytes = bin->bytes;
+	s->covered = bin->covered;
+}
+
+static void settled_bins_make_their_hour(void **state)
+{
+	struct site *s = *state;
+	struct seen_hour seen = { 0 };
+	int64_t hour = s->now / HOUR * HOUR + HOUR;
+
+	views(s, BY_NONE, MEASURE_BYTES, 0);
+	for (s->now = hour; s->now < hour + HOUR; s->now += 10000) {
+		presence_heard(window_presence(s->w), 0, s->now);
+		flow(s, s->now, s->now, 10);
+		window_bins(s->w, s->now, see_hour, &seen);
+	}
+	/* The last ten minutes may still change. */
+	assert_int_equal(seen.bytes, 9 * 300);
+	for (; s->now < hour + HOUR + 11 * MIN; s->now += 10000) {
+		presence_heard(window_presence(s->w), 0, s->now);
+		window_tick(s->w, s->now);
+		window_bins(s->w, s->now, see_hour, &seen);
+	}
+	assert_int_equal(seen.bytes, 3600);
+	assert_int_equal(seen.covered, 360);
+	/* A flow of that hour which comes now still finds its hour; one of long ago amends. */
+	flow(s, hour + MIN, hour + MIN, 7);
+	window_bins(s->w, s->now, see_hour, &seen);
+	assert_int_equal(seen.bytes, 3607);
+	flow(s, hour - 10 * HOUR, hour - 10 * HOUR, 5);
+	window_bins(s->w, s->now, see_hour, &seen);
+	assert_int_equal(seen.amended, 5);
 }
 
 static void a_longer_window_keeps_what_is_open(void **state)
@@ -428,6 +481,7 @@ int main(void)
 		WITH_SITE(every_packet_counts_once),
 		WITH_SITE(missing_is_not_zero),
 		WITH_SITE(a_bin_goes_on_after_a_restart),
+		WITH_SITE(settled_bins_make_their_hour),
 		WITH_SITE(a_longer_window_keeps_what_is_open),
 		WITH_SITE(a_month_is_a_calendar_month),
 	};
