@@ -107,7 +107,8 @@ static unsigned workers_for(const struct config *c)
 static bool open_sockets(struct engine *e, struct err *err)
 {
 	const struct config *c = e->config;
-	struct udp_listen *l = xcalloc(c->n_listeners ? c->n_listeners : 1, sizeof(*l));
+	struct udp_listen *l = xcalloc(2 * c->n_listeners + 1, sizeof(*l));
+	size_t n = c->n_listeners;
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < c->n_listeners; i++) {
@@ -117,9 +118,13 @@ static bool open_sockets(struct engine *e, struct err *err)
 		l[i].port = c->listeners[i].port;
 		snprintf(l[i].purpose, sizeof(l[i].purpose), "%s",
 			 listen_word[c->listeners[i].kind]);
+		if (c->listeners[i].kind == LISTEN_IPFIX) { /* and over TCP */
+			l[n] = l[i];
+			l[n++].stream = true;
+		}
 	}
 	if (ok)
-		e->udp = udp_open(l, c->n_listeners, workers_for(c),
+		e->udp = udp_open(l, n, workers_for(c),
 				  (uint32_t)c->receive_buffer, err);
 	free(l);
 	return e->udp != NULL;

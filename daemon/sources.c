@@ -46,7 +46,8 @@ void sources_sockets(void *arg, void (*fn)(void *fn_arg, const struct http_socke
 		struct http_socket h = { .datagrams = udp_get(&u->datagrams),
 					 .dropped = udp_get(&u->drops), .rcvbuf = u->rcvbuf };
 
-		snprintf(h.name, sizeof(h.name), "%s %.24s:%u worker %u", u->listen.purpose,
+		snprintf(h.name, sizeof(h.name), "%s%s %.24s:%u worker %u", u->listen.purpose,
+			 u->listen.stream ? "/tcp" : "",
 			 addr_is_none(&u->listen.addr) ? "[::]"
 						       : addr_text(&u->listen.addr, text),
 			 u->listen.port, u->worker);
@@ -104,9 +105,9 @@ void engine_greeting(const struct engine *e, struct strb *out)
 
 		if (u->worker)
 			continue;
-		strb_fmt(out, "%s UDP port %u (%s)\n",
+		strb_fmt(out, "%s %s port %u (%s)\n",
 			 shown++ ? "                             " : "  point your exporters at    ",
-			 u->listen.port, u->listen.purpose);
+			 u->listen.stream ? "TCP" : "UDP", u->listen.port, u->listen.purpose);
 	}
 	if (e->http)
 		strb_fmt(out, "  page, API and metrics at    http://%s:%u/\n",

@@ -173,23 +173,36 @@ void dgram_finish(struct dgram *d)
 	d->first = b->n;
 }
 
-void collect_datagram(struct collector *c, const struct sockaddr_storage *from,
-		      const void *data, size_t len, int64_t received_ms,
-		      struct collect_out *out)
+static void forget(struct collector *c, struct domain *dom)
+{
+	seq_settle(&dom->seq, INT64_MAX, &dom->x->exporter->ledger, dom->lost_unit);
+	tmpl_forget_held_of(c, dom);
+	sampling_forget(c, dom);
+	tmpl_forget(c, dom);
+	domain_free(c, dom);
+}
+
+/* Decodes and counts; returns what came of it. */
+static int take(struct collector *c, const struct sockaddr_storage *from,
+		uint32_t session, const void *data, size_t len, int64_t received_ms,
+		struct collect_out *out)
 {
 	const struct decoder *dec = decoder_find(data, len);
 	struct dgram d = { .c = c, .out = out, .received_ms = received_ms,
-			   .via = dec ? dec->via : VIA_NONE, .first = out->block->n };
+			   .session = session, .first = out->block->n };
 	enum shed_reason why = SHED_EXPORTERS;
 	struct ledger *ledger;
 	int verdict;
 
+	if (dec && session && dec->via != VIA_IPFIX)
+		dec = NULL;
+	d.via = dec ? dec->via : VIA_NONE;
 	c->now_ms = received_ms;
 	d.x = exporter_get(c, from, &d.port, &why);
 	if (!d.x) {
 		ledger_add(&c->strays.datagrams[d.via], 1);
 		ledger_add(&c->strays.shed[why], 1);
-		return;
+		return DGRAM_SHED + why;
 	}
 	ledger = &d.x->exporter->ledger;
 	d.x->seen_ms = received_ms;
@@ -205,6 +218,37 @@ void collect_datagram(struct collector *c, const struct sockaddr_storage *from,
 		ledger_add(&ledger->shed[verdict - DGRAM_SHED], 1);
 	else
 		ledger_add(&ledger->malformed[verdict], 1);
+	return verdict;
+}
+
+void collect_datagram(struct collector *c, const struct sockaddr_storage *from,
+		      const void *data, size_t len, int64_t received_ms,
+		      struct collect_out *out)
+{
+	take(c, from, 0, data, len, received_ms, out);
+}
+
+bool collect_message(struct collector *c, const struct sockaddr_storage *from,
+		     uint32_t session, const void *data, size_t len, int64_t received_ms,
+		     struct collect_out *out)
+{
+	return take(c, from, session, data, len, received_ms, out) == DGRAM_OK;
+}
+
+void collect_session_end(struct collector *c, const struct sockaddr_storage *from,
+			 uint32_t session)
+{
+	uint16_t port;
+	enum shed_reason why;
+	struct exporter_state *x = exporter_get(c, from, &port, &why);
+
+	if (!x)
+		return;
+	for (struct domain *dom = x->domains, *next; dom; dom = next) {
+		next = dom->next;
+		if (dom->via == VIA_IPFIX && dom->sub == session)
+			forget(c, dom);
+	}
 }
 
 static void tick_exporter(struct collector *c, struct exporter_state *x, int64_t now_ms,
@@ -222,11 +266,8 @@ static void tick_exporter(struct collector *c, struct exporter_state *x, int64_t
 		tmpl_expire(c, dom, now_ms);
 		templates += dom->n_templates;
 		life_ms = dom->n_templates ? TEMPLATE_LIFE_MS : IDLE_MS;
-		if (!x->held_sets && now_ms - dom->seen_ms > life_ms) {
-			sampling_forget(c, dom);
-			tmpl_forget(c, dom);
-			domain_free(c, dom);
-		}
+		if (!x->held_sets && now_ms - dom->seen_ms > life_ms)
+			forget(c, dom);
 	}
 	__atomic_store_n(&ledger->templates, templates, __ATOMIC_RELAXED);
 	__atomic_store_n(&ledger->lateness_ms, lateness_of(x), __ATOMIC_RELAXED);

@@ -58,6 +58,7 @@ struct dgram {
 	struct collect_out *out;
 	int64_t received_ms;
 	uint16_t port;       /* source port */
+	uint32_t session;    /* of a connection: its number; 0 a datagram */
 	enum via via;        /* set from the row of decoders.def; D may refine it */
 	uint32_t domain_id;  /* D: what the column `domain` gets */
 	struct domain *dom;  /* D: domain_get(); NULL where nothing is remembered */
@@ -154,6 +155,16 @@ void collector_configure(struct collector *c, const struct collect_conf *conf);
 void collect_datagram(struct collector *c, const struct sockaddr_storage *from,
 		      const void *data, size_t len, int64_t received_ms,
 		      struct collect_out *out);
+/* One message of an IPFIX connection (RFC 7011 sec. 10.4), counted as a datagram is.
+ * session is the connection's number, never 0 and never used again: templates and
+ * sequence numbers are its own, and withdrawals are honoured. False when the connection
+ * is to be closed (sec. 10.4.3): the message was no IPFIX. */
+bool collect_message(struct collector *c, const struct sockaddr_storage *from,
+		     uint32_t session, const void *data, size_t len, int64_t received_ms,
+		     struct collect_out *out);
+/* That connection is over: forgets what belonged to it. */
+void collect_session_end(struct collector *c, const struct sockaddr_storage *from,
+			 uint32_t session);
 /* The books of datagrams whose sender got no place in names.h (only_known, or the
  * table is full): received and shed, nothing else. Any thread. */
 const struct ledger *collector_strays(const struct collector *c);

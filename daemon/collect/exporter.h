@@ -53,7 +53,7 @@ struct tmpl;
 
 struct domain {
 	uint32_t id;          /* observation domain, source id, engine, sub-agent */
-	uint32_t sub;         /* sFlow: hash of the agent address; else 0 */
+	uint32_t sub;         /* sFlow: hash of the agent address; of a connection: its number */
 	enum via via;
 	uint16_t port;        /* source port of the datagrams that fit */
 	uint16_t key_port;    /* the one it is for, when it came of a split; else 0 */

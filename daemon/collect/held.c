@@ -106,6 +106,16 @@ void tmpl_expire_held(struct collector *c, struct exporter_state *x, int64_t now
 		forget(c, x, &x->held);
 }
 
+void tmpl_forget_held_of(struct collector *c, struct domain *dom)
+{
+	for (struct held **at = &dom->x->held; *at;) {
+		if ((*at)->dom == dom)
+			forget(c, dom->x, at);
+		else
+			at = &(*at)->next;
+	}
+}
+
 void tmpl_forget_held(struct collector *c, struct exporter_state *x)
 {
 	while (x->held)

@@ -9,8 +9,8 @@
  * The sequence number counts data records of the domain, those of options included. A
  * datagram holds one message (sec. 10.3.3), but some senders put several together, and
  * they are taken one by one; other octets behind a message are counted as one
- * malformed set. Withdrawals are for reliable transports and ignored (sec. 8.4):
- * over UDP anybody could forge one.
+ * malformed set. Withdrawals are for connections (tcp.c); over UDP they are ignored
+ * (sec. 8.4), since anybody could forge one.
  */
 #include "daemon/collect/collector.h"
 #include "daemon/collect/sets.h"
@@ -45,13 +45,20 @@ static bool fields(struct rd *set, struct field_spec *f, unsigned n)
 	return rd_ok(set);
 }
 
+static bool withdrawal(struct dgram *d, uint16_t id, bool options)
+{
+	if (d->session)
+		tmpl_withdraw(d, id, options);
+	return true;
+}
+
 static bool template(struct dgram *d, struct rd *set)
 {
 	struct field_spec f[FIELDS_MAX];
 	uint16_t id = rd_u16(set), n = rd_u16(set);
 
 	if (rd_ok(set) && !n && (id == TEMPLATES || id >= SET_DATA_MIN))
-		return true; /* a withdrawal */
+		return withdrawal(d, id == TEMPLATES ? 0 : id, false);
 	if (!rd_ok(set) || id < SET_DATA_MIN || !fields(set, f, n))
 		return false;
 	return tmpl_define(d, id, f, n, 0, false) != TMPL_BAD;
@@ -63,7 +70,7 @@ static bool options_template(struct dgram *d, struct rd *set)
 	uint16_t id = rd_u16(set), n = rd_u16(set), scopes;
 
 	if (rd_ok(set) && !n && (id == OPTIONS || id >= SET_DATA_MIN))
-		return true;
+		return withdrawal(d, id == OPTIONS ? 0 : id, true);
 	scopes = rd_u16(set);
 	if (!rd_ok(set) || id < SET_DATA_MIN || !scopes || scopes > n ||
 	    !fields(set, f, n))
@@ -91,7 +98,7 @@ static int message(struct dgram *d, struct rd *r)
 		return BAD_TOO_SHORT;
 	if (octets < HEADER || octets > len)
 		return BAD_LENGTH;
-	d->dom = domain_get(d, d->domain_id, 0);
+	d->dom = domain_get(d, d->domain_id, d->session);
 	if (!d->dom)
 		return DGRAM_SHED + SHED_QUOTA;
 	d->whole_seconds = true;

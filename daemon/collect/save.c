@@ -66,6 +66,8 @@ void collect_save(struct collector *c, struct strb *out)
 		for (; dom; dom = dom->next) {
 			if (!dom->n_templates && !dom->n_rates && !dom->rate)
 				continue;
+			if (dom->sub) /* of a connection: over with it */
+				continue;
 			if (!said)
 				strb_fmt(out, "exporter %s %u\n",
 					 addr_text(&x->exporter->addr, text),

@@ -121,6 +121,15 @@ struct tmpl *tmpl_find(struct dgram *d, uint16_t id)
 	return t;
 }
 
+void tmpl_withdraw(struct dgram *d, uint16_t id, bool options)
+{
+	for (struct tmpl *t = d->dom->newest, *older; t; t = older) {
+		older = t->older;
+		if (t->options == options && (!id || t->id == id))
+			drop(d->c, t);
+	}
+}
+
 /* May a new template of x take this one's place? */
 static bool may_go(const struct tmpl *t, const struct exporter_state *x, int64_t now_ms)
 {

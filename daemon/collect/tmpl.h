@@ -48,6 +48,9 @@ enum tmpl_verdict tmpl_define(struct dgram *d, uint16_t id,
 			      uint16_t n_scopes, bool options);
 /* The template of d->dom with that id, marked used; NULL. */
 struct tmpl *tmpl_find(struct dgram *d, uint16_t id);
+/* IPFIX withdrawal (RFC 7011 sec. 8.1) of one template of d->dom, or of all of the kind
+ * when id is 0. */
+void tmpl_withdraw(struct dgram *d, uint16_t id, bool options);
 void tmpl_expire(struct collector *c, struct domain *dom, int64_t now_ms);
 void tmpl_forget(struct collector *c, struct domain *dom); /* all of it */
 
@@ -59,6 +62,7 @@ void tmpl_hold(struct dgram *d, uint16_t id, const struct rd *set);
 void tmpl_release(struct dgram *d,
 		  enum set_outcome (*fn)(struct dgram *d, struct tmpl *t, struct rd set));
 void tmpl_expire_held(struct collector *c, struct exporter_state *x, int64_t now_ms);
+void tmpl_forget_held_of(struct collector *c, struct domain *dom);
 void tmpl_forget_held(struct collector *c, struct exporter_state *x);
 
 #endif

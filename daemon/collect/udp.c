@@ -1,4 +1,4 @@
-/* udp.c - the sockets that datagrams arrive on.
+/* udp.c - the sockets that datagrams (and connections) arrive on.
  * SPDX-License-Identifier: ISC
  *
  * Each address is opened once for every worker with SO_REUSEPORT, and a small program
@@ -39,7 +39,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SLOT = 65536, STRIDE = SLOT + 25 * 64, FIRST_PASSED_FD = 3 };
+enum { BACKLOG = 64, SLOT = 65536, STRIDE = SLOT + 25 * 64, FIRST_PASSED_FD = 3 };
 
 struct udp {
 	struct udp_socket **socket;
@@ -150,9 +150,9 @@ static bool say_why(const struct udp_listen *l, int why, struct err *err)
 		return err_set(
 		    err,
 		    "cannot listen on %s (%s): another program has that port; "
-		    "`ss -lunp sport = :%u` names it, or choose another port in "
+		    "`ss -l%cnp sport = :%u` names it, or choose another port in "
 		    "`listen %s`",
-		    at, l->purpose, l->port, l->purpose);
+		    at, l->purpose, l->stream ? 't' : 'u', l->port, l->purpose);
 	case EACCES:
 		return err_set(err,
 			       "cannot listen on %s (%s): ports below 1024 need root or "
@@ -182,8 +182,9 @@ static int one(const struct udp_listen *l, bool v6only, bool share, struct err *
 {
 	struct sockaddr_storage ss;
 	socklen_t len = to_sockaddr(l, &ss);
-	int on = 1, only = v6only;
-	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, only = v6only, again = l->stream;
+	int type = l->stream ? SOCK_STREAM : SOCK_DGRAM;
+	int fd = socket(ss.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0) {
 		say_why(l, errno, err);
@@ -192,7 +193,8 @@ static int one(const struct udp_listen *l, bool v6only, bool share, struct err *
 	if ((ss.ss_family != AF_INET6 ||
 	     !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only))) &&
 	    (!share || !setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on))) &&
-	    !bind(fd, (struct sockaddr *)&ss, len))
+	    !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &again, sizeof(again)) &&
+	    !bind(fd, (struct sockaddr *)&ss, len) && (!l->stream || !listen(fd, BACKLOG)))
 		return fd;
 	say_why(l, errno, err);
 	close(fd);
@@ -210,7 +212,8 @@ static struct udp_socket *add(struct udp *u, int fd, const struct udp_listen *l)
 	s->listen = *l;
 	if (!getsockname(fd, (struct sockaddr *)&ss, &len))
 		addr_of_sockaddr(&ss, &s->listen.port);
-	setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
+	if (!l->stream)
+		setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
 	u->socket = xrealloc(u->socket, u->n + 1, sizeof(struct udp_socket *));
 	u->socket[u->n++] = s;
 	return s;
@@ -235,7 +238,7 @@ static void say_buffer(const struct udp *u, uint32_t asked)
 	uint32_t least = UINT32_MAX;
 
 	for (size_t i = 0; i < u->n; i++)
-		if (u->socket[i]->rcvbuf < least)
+		if (!u->socket[i]->listen.stream && u->socket[i]->rcvbuf < least)
 			least = u->socket[i]->rcvbuf;
 	if (least < asked)
 		log_warn(
@@ -253,7 +256,8 @@ static bool open_listen(struct udp *u, const struct udp_listen *list, size_t n, 
 	int fd;
 
 	for (size_t k = 0; k < n; k++)
-		v6only |= k != i && list[k].port == l.port && addr_is4(&list[k].addr);
+		v6only |= k != i && list[k].port == l.port && addr_is4(&list[k].addr) &&
+			  list[k].stream == l.stream;
 	fd = one(&l, v6only, false, err); /* is anybody there? */
 	if (fd < 0)
 		return false;
@@ -299,13 +303,16 @@ static bool adopt_one(struct udp *u, int fd, struct err *err)
 	struct udp_listen l = { 0 };
 
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) ||
-	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) || type != SOCK_DGRAM ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) ||
+	    (type != SOCK_DGRAM && type != SOCK_STREAM) ||
 	    (ss.ss_family != AF_INET && ss.ss_family != AF_INET6))
 		return err_set(err,
-			       "systemd passed a socket (descriptor %d) that is not UDP; "
-			       "the socket unit may have ListenDatagram= only",
+			       "systemd passed a socket (descriptor %d) that is neither "
+			       "UDP nor TCP; the socket unit may have ListenDatagram= "
+			       "and ListenStream= with a port only",
 			       fd);
 	l.addr = addr_of_sockaddr(&ss, &l.port);
+	l.stream = type == SOCK_STREAM;
 	snprintf(l.purpose, sizeof(l.purpose), "%s", purpose_of(l.port));
 	add(u, fd, &l)->activated = true;
 	return true;
@@ -325,10 +332,11 @@ static bool adopt(struct udp *u, struct err *err)
 	return ok;
 }
 
-static bool passed(const struct udp *u, uint16_t port)
+static bool passed(const struct udp *u, const struct udp_listen *l)
 {
 	for (size_t i = 0; i < u->n; i++)
-		if (u->socket[i]->activated && u->socket[i]->listen.port == port)
+		if (u->socket[i]->activated && u->socket[i]->listen.port == l->port &&
+		    u->socket[i]->listen.stream == l->stream)
 			return true;
 	return false;
 }
@@ -343,10 +351,14 @@ struct udp *udp_open(const struct udp_listen *list, size_t n, unsigned workers,
 		goto fail;
 	u->workers = u->n || !workers ? 1 : workers;
 	for (size_t i = 0; i < n; i++)
-		if (!passed(u, list[i].port) && !open_listen(u, list, n, i, err))
-			goto fail;
+		if (!passed(u, &list[i]) && !open_listen(u, list, n, i, err)) {
+			if (!list[i].stream)
+				goto fail;
+			log_warn("no IPFIX over TCP: %s", err->msg);
+		}
 	for (size_t i = 0; i < u->n; i++)
-		buffer(u->socket[i], asked);
+		if (!u->socket[i]->listen.stream)
+			buffer(u->socket[i], asked);
 	say_buffer(u, asked);
 	return u;
 fail:

@@ -18,6 +18,7 @@ struct udp_listen {
 	struct addr addr;  /* 0.0.0.0: all IPv4; :: (all zero): IPv6, and IPv4 as well
 			      where no other of the list has that port */
 	uint16_t port;     /* 0: any free one (tests) */
+	bool stream;       /* TCP: what comes are connections (tcp.h) */
 	char purpose[UDP_PURPOSE]; /* "netflow", "ipfix", "sflow": a word for people */
 };
 
@@ -44,8 +45,8 @@ struct udp;
 /* Opens a socket for each of the n addresses and each worker, so that an exporter (a
  * source address) always reaches the same worker, udp_worker_of(). rcvbuf: octets to
  * ask for, 0: UDP_RCVBUF. Sockets that systemd passed (LISTEN_FDS) are taken first, and
- * an address whose port is among them is not opened; there is one worker then. NULL +
- * err: a sentence that names the address and says what to do. Once, before threads. */
+ * an address whose port is among them is not opened; there is one worker then. An
+ * address with `stream` that cannot be had is left out, and said. NULL + err: a sentence that names the address and says what to do. Once, before threads. */
 struct udp *udp_open(const struct udp_listen *list, size_t n, unsigned workers,
 		     uint32_t rcvbuf, struct err *err);
 void udp_close(struct udp **u);

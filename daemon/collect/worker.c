@@ -19,6 +19,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/mem.h"
+#include "daemon/collect/tcp.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -44,6 +45,7 @@ struct worker {
 	size_t n;
 	uint32_t nap_us;
 	struct udp_batch *batch;
+	struct tcp *tcp;    /* NULL: no socket of ours takes connections */
 	struct collect_out out;
 	struct block *pool[WORKER_BLOCKS];
 	int64_t since_ms; /* monotonic: when the first row of the block came; 0: empty */
@@ -143,6 +145,10 @@ static bool look(struct worker *w, bool *busy)
 	for (size_t i = 0; i < w->n; i++) {
 		unsigned n = UDP_BATCH;
 
+		if (w->socket[i]->listen.stream) {
+			tcp_accept(w->tcp, w->socket[i], clock_wall_ms());
+			continue;
+		}
 		for (int round = 0; round < ROUNDS && n == UDP_BATCH; round++) {
 			n = udp_receive(w->socket[i], w->batch);
 			if (n)
@@ -151,6 +157,8 @@ static bool look(struct worker *w, bool *busy)
 		}
 		*busy |= n == UDP_BATCH;
 	}
+	if (w->tcp)
+		any |= tcp_look(w->tcp, clock_wall_ms(), &w->out);
 	return any;
 }
 
@@ -170,7 +178,10 @@ static void tick(struct worker *w, int64_t mono_ms)
 	w->ticked_ms = mono_ms;
 	collector_tick(w->conf.collector, clock_wall_ms());
 	for (size_t i = 0; i < w->n; i++)
-		udp_poll_drops(w->socket[i]);
+		if (!w->socket[i]->listen.stream)
+			udp_poll_drops(w->socket[i]);
+	if (w->tcp)
+		tcp_tick(w->tcp, clock_wall_ms());
 	if (!clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t))
 		__atomic_store_n(&w->stats.cpu_ns,
 				 (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec,
@@ -265,7 +276,9 @@ static void my_sockets(struct worker *w)
 			continue;
 		w->socket[w->n++] = s;
 		watch(w, s->fd);
-		if (s->rcvbuf < least)
+		if (s->listen.stream && !w->tcp)
+			w->tcp = tcp_new(w->conf.collector, w->epoll);
+		else if (!s->listen.stream && s->rcvbuf < least)
 			least = s->rcvbuf;
 	}
 	w->nap_us = least / 1000 < NAP_US ? least / 1000 : NAP_US;
@@ -277,6 +290,7 @@ static void release(struct worker *w)
 		close(w->event);
 	if (w->epoll >= 0)
 		close(w->epoll);
+	tcp_free(&w->tcp);
 	block_unref(&w->out.block);
 	for (int i = 0; i < WORKER_BLOCKS; i++)
 		block_unref(&w->pool[i]);

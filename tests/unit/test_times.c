@@ -72,7 +72,7 @@ static void only_impossible_times_fall_back_to_the_receive_time(void **state)
 		{ 4102444800000, 4102444900000, -40000, 60000, C, 1 },
 		{ NOW_MS - 1000, NOW_MS - 5000, -5000, -5000, C, 1 }, /* ends before it starts */
 		{ 0, 0, 0, 0, R, 0 },
-		{ 0, NOW_MS - 7, -7, -7, C, 1 },
+		{ 0, NOW_MS - 7, -7, -7, 0, 0 }, /* a moment */
 		{ NOW_MS - 7, 0, -7, -7, C, 1 },
 		{ INT64_MIN, INT64_MIN, 0, 0, C | R, 1 },
 		{ -1, -1, 0, 0, C | R, 1 },
@@ -87,6 +87,9 @@ static void only_impossible_times_fall_back_to_the_receive_time(void **state)
 		settle(&r, &t[i], 0);
 	settle(&r, &(struct pair){ NOW_MS + 3595000, NOW_MS + 3599000, -5000, -1000, 0, 0 },
 	       3600000);
+	/* A header a day behind records that are right: the records are believed. */
+	settle(&r, &(struct pair){ NOW_MS - 5000, NOW_MS - 1000, -5000, -1000, NOTE_TIME_CLAMPED, 1 },
+	       -86400000);
 	settle(&r, &t[13], -3600000); /* what is no time is not shifted */
 	rig_fini(&r);
 }
