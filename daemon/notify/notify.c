@@ -471,6 +471,11 @@ void notify_alert(struct notify *n, struct alert *a)
 		alert_unref(&a);
 }
 
+bool notify_sync(struct notify *n)
+{
+	return outbox_flush(n->outbox);
+}
+
 static bool test_webhook(const struct channel *c, const struct message *m,
 			 struct strb *transcript, struct outcome *out)
 {

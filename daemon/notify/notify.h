@@ -78,6 +78,9 @@ void notify_stop(struct notify **n, int timeout_ms);
  * Waits only when 4,096 alerts are not yet on disk. Any thread. */
 void notify_alert(struct notify *n, struct alert *a);
 
+/* Waits until all that was handed over is on disk, for 5 s at most; false: it is not. */
+bool notify_sync(struct notify *n);
+
 /* Sends a realistic sample now, past the queue. True when the target took it; else
  * err says what went wrong and what to change. The conversation, without secrets, is
  * added to transcript either way. Blocks for up to 30 s; any thread. */

@@ -312,7 +312,7 @@ bool outbox_close(struct outbox **op)
 	return ok;
 }
 
-void outbox_flush(struct outbox *o)
+bool outbox_flush(struct outbox *o)
 {
 	struct timespec t;
 	int rc = 0;
@@ -323,6 +323,7 @@ void outbox_flush(struct outbox *o)
 	while (o->waiting && !rc)
 		rc = pthread_cond_timedwait(&o->room, &o->lock, &t);
 	pthread_mutex_unlock(&o->lock);
+	return !rc;
 }
 
 void outbox_put(struct outbox *o, struct alert *a, const char *const *queues, size_t n)

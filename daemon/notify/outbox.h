@@ -22,7 +22,7 @@ struct outbox *outbox_open(const char *path, void (*wake)(void *arg), void *arg,
 			   struct err *err);
 /* Commits what was handed over, then closes. False: it could not be written. */
 bool outbox_close(struct outbox **o);
-void outbox_flush(struct outbox *o); /* waits, for 5 s at most, until all is on disk */
+bool outbox_flush(struct outbox *o); /* waits, for 5 s at most, until all is on disk */
 
 /* Takes the alert; n queues (names are copied) get a row each, in one commit. Waits
  * while OUTBOX_WAITING others are not on disk yet. Any thread. */

@@ -44,7 +44,7 @@ static inline json_t *sink_hear(struct sink *s, int timeout_ms)
 			memmove(s->buf, nl + 1, s->len);
 			return j;
 		}
-		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
+		if (poll(&p, 1, left > 0 ? (int)left : 0) <= 0)
 			return NULL;
 		s->buf = realloc(s->buf, s->len + 65536);
 		n = read(s->fd, s->buf + s->len, 65536);

@@ -9,6 +9,7 @@
 
 #include "daemon/notify/notify.h"
 
+#include <arpa/inet.h>
 #include <sys/socket.h>
 
 #include "certs.h"
@@ -683,6 +684,101 @@ static void alertmanager_is_told_again_what_fires_on_every_replica(void **state)
 	remove_dir(dir);
 }
 
+/* What the server says to a GET, parsed; NULL when there is none. */
+static json_t *get(const char *url)
+{
+	char *cmd = xasprintf("curl -s -m 2 '%s'", url);
+	FILE *f = popen(cmd, "r");
+	json_t *j = json_loadf(f, 0, NULL);
+
+	pclose(f);
+	free(cmd);
+	return j;
+}
+
+/* Asks until there are n alerts that `active` says are active. */
+static json_t *must_list(const char *url, size_t n)
+{
+	int64_t until = clock_mono_ms() + 15000;
+	json_t *j;
+
+	for (;;) {
+		j = get(url);
+		if (json_is_array(j) && json_array_size(j) == n)
+			return j;
+		if (clock_mono_ms() > until)
+			fail_msg("%s: %s", url, j ? json_dumps(j, 0) : "no answer");
+		json_decref(j);
+		usleep(20000); /* Alertmanager tells nobody that it has started */
+	}
+}
+
+static unsigned free_port(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, len), 0);
+	getsockname(fd, (struct sockaddr *)&a, &len);
+	close(fd);
+	return ntohs(a.sin_port);
+}
+
+static void a_real_alertmanager_shows_the_alert_and_its_end(void **state)
+{
+	char *dir = own_dir(), *url, *api, *conf, *listen, *storage;
+	unsigned port = free_port();
+	struct channel_conf c = { .name = "am", .kind = CHANNEL_WEBHOOK, .format = "alertmanager" };
+	struct alert *a = alert_for(ALERT_FIRING, "am", NULL);
+	struct alert *b = alert_for(ALERT_RESOLVED, "am", NULL);
+	struct notify *n;
+	json_t *j;
+	pid_t pid;
+
+	(void)state;
+	conf = write_file(dir, "am.yml", "route: { receiver: none }\nreceivers: [ { name: none } ]\n",
+			  0600);
+	listen = xasprintf("--web.listen-address=127.0.0.1:%u", port);
+	storage = xasprintf("--storage.path=%s", dir);
+	pid = fork();
+	if (!pid) {
+		char *file = xasprintf("--config.file=%s", conf);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(1);
+		execlp("prometheus-alertmanager", "alertmanager", file, storage, listen,
+		       "--cluster.listen-address=", (char *)NULL);
+		execlp("alertmanager", "alertmanager", file, storage, listen,
+		       "--cluster.listen-address=", (char *)NULL);
+		_exit(127);
+	}
+	c.url = url = xasprintf("http://127.0.0.1:%u", port);
+	api = xasprintf("%s/api/v2/alerts", url);
+	json_decref(must_list(api, 0));
+	strcpy(b->id, a->id);
+	n = start(dir, &c, 1);
+	notify_alert(n, a);
+	stats(n, "am", 1, 0);
+	j = must_list(api, 1);
+	assert_string_equal(text(json_object_get(json_array_get(j, 0), "labels"), "alertname"),
+			    "wan-busy");
+	json_decref(j);
+	notify_alert(n, b);
+	stats(n, "am", 2, 0);
+	json_decref(must_list(api, 0));
+	notify_stop(&n, 2000);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	free(conf);
+	free(listen);
+	free(storage);
+	free(url);
+	free(api);
+	remove_dir(dir);
+}
+
 /* --- reload and configuration ---------------------------------------------- */
 
 static void a_bad_reload_changes_nothing_and_a_good_one_does(void **state)
@@ -783,6 +879,7 @@ int main(void)
 		cmocka_unit_test(a_program_gets_the_alert_and_its_end_decides),
 		cmocka_unit_test(telegram_s_resolved_message_answers_the_firing_one),
 		cmocka_unit_test(alertmanager_is_told_again_what_fires_on_every_replica),
+		cmocka_unit_test(a_real_alertmanager_shows_the_alert_and_its_end),
 		cmocka_unit_test(a_bad_reload_changes_nothing_and_a_good_one_does),
 		cmocka_unit_test(every_mistake_in_a_section_has_its_sentence),
 		cmocka_unit_test(nine_hanging_channels_do_not_hold_the_tenth),

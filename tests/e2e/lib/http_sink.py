@@ -34,6 +34,7 @@ def tell(what):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or every answer waits 40 ms for an ACK
 
     def log_message(self, *args):
         pass
