@@ -204,8 +204,8 @@ static void firing(const struct alert *a, struct parts *p)
 	else if (quota(a))
 		snprintf(p->what, sizeof(p->what), "%s in %s", value, time);
 	else
-		snprintf(p->what, sizeof(p->what), "%s%s %s %s", a->below ? "only " : "", value,
-			 measure_is_rate(&a->measure) ? "for" : "in", time);
+		snprintf(p->what, sizeof(p->what), "%s%s %s %s", a->below ? "only " : "",
+			 value, measure_is_rate(&a->measure) ? "for" : "in", time);
 	if (a->has_baseline) {
 		range(a, a->below && a->value <= 0 ? "" : value, band);
 		snprintf(p->normal, sizeof(p->normal), ", normally %s", band);
@@ -233,7 +233,9 @@ static void resolved(const struct alert *a, struct parts *p)
 void alert_headline(const struct alert *a, char out[static 160])
 {
 	struct parts p = { "", "", "" };
-	const char *name = a->series && *a->series ? a->series : a->rule ? a->rule : "all";
+	const char *name = a->series && *a->series ? a->series
+			   : a->rule		   ? a->rule
+						   : "all";
 	size_t left = HEADLINE, all, cut;
 
 	if (a->state == ALERT_RESOLVED && !a->was)
@@ -250,6 +252,6 @@ void alert_headline(const struct alert *a, char out[static 160])
 		p.normal[0] = p.hour[0] = '\0';
 	else if (strlen(p.normal) + strlen(p.hour) > left)
 		p.hour[0] = '\0';
-	snprintf(out, 160, "%.*s%s: %s%s%s", (int)cut, name, cut < all ? ".." : "", p.what,
-		 p.normal, p.hour);
+	snprintf(out, 160, "%.*s%s: %s%s%s", (int)cut, name, cut < all ? ".." : "",
+		 p.what, p.normal, p.hour);
 }

@@ -321,7 +321,8 @@ static void read_flow(struct top_flow *f, const json_t *o)
 
 static void read_lists(struct alert *a, const json_t *j)
 {
-	const json_t *top = json_object_get(j, "top_flows"), *spark = json_object_get(j, "spark");
+	const json_t *top = json_object_get(j, "top_flows"),
+		     *spark = json_object_get(j, "spark");
 	const json_t *changed = json_object_get(j, "changed");
 	const json_t *v = json_object_get(spark, "values");
 	const json_t *names = json_object_get(j, "notify");
@@ -345,7 +346,8 @@ static void read_lists(struct alert *a, const json_t *j)
 		c->before = num(row, "before");
 		c->share_of_change = num(row, "share_of_change");
 	}
-	for (n = json_array_size(v); a->n_spark < n && a->n_spark < ALERT_SPARK; a->n_spark++) {
+	for (n = json_array_size(v); a->n_spark < n && a->n_spark < ALERT_SPARK;
+	     a->n_spark++) {
 		const json_t *x = json_array_get(v, a->n_spark);
 
 		a->spark[a->n_spark] = json_is_number(x) ? json_number_value(x) : NAN;
@@ -382,9 +384,12 @@ static int state_find(const char *word)
 
 struct alert *alert_from_json(const json_t *j, struct err *err)
 {
-	const json_t *series = json_object_get(j, "series"), *w = json_object_get(j, "window");
-	const json_t *band = json_object_get(j, "baseline"), *q = json_object_get(j, "quality");
-	int state = state_find(str(j, "status")), severity = severity_find(str(j, "severity"));
+	const json_t *series = json_object_get(j, "series"),
+		     *w = json_object_get(j, "window");
+	const json_t *band = json_object_get(j, "baseline"),
+		     *q = json_object_get(j, "quality");
+	int state = state_find(str(j, "status")),
+	    severity = severity_find(str(j, "severity"));
 	int by = by_find(str(series, "by"));
 	struct alert *a;
 
@@ -403,7 +408,8 @@ struct alert *alert_from_json(const json_t *j, struct err *err)
 	a->series = xstrdup(str(series, "name"));
 	a->series_id = xstrdup(str(series, "id"));
 	if (!measure_parse(str(j, "measure"), &a->measure)) {
-		err_set(err, "alert %s has the unknown measure \"%.40s\"", a->id, str(j, "measure"));
+		err_set(err, "alert %s has the unknown measure \"%.40s\"", a->id,
+			str(j, "measure"));
 		alert_unref(&a);
 		return NULL;
 	}

@@ -88,8 +88,9 @@ static bool mail_server(struct channel *ch, const struct channel_conf *c, struct
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) ||
 	    (strcmp(scheme, "smtp") && strcmp(scheme, "smtps"))) {
-		bad(err, c, "smtp is not a mail server; write smtp://host:587 (STARTTLS) or "
-			    "smtps://host:465");
+		bad(err, c,
+		    "smtp is not a mail server; write smtp://host:587 (STARTTLS) or "
+		    "smtps://host:465");
 		goto out;
 	}
 	curl_url_get(u, CURLUPART_PORT, &port, 0);
@@ -146,9 +147,11 @@ static bool email(struct channel *ch, const struct channel_conf *c, struct err *
 	char name[256] = "localhost";
 
 	if (!c->n_to)
-		return bad(err, c, "email names nobody; write email = {\"noc@example.org\"}");
+		return bad(err, c,
+			   "email names nobody; write email = {\"noc@example.org\"}");
 	if (c->n_to > CHANNEL_TO)
-		return bad(err, c, "email has more than 64 addresses; use a list address");
+		return bad(err, c,
+			   "email has more than 64 addresses; use a list address");
 	for (size_t i = 0; i < c->n_to; i++) {
 		if (!is_mailbox(c->to[i]))
 			return err_set(err, "notify %s: email: \"%s\" is no mail address",
@@ -156,16 +159,20 @@ static bool email(struct channel *ch, const struct channel_conf *c, struct err *
 		ch->to[i] = xstrdup(c->to[i]);
 	}
 	if (!set(c->from) || !is_mailbox(c->from))
-		return err_set(err, "notify %s: from: \"%s\" is no mail address; write from = "
-				    "\"culprit@example.org\"", c->name, set(c->from) ? c->from : "");
+		return err_set(err,
+			       "notify %s: from: \"%s\" is no mail address; write from = "
+			       "\"culprit@example.org\"",
+			       c->name, set(c->from) ? c->from : "");
 	if (!mail_server(ch, c, err) ||
 	    !secret_of(c, "password_file", c->password_file, &ch->password, err) ||
 	    !secret_of(c, "token_file", c->token_file, &ch->token, err))
 		return false;
 	if (ch->token && (ch->password || !set(c->user)))
-		return bad(err, c, "token_file (XOAUTH2) needs user, and no password_file");
+		return bad(err, c,
+			   "token_file (XOAUTH2) needs user, and no password_file");
 	if (!ch->token && set(c->user) != (ch->password != NULL))
-		return bad(err, c, "user and password_file belong together; give both or none");
+		return bad(err, c,
+			   "user and password_file belong together; give both or none");
 	ch->from = xstrdup(c->from);
 	ch->user = copy(c->user);
 	ch->domain = xstrdup(strrchr(ch->from, '@') + 1);
@@ -229,8 +236,9 @@ static bool urls(struct channel *ch, const struct channel_conf *c, struct err *e
 	}
 	secret_free(&file);
 	if (ok && !ch->n_url)
-		return bad(err, c, "it has no target; give webhook =, webhook_file =, email = "
-				   "or exec =");
+		return bad(err, c,
+			   "it has no target; give webhook =, webhook_file =, email = "
+			   "or exec =");
 	return ok;
 }
 
@@ -258,8 +266,10 @@ static bool sign_key(struct channel *ch, const struct channel_conf *c, struct er
 	}
 	secret_free(&s);
 	if (ch->n_sign < 16)
-		return bad(err, c, "the secret in secret_file is too short to sign with; run: "
-				   "(printf whsec_; head -c 32 /dev/urandom | base64 -w0) > FILE");
+		return bad(
+		    err, c,
+		    "the secret in secret_file is too short to sign with; run: "
+		    "(printf whsec_; head -c 32 /dev/urandom | base64 -w0) > FILE");
 	return true;
 }
 
@@ -269,8 +279,8 @@ static void list_formats(struct err *err, const struct channel_conf *c)
 
 	for (size_t i = 0; formats[i]; i++)
 		strb_fmt(&b, "%s%s", i ? ", " : "", formats[i]->name);
-	err_set(err, "notify %s: format \"%.40s\" is unknown; there are %s", c->name, c->format,
-		b.s);
+	err_set(err, "notify %s: format \"%.40s\" is unknown; there are %s", c->name,
+		c->format, b.s);
 	strb_free(&b);
 }
 
@@ -291,9 +301,11 @@ static bool webhook(struct channel *ch, const struct channel_conf *c, struct err
 	ch->target = copy(c->target);
 	ch->proxy = copy(c->proxy);
 	if (ch->format->needs_token && !ch->token)
-		return err_set(err, "notify %s: format \"%s\" needs token_file", c->name, word);
+		return err_set(err, "notify %s: format \"%s\" needs token_file", c->name,
+			       word);
 	if (ch->format->needs_target && !ch->target)
-		return err_set(err, "notify %s: format \"%s\" needs target", c->name, word);
+		return err_set(err, "notify %s: format \"%s\" needs target", c->name,
+			       word);
 	if (ch->format->needs_template) {
 		if (!set(c->template_file))
 			return bad(err, c, "format \"template\" needs template_file");
@@ -310,10 +322,12 @@ static bool webhook(struct channel *ch, const struct channel_conf *c, struct err
 static bool program(struct channel *ch, const struct channel_conf *c, struct err *err)
 {
 	if (!c->n_argv || c->argv[0][0] != '/' || c->n_argv > CHANNEL_ARGS)
-		return bad(err, c, "exec is a list that begins with a program's full path, as "
-				   "{\"/usr/local/bin/page\", \"--now\"}; no shell is used");
+		return bad(err, c,
+			   "exec is a list that begins with a program's full path, as "
+			   "{\"/usr/local/bin/page\", \"--now\"}; no shell is used");
 	if (access(c->argv[0], X_OK) < 0)
-		return err_set(err, "notify %s: exec: %s cannot be run", c->name, c->argv[0]);
+		return err_set(err, "notify %s: exec: %s cannot be run", c->name,
+			       c->argv[0]);
 	for (size_t i = 0; i < c->n_argv; i++)
 		ch->argv[i] = xstrdup(c->argv[i]);
 	return true;
@@ -322,14 +336,16 @@ static bool program(struct channel *ch, const struct channel_conf *c, struct err
 static bool fill(struct channel *ch, const struct channel_conf *c, struct err *err)
 {
 	if (!set(c->name) || strlen(c->name) > NAME_MAX_LEN)
-		return err_set(err, "a notify section needs a name of 1 to 64 characters");
+		return err_set(err,
+			       "a notify section needs a name of 1 to 64 characters");
 	ch->name = xstrdup(c->name);
 	ch->kind = c->kind;
 	ch->insecure = c->insecure;
 	ch->no_resolved = c->no_resolved;
 	ch->ca_file = copy(c->ca_file);
 	if (ch->ca_file && access(ch->ca_file, R_OK) < 0)
-		return err_set(err, "notify %s: ca_file: cannot read %s", c->name, ch->ca_file);
+		return err_set(err, "notify %s: ca_file: cannot read %s", c->name,
+			       ch->ca_file);
 	switch (c->kind) {
 	case CHANNEL_EMAIL: return email(ch, c, err);
 	case CHANNEL_WEBHOOK: return webhook(ch, c, err);

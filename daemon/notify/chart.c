@@ -91,7 +91,8 @@ static void grid(struct plot *p)
 		cairo_line_to(p->c, WIDTH - RIGHT, y);
 		cairo_stroke(p->c);
 		grey(p, 1);
-		label(p, LEFT - 6, y + 4, i ? measure_text(&p->a->measure, v, buf) : "0", 1);
+		label(p, LEFT - 6, y + 4, i ? measure_text(&p->a->measure, v, buf) : "0",
+		      1);
 	}
 }
 
@@ -105,9 +106,10 @@ static void times(struct plot *p)
 		double at = (double)(p->a->n_spark - 1) * i / GRID;
 		int64_t ms = end - (int64_t)((double)step * (p->a->n_spark - 1 - at));
 
-		label(p, x_of(p, at), HEIGHT - 8, text_time_short(ms, buf), i == 0      ? 0
-								     : i == GRID ? 1
-										 : 0.5);
+		label(p, x_of(p, at), HEIGHT - 8, text_time_short(ms, buf),
+		      i == 0	  ? 0
+		      : i == GRID ? 1
+				  : 0.5);
 	}
 }
 
@@ -130,7 +132,8 @@ static void limit(struct plot *p)
 	static const double dashes[] = { 5, 4 };
 	double y = y_of(p, p->a->threshold);
 
-	if (!isfinite(p->a->threshold) || p->a->threshold <= 0 || p->a->threshold > p->top)
+	if (!isfinite(p->a->threshold) || p->a->threshold <= 0 ||
+	    p->a->threshold > p->top)
 		return;
 	cairo_set_source_rgba(p->c, 0.88, 0.30, 0.28, 1);
 	cairo_set_line_width(p->c, 1.2);
@@ -187,7 +190,8 @@ bool chart_png(const struct alert *a, struct strb *png)
 	if (a->n_spark < 2)
 		return false;
 	p.top = highest(a);
-	s = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, WIDTH * SCALE, HEIGHT * SCALE);
+	s = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, WIDTH * SCALE,
+				       HEIGHT * SCALE);
 	p.c = cairo_create(s);
 	cairo_scale(p.c, SCALE, SCALE);
 	cairo_select_font_face(p.c, "sans-serif", CAIRO_FONT_SLANT_NORMAL,

@@ -37,11 +37,13 @@ struct program {
 /* After fork() of a program with threads: only calls that are safe there. */
 static void become(const struct channel *c, int in, int out)
 {
-	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	static char path[] =
+	    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	static char lang[] = "LANG=C.UTF-8";
 	char *const env[] = { path, lang, NULL };
 	const struct rlimit cpu = { LIMIT_CPU_S, LIMIT_CPU_S };
-	const struct rlimit processes = { LIMIT_PROCESSES, LIMIT_PROCESSES }, core = { 0, 0 };
+	const struct rlimit processes = { LIMIT_PROCESSES, LIMIT_PROCESSES },
+			    core = { 0, 0 };
 	sigset_t none;
 
 	setpgid(0, 0);
@@ -115,7 +117,8 @@ static void hear(struct program *p)
 
 	if (n > 0 && p->output.len < EXEC_OUTPUT)
 		strb_addn(&p->output, buf, (size_t)n);
-	if (!n || (n < 0 && errno != EAGAIN && errno != EINTR) || p->output.len >= EXEC_OUTPUT)
+	if (!n || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+	    p->output.len >= EXEC_OUTPUT)
 		shut(&p->out);
 }
 
@@ -190,7 +193,10 @@ static void judge(const struct program *p, int status, struct outcome *out)
 void exec_send(const struct channel *c, const struct message *m, int cancel,
 	       struct strb *transcript, struct outcome *out)
 {
-	struct program p = { .in = -1, .out = -1, .cancel = cancel, .deadline_ms = clock_mono_ms() + EXEC_MS };
+	struct program p = { .in = -1,
+			     .out = -1,
+			     .cancel = cancel,
+			     .deadline_ms = clock_mono_ms() + EXEC_MS };
 	json_t *j = alert_json(m->alert, c->base_url);
 	char *text = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(12));
 	int status;
@@ -212,7 +218,8 @@ void exec_send(const struct channel *c, const struct message *m, int cancel,
 	if (transcript) {
 		strb_fmt(transcript, "$ %s\n", c->argv[0]);
 		strb_tty(transcript, p.output.s ? p.output.s : "");
-		strb_fmt(transcript, "\n= %s\n", *out->note ? out->note : "it ended with code 0");
+		strb_fmt(transcript, "\n= %s\n",
+			 *out->note ? out->note : "it ended with code 0");
 	}
 	strb_free(&p.output);
 	free(text);

@@ -20,7 +20,8 @@ static json_t *one(const struct channel *c, const struct message *m)
 {
 	const struct alert *a = m->alert;
 	bool over = a->state == ALERT_RESOLVED || a->was;
-	int64_t end = over ? a->ended_ms ? a->ended_ms : a->judged_ms : m->now_ms + 4 * RESEND_MS;
+	int64_t end =
+	    over ? a->ended_ms ? a->ended_ms : a->judged_ms : m->now_ms + 4 * RESEND_MS;
 	json_t *j = json_object();
 	struct strb link = { 0 };
 	char when[48];
@@ -49,7 +50,10 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 }
 
 const struct format format_alertmanager = {
-	.name = "alertmanager", .doc = "Prometheus Alertmanager; give the URL of every replica",
-	.machine = true, .batch = BATCH, .resend_ms = RESEND_MS,
+	.name = "alertmanager",
+	.doc = "Prometheus Alertmanager; give the URL of every replica",
+	.machine = true,
+	.batch = BATCH,
+	.resend_ms = RESEND_MS,
 	.make = make,
 };

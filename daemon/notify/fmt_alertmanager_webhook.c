@@ -25,22 +25,26 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 
 	(void)n;
 	story_link(a, c->base_url, &link);
-	alert = json_pack("{s:s, s:O, s:O, s:s, s:s, s:s, s:s}", "status", status, "labels", labels,
-			  "annotations", notes, "startsAt", format_time(a->started_ms, from),
-			  "endsAt", over ? format_time(a->ended_ms ? a->ended_ms : a->judged_ms, to)
-					 : "0001-01-01T00:00:00Z",
-			  "generatorURL", link.s ? link.s : "", "fingerprint", a->fingerprint);
-	request_json(r, json_pack("{s:s, s:s, s:s, s:i, s:s, s:[o], s:{s:s}, s:o, s:o, s:s}",
-				  "version", "4", "groupKey", group, "receiver", c->name,
-				  "truncatedAlerts", 0, "status", status, "alerts", alert,
-				  "groupLabels", "fingerprint", a->fingerprint, "commonLabels",
-				  labels, "commonAnnotations", notes, "externalURL",
-				  c->base_url ? c->base_url : ""));
+	alert = json_pack(
+	    "{s:s, s:O, s:O, s:s, s:s, s:s, s:s}", "status", status, "labels", labels,
+	    "annotations", notes, "startsAt", format_time(a->started_ms, from), "endsAt",
+	    over ? format_time(a->ended_ms ? a->ended_ms : a->judged_ms, to)
+		 : "0001-01-01T00:00:00Z",
+	    "generatorURL", link.s ? link.s : "", "fingerprint", a->fingerprint);
+	request_json(r,
+		     json_pack("{s:s, s:s, s:s, s:i, s:s, s:[o], s:{s:s}, s:o, s:o, s:s}",
+			       "version", "4", "groupKey", group, "receiver", c->name,
+			       "truncatedAlerts", 0, "status", status, "alerts", alert,
+			       "groupLabels", "fingerprint", a->fingerprint,
+			       "commonLabels", labels, "commonAnnotations", notes,
+			       "externalURL", c->base_url ? c->base_url : ""));
 	free(group);
 	strb_free(&link);
 }
 
 const struct format format_alertmanager_webhook = {
-	.name = "alertmanager-webhook", .doc = "the body that Alertmanager posts, version 4",
-	.machine = true, .make = make,
+	.name = "alertmanager-webhook",
+	.doc = "the body that Alertmanager posts, version 4",
+	.machine = true,
+	.make = make,
 };

@@ -12,11 +12,12 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 
 	(void)n;
 	strb_fmt(&type, "net.culprit.alert.%s", alert_state_word[a->state]);
-	request_json(r, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "specversion", "1.0",
-				  "id", m->key, "source", "/culprit", "type", type.s, "subject",
-				  a->series_id && *a->series_id ? a->series_id : "none", "time",
-				  format_time(a->judged_ms, when), "datacontenttype",
-				  "application/json", "data", alert_json(a, c->base_url)));
+	request_json(
+	    r, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "specversion", "1.0",
+			 "id", m->key, "source", "/culprit", "type", type.s, "subject",
+			 a->series_id && *a->series_id ? a->series_id : "none", "time",
+			 format_time(a->judged_ms, when), "datacontenttype",
+			 "application/json", "data", alert_json(a, c->base_url)));
 	r->content_type = "application/cloudevents+json";
 	strb_free(&type);
 }

@@ -55,8 +55,9 @@ static json_t *fields(const struct alert *a)
 		struct strb v = { 0 };
 
 		format_markdown(&v, f[i].value);
-		json_array_append_new(list, json_pack("{s:s, s:o, s:b}", "name", f[i].name,
-						      "value", format_text(&v, FIELD), "inline", 1));
+		json_array_append_new(
+		    list, json_pack("{s:s, s:o, s:b}", "name", f[i].name, "value",
+				    format_text(&v, FIELD), "inline", 1));
 	}
 	return list;
 }
@@ -85,8 +86,8 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 		json_object_set_new(embed, "footer", json_pack("{s:o}", "text",
 							       format_text(&t, 100)));
 	}
-	request_json(r, json_pack("{s:s, s:[o], s:{s:[]}}", "username", "culprit", "embeds", embed,
-				  "allowed_mentions", "parse"));
+	request_json(r, json_pack("{s:s, s:[o], s:{s:[]}}", "username", "culprit",
+				  "embeds", embed, "allowed_mentions", "parse"));
 }
 
 static void read_answer(struct answer *a)

@@ -64,8 +64,9 @@ static void alert_widgets(const struct channel *c, const struct alert *a, json_t
 		struct strb v = { 0 };
 
 		strb_html(&v, f[i].value);
-		json_array_append_new(list, json_pack("{s:{s:s, s:o}}", "decoratedText", "topLabel",
-						      f[i].name, "text", format_text(&v, 400)));
+		json_array_append_new(list, json_pack("{s:{s:s, s:o}}", "decoratedText",
+						      "topLabel", f[i].name, "text",
+						      format_text(&v, 400)));
 	}
 	if (a->n_top) {
 		story_table(a, ROWS, &t);
@@ -105,11 +106,11 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 		story_digest(m->digest, &t);
 		json_array_append_new(widgets, paragraph(&t));
 	}
-	request_json(r, json_pack(
-		"{s:o, s:{s:s}, s:[{s:s, s:{s:{s:o, s:o}, s:[{s:o}]}}]}", "text", text, "thread",
-		"threadKey", m->alert ? m->alert->id : m->key, "cardsV2", "cardId", "alert",
-		"card", "header", "title", title, "subtitle", subtitle, "sections", "widgets",
-		widgets));
+	request_json(
+	    r, json_pack("{s:o, s:{s:s}, s:[{s:s, s:{s:{s:o, s:o}, s:[{s:o}]}}]}", "text",
+			 text, "thread", "threadKey", m->alert ? m->alert->id : m->key,
+			 "cardsV2", "cardId", "alert", "card", "header", "title", title,
+			 "subtitle", subtitle, "sections", "widgets", widgets));
 	strb_add(&r->url, r->base);
 	strb_add(&r->url, strchr(r->base, '?') ? "&" : "?");
 	strb_add(&r->url, "messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD");

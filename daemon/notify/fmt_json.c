@@ -15,6 +15,8 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 }
 
 const struct format format_json = {
-	.name = "json", .doc = "the whole alert, for programs; signed when secret_file is set",
-	.machine = true, .make = make,
+	.name = "json",
+	.doc = "the whole alert, for programs; signed when secret_file is set",
+	.machine = true,
+	.make = make,
 };

@@ -58,8 +58,9 @@ static json_t *fields(const struct alert *a)
 		struct strb v = { 0 };
 
 		format_markdown(&v, f[i].value);
-		json_array_append_new(list, json_pack("{s:s, s:o, s:b}", "title", f[i].name,
-						      "value", format_text(&v, 1000), "short", 1));
+		json_array_append_new(list, json_pack("{s:s, s:o, s:b}", "title",
+						      f[i].name, "value",
+						      format_text(&v, 1000), "short", 1));
 	}
 	return list;
 }
@@ -80,14 +81,16 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 	json_object_set_new(part, "color", json_string(story_color(m)));
 	format_markdown(&copy, title.s);
 	json_object_set_new(part, "title", format_text(&copy, TITLE));
-	json_object_set_new(part, "text", m->alert ? alert_text(m->alert) : digest_text(m->digest));
+	json_object_set_new(part, "text",
+			    m->alert ? alert_text(m->alert) : digest_text(m->digest));
 	if (m->alert) {
 		json_object_set_new(part, "fields", fields(m->alert));
 		story_link(m->alert, c->base_url, &link);
 	}
 	if (link.len)
 		json_object_set_new(part, "title_link", json_string(link.s));
-	request_json(r, json_pack("{s:s, s:[o]}", "username", "culprit", "attachments", part));
+	request_json(
+	    r, json_pack("{s:s, s:[o]}", "username", "culprit", "attachments", part));
 	strb_free(&title);
 	strb_free(&link);
 }

@@ -47,13 +47,16 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 	json_object_set_new(j, "topic", json_string(topic));
 	json_object_set_new(j, "title", format_text(&title, TITLE));
 	json_object_set_new(j, "message", json_string(b.s));
-	json_object_set_new(j, "tags", json_pack("[s]", over ? "white_check_mark" : "warning"));
-	json_object_set_new(j, "priority",
-			    json_integer(m->alert && !over ? priority[m->alert->severity] : 3));
+	json_object_set_new(j, "tags",
+			    json_pack("[s]", over ? "white_check_mark" : "warning"));
+	json_object_set_new(
+	    j, "priority",
+	    json_integer(m->alert && !over ? priority[m->alert->severity] : 3));
 	if (link.len) {
 		json_object_set_new(j, "click", json_string(link.s));
-		json_object_set_new(j, "actions", json_pack("[{s:s, s:s, s:s}]", "action", "view",
-							    "label", "Open", "url", link.s));
+		json_object_set_new(j, "actions",
+				    json_pack("[{s:s, s:s, s:s}]", "action", "view",
+					      "label", "Open", "url", link.s));
 	}
 	request_json(r, j);
 	strb_addn(&r->url, r->base, last ? (size_t)(last - r->base) : strlen(r->base));
@@ -64,8 +67,9 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 static bool check(const struct channel *c, struct err *err)
 {
 	return c->target || topic_in(c->url[0]) ||
-	       err_set(err, "there is no topic; write webhook = \"https://ntfy.sh/TOPIC\" or "
-			    "target = \"TOPIC\"");
+	       err_set(err,
+		       "there is no topic; write webhook = \"https://ntfy.sh/TOPIC\" or "
+		       "target = \"TOPIC\"");
 }
 
 const struct format format_ntfy = {

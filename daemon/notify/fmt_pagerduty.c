@@ -71,8 +71,9 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 	story_link(m->alert, c->base_url, &link);
 	if (link.len) {
 		json_object_set_new(j, "client_url", json_string(link.s));
-		json_object_set_new(j, "links", json_pack("[{s:s, s:s}]", "href", link.s, "text",
-							  "Open this alert"));
+		json_object_set_new(
+		    j, "links",
+		    json_pack("[{s:s, s:s}]", "href", link.s, "text", "Open this alert"));
 	}
 	strb_free(&link);
 	request_json(r, j);
@@ -80,8 +81,10 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 }
 
 const struct format format_pagerduty = {
-	.name = "pagerduty", .doc = "PagerDuty Events API v2: token_file holds the routing key",
-	.machine = true, .needs_token = true,
+	.name = "pagerduty",
+	.doc = "PagerDuty Events API v2: token_file holds the routing key",
+	.machine = true,
+	.needs_token = true,
 	.default_url = "https://events.pagerduty.com/v2/enqueue",
 	.make = make,
 };

@@ -39,8 +39,8 @@ static json_t *slack_text(struct strb *text, size_t max)
 
 static json_t *section(json_t *text)
 {
-	return json_pack("{s:s, s:{s:s, s:o}}", "type", "section", "text", "type", "mrkdwn",
-			 "text", text);
+	return json_pack("{s:s, s:{s:s, s:o}}", "type", "section", "text", "type",
+			 "mrkdwn", "text", text);
 }
 
 /* strb_slack turns line ends into blanks, as text from outside needs it; the
@@ -84,12 +84,12 @@ static void alert_blocks(const struct channel *c, const struct alert *a, json_t 
 
 		strb_fmt(&field, "*%s*\n", facts[i].name);
 		strb_slack(&field, facts[i].value);
-		json_array_append_new(fields, json_pack("{s:s, s:s}", "type", "mrkdwn", "text",
-							field.s));
+		json_array_append_new(
+		    fields, json_pack("{s:s, s:s}", "type", "mrkdwn", "text", field.s));
 		strb_free(&field);
 	}
-	json_array_append_new(blocks,
-			      json_pack("{s:s, s:o}", "type", "section", "fields", fields));
+	json_array_append_new(
+	    blocks, json_pack("{s:s, s:o}", "type", "section", "fields", fields));
 	if (a->n_top)
 		json_array_append_new(blocks, section(code(a, ROWS)));
 	story_quality(a, &b);
@@ -97,14 +97,15 @@ static void alert_blocks(const struct channel *c, const struct alert *a, json_t 
 		json_array_append_new(blocks, section(slack_text(&b, SECTION)));
 	strb_free(&b);
 	story_next(a, &b);
-	json_array_append_new(blocks, json_pack("{s:s, s:[{s:s, s:o}]}", "type", "context",
-						"elements", "type", "mrkdwn", "text",
-						slack_text(&b, SECTION)));
+	json_array_append_new(blocks, json_pack("{s:s, s:[{s:s, s:o}]}", "type",
+						"context", "elements", "type", "mrkdwn",
+						"text", slack_text(&b, SECTION)));
 	story_link(a, c->base_url, &b);
 	if (b.len)
-		json_array_append_new(blocks, json_pack(
-			"{s:s, s:[{s:s, s:{s:s, s:s}, s:s}]}", "type", "actions", "elements",
-			"type", "button", "text", "type", "plain_text", "text", "Open", "url", b.s));
+		json_array_append_new(
+		    blocks, json_pack("{s:s, s:[{s:s, s:{s:s, s:s}, s:s}]}", "type",
+				      "actions", "elements", "type", "button", "text",
+				      "type", "plain_text", "text", "Open", "url", b.s));
 	strb_free(&b);
 }
 
@@ -135,15 +136,16 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 	(void)n;
 	story_title(m, &title);
 	strb_add(&copy, title.s);
-	json_array_append_new(blocks, json_pack("{s:s, s:{s:s, s:o}}", "type", "header", "text",
-						"type", "plain_text", "text",
+	json_array_append_new(blocks, json_pack("{s:s, s:{s:s, s:o}}", "type", "header",
+						"text", "type", "plain_text", "text",
 						slack_text(&copy, HEADER)));
 	if (m->alert)
 		alert_blocks(c, m->alert, blocks);
 	else
 		digest_blocks(m->digest, blocks);
-	request_json(r, json_pack("{s:o, s:[{s:s, s:o}]}", "text", slack_text(&title, SECTION),
-				  "attachments", "color", story_color(m), "blocks", blocks));
+	request_json(r, json_pack("{s:o, s:[{s:s, s:o}]}", "text",
+				  slack_text(&title, SECTION), "attachments", "color",
+				  story_color(m), "blocks", blocks));
 }
 
 static void read_answer(struct answer *a)

@@ -85,8 +85,8 @@ static json_t *facts(const struct alert *a)
 		struct strb v = { 0 };
 
 		format_markdown(&v, f[i].value);
-		json_array_append_new(list, json_pack("{s:s, s:o}", "title", f[i].name, "value",
-						      format_text(&v, LINE)));
+		json_array_append_new(list, json_pack("{s:s, s:o}", "title", f[i].name,
+						      "value", format_text(&v, LINE)));
 	}
 	return json_pack("{s:s, s:o}", "type", "FactSet", "facts", list);
 }
@@ -95,7 +95,8 @@ static const char *color(const struct message *m)
 {
 	if (m->alert && m->alert->state == ALERT_RESOLVED && !m->alert->was)
 		return "Good";
-	return m->alert && m->alert->severity == SEVERITY_CRITICAL ? "Attention" : "Warning";
+	return m->alert && m->alert->severity == SEVERITY_CRITICAL ? "Attention"
+								   : "Warning";
 }
 
 static void make(const struct channel *c, const struct message *m, unsigned n,
@@ -118,8 +119,10 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 		add(body, &t);
 		story_link(m->alert, c->base_url, &t);
 		if (t.len)
-			json_array_append_new(actions, json_pack("{s:s, s:s, s:s}", "type",
-				"Action.OpenUrl", "title", "Open this alert", "url", t.s));
+			json_array_append_new(actions,
+					      json_pack("{s:s, s:s, s:s}", "type",
+							"Action.OpenUrl", "title",
+							"Open this alert", "url", t.s));
 		strb_free(&t);
 	} else {
 		for (unsigned i = 0; i < m->digest->n_line; i++) {
@@ -131,14 +134,16 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 	}
 	card = json_pack("{s:s, s:s, s:s, s:{s:s}, s:o, s:o}", "$schema",
 			 "http://adaptivecards.io/schemas/adaptive-card.json", "type",
-			 "AdaptiveCard", "version", "1.2", "msteams", "width", "full", "body", body,
-			 "actions", actions);
-	request_json(r, json_pack("{s:s, s:[{s:s, s:n, s:o}]}", "type", "message", "attachments",
-				  "contentType", "application/vnd.microsoft.card.adaptive",
-				  "contentUrl", "content", card));
+			 "AdaptiveCard", "version", "1.2", "msteams", "width", "full",
+			 "body", body, "actions", actions);
+	request_json(r, json_pack("{s:s, s:[{s:s, s:n, s:o}]}", "type", "message",
+				  "attachments", "contentType",
+				  "application/vnd.microsoft.card.adaptive", "contentUrl",
+				  "content", card));
 }
 
 const struct format format_teams = {
-	.name = "teams", .doc = "Microsoft Teams, a Workflow that is started by a webhook",
+	.name = "teams",
+	.doc = "Microsoft Teams, a Workflow that is started by a webhook",
 	.make = make,
 };

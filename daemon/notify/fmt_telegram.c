@@ -86,11 +86,13 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 	json_object_set_new(j, "chat_id", json_string(c->target));
 	json_object_set_new(j, "text", json_string(b.s));
 	json_object_set_new(j, "parse_mode", json_string("HTML"));
-	json_object_set_new(j, "link_preview_options", json_pack("{s:b}", "is_disabled", 1));
+	json_object_set_new(j, "link_preview_options",
+			    json_pack("{s:b}", "is_disabled", 1));
 	if (m->remote && !m->first)
 		json_object_set_new(j, "reply_parameters",
-			json_pack("{s:I, s:b}", "message_id", (json_int_t)atoll(m->remote),
-				  "allow_sending_without_reply", 1));
+				    json_pack("{s:I, s:b}", "message_id",
+					      (json_int_t)atoll(m->remote),
+					      "allow_sending_without_reply", 1));
 	request_json(r, j);
 	strb_fmt(&r->url, "%s/bot%s/sendMessage", r->base, c->token);
 	r->auth = NULL;
@@ -113,7 +115,11 @@ static void read_answer(struct answer *a)
 }
 
 const struct format format_telegram = {
-	.name = "telegram", .doc = "Telegram bot: token_file and target (the chat's id)",
-	.needs_token = true, .needs_target = true, .default_url = "https://api.telegram.org",
-	.make = make, .read = read_answer,
+	.name = "telegram",
+	.doc = "Telegram bot: token_file and target (the chat's id)",
+	.needs_token = true,
+	.needs_target = true,
+	.default_url = "https://api.telegram.org",
+	.make = make,
+	.read = read_answer,
 };

@@ -110,11 +110,14 @@ static const struct {
 	const char *word;
 	word_f *say;
 } words[] = {
-	{ "title", w_title }, { "headline", w_headline }, { "status", w_status },
-	{ "severity", w_severity }, { "rule", w_rule }, { "series", w_series },
-	{ "id", w_id }, { "fingerprint", w_fingerprint }, { "value", w_value },
-	{ "why", w_why }, { "next", w_next }, { "top_flows", w_flows }, { "link", w_link },
-	{ "started_at", w_started }, { "ended_at", w_ended }, { "json", w_json },
+	{ "title", w_title },	 { "headline", w_headline },
+	{ "status", w_status },	 { "severity", w_severity },
+	{ "rule", w_rule },	 { "series", w_series },
+	{ "id", w_id },		 { "fingerprint", w_fingerprint },
+	{ "value", w_value },	 { "why", w_why },
+	{ "next", w_next },	 { "top_flows", w_flows },
+	{ "link", w_link },	 { "started_at", w_started },
+	{ "ended_at", w_ended }, { "json", w_json },
 };
 
 /* Octets of the "{word}" at s, 0 when none is there; *which is -1 for an unknown one. */
@@ -184,10 +187,14 @@ static bool check(const struct channel *c, struct err *err)
 	bool ok;
 
 	if (!fill(&p, &b, &bad))
-		ok = err_set(err, "template_file: %.*s is no word of it; see title, why, top_flows, "
-			     "link, json … in the manual", (int)strcspn(bad, "}") + 1, bad);
+		ok = err_set(
+		    err,
+		    "template_file: %.*s is no word of it; see title, why, top_flows, "
+		    "link, json … in the manual",
+		    (int)strcspn(bad, "}") + 1, bad);
 	else if (!(j = json_loads(b.s ? b.s : "", 0, &why)))
-		ok = err_set(err, "template_file: what it makes is no JSON: %s", why.text);
+		ok =
+		    err_set(err, "template_file: what it makes is no JSON: %s", why.text);
 	else
 		ok = true;
 	json_decref(j);

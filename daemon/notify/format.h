@@ -52,7 +52,7 @@ struct request {
 	const char *content_type; /* static; NULL: application/json */
 	struct strb url;          /* instead of the channel's, when not empty */
 	const char *path;         /* static; added to the channel's URL; NULL: nothing */
-	const char *auth;         /* static scheme of the token: "Bearer"; NULL: not sent */
+	const char *auth; /* static scheme of the token: "Bearer"; NULL: not sent */
 	bool failed;              /* the format could not say it; err in the log */
 };
 void request_fini(struct request *r);
@@ -66,7 +66,8 @@ json_t *format_text(struct strb *b, size_t max_chars);
  * with a meaning is quoted, and @ is followed by U+200B, so nobody is mentioned. */
 void format_markdown(struct strb *b, const char *s);
 /* "```" and the table of top flows, fewer rows until it fits max_chars, "```". */
-void format_code_table(const struct alert *a, unsigned rows, size_t max_chars, struct strb *b);
+void format_code_table(const struct alert *a, unsigned rows, size_t max_chars,
+		       struct strb *b);
 /* RFC 3339, "" for 0. */
 const char *format_time(int64_t ms, char buf[static 48]);
 

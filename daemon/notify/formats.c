@@ -67,7 +67,8 @@ void format_markdown(struct strb *b, const char *s)
 	strb_free(&inert);
 }
 
-void format_code_table(const struct alert *a, unsigned rows, size_t max_chars, struct strb *b)
+void format_code_table(const struct alert *a, unsigned rows, size_t max_chars,
+		       struct strb *b)
 {
 	struct strb t = { 0 };
 

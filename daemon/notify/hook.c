@@ -117,14 +117,15 @@ static void headers(struct hook *h, const struct message *m)
 	char number[32], signature[64];
 	int64_t at_s = m->now_ms / 1000;
 
-	header(h, "Content-Type", h->req.content_type ? h->req.content_type : "application/json");
+	header(h, "Content-Type",
+	       h->req.content_type ? h->req.content_type : "application/json");
 	header(h, "Expect", ""); /* no waiting for 100 Continue */
 	header(h, "webhook-id", m->key);
 	snprintf(number, sizeof(number), "%lld", (long long)at_s);
 	header(h, "webhook-timestamp", number);
 	if (c->sign_key) {
-		hook_sign(c->sign_key, c->n_sign, m->key, at_s, h->req.body.s, h->req.body.len,
-			  signature);
+		hook_sign(c->sign_key, c->n_sign, m->key, at_s, h->req.body.s,
+			  h->req.body.len, signature);
 		header(h, "webhook-signature", signature);
 	}
 	if (c->token && h->req.auth) {
@@ -198,8 +199,8 @@ struct hook *hook_new(const struct channel *c, unsigned index, const struct mess
 	h->easy = curl_easy_init();
 	if (h->req.failed || !h->easy) {
 		*out = (struct outcome){ .result = RESULT_FINAL };
-		snprintf(out->note, sizeof(out->note), "the alert cannot be written in format %s",
-			 c->format->name);
+		snprintf(out->note, sizeof(out->note),
+			 "the alert cannot be written in format %s", c->format->name);
 		hook_free(&h);
 		return NULL;
 	}
@@ -234,7 +235,8 @@ void *hook_curl(struct hook *h)
 static const char *advice(CURLcode code, long status)
 {
 	switch (code) {
-	case CURLE_COULDNT_RESOLVE_HOST: return "; check the host's name and this host's DNS";
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return "; check the host's name and this host's DNS";
 	case CURLE_COULDNT_CONNECT: return "; check the port and the firewall between";
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return "; renew the certificate, or name its authority with ca_file";
@@ -242,11 +244,13 @@ static const char *advice(CURLcode code, long status)
 	default: break;
 	}
 	if (status >= 300 && status < 400)
-		return "; redirects are not followed, write the final URL into the configuration";
+		return "; redirects are not followed, write the final URL into the "
+		       "configuration";
 	if (status == 401 || status == 403)
 		return "; check the URL's token, token_file or secret_file";
 	if (status == 404 || status == 410)
-		return "; this hook does not exist any more, make a new one at the target";
+		return "; this hook does not exist any more, make a new one at the "
+		       "target";
 	return "";
 }
 

@@ -136,7 +136,8 @@ unsigned lane_pick(struct lane *l, int64_t now_ms, struct item *items, unsigned 
 	*wake_ms = INT64_MAX;
 	if (!atomic_load(&l->settled))
 		return 0;
-	if (l->hold_until_ms > now_ms && l->hold_until_ms <= now_ms + RETRY_AFTER_MAX_MS) {
+	if (l->hold_until_ms > now_ms &&
+	    l->hold_until_ms <= now_ms + RETRY_AFTER_MAX_MS) {
 		*wake_ms = l->hold_until_ms;
 		return 0;
 	}
@@ -144,7 +145,8 @@ unsigned lane_pick(struct lane *l, int64_t now_ms, struct item *items, unsigned 
 		return 0;
 	if (!batch)
 		batch = 1;
-	return outbox_next(l->outbox, l->queue, now_ms, items, batch < max ? batch : max, wake_ms);
+	return outbox_next(l->outbox, l->queue, now_ms, items, batch < max ? batch : max,
+			   wake_ms);
 }
 
 static void note_error(struct lane *l, const struct outcome *out)
@@ -160,8 +162,9 @@ static void note_error(struct lane *l, const struct outcome *out)
 	channel_where(l->channel, l->index, &where);
 	log_seldom(l->queue, 300, "notify %s: %s did not take a message: %s; %s",
 		   l->channel->name, where.s, out->note,
-		   out->result == RESULT_LATER ? "it will be tried again"
-					       : "it is a dead letter now (culprit notify)");
+		   out->result == RESULT_LATER
+		       ? "it will be tried again"
+		       : "it is a dead letter now (culprit notify)");
 	strb_free(&where);
 }
 
@@ -190,7 +193,8 @@ void lane_settle(struct lane *l, const struct item *items, unsigned n,
 		 const struct outcome *out, int64_t now_ms)
 {
 	if (out->result == RESULT_SENT) {
-		memmove(l->sent_ms + 1, l->sent_ms, sizeof(l->sent_ms) - sizeof(l->sent_ms[0]));
+		memmove(l->sent_ms + 1, l->sent_ms,
+			sizeof(l->sent_ms) - sizeof(l->sent_ms[0]));
 		l->sent_ms[0] = now_ms;
 		l->count->last_sent_ms = now_ms;
 		l->hold_until_ms = 0;
@@ -204,6 +208,7 @@ void lane_settle(struct lane *l, const struct item *items, unsigned n,
 	}
 	note_error(l, out);
 	atomic_store(&l->settled, false);
-	for (unsigned i = 0; i < n; i++) /* they are committed in order: the last one tells */
+	for (unsigned i = 0; i < n;
+	     i++) /* they are committed in order: the last one tells */
 		settle_one(l, &items[i], out, now_ms, i + 1 == n ? &l->settled : NULL);
 }

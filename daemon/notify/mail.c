@@ -70,7 +70,8 @@ static void urls(const struct alert *a, struct strb *b)
 		for (unsigned k = 0; k < f->n_urls && shown < ROWS; k++, shown++) {
 			if (!shown)
 				strb_add(b, "Fetched through the proxy:\n");
-			strb_fmt(b, "  %8s  ", text_bytes((double)f->urls[k].bytes, size));
+			strb_fmt(b, "  %8s  ",
+				 text_bytes((double)f->urls[k].bytes, size));
 			strb_tty(b, f->urls[k].client ? f->urls[k].client : "");
 			strb_add(b, f->urls[k].client ? "  " : "");
 			strb_tty(b, f->urls[k].url);
@@ -94,7 +95,8 @@ static void changes(const struct alert *a, struct strb *b)
 		story_share(c->share_of_change, b);
 		strb_add(b, " of the change: ");
 		strb_tty(b, c->key);
-		strb_fmt(b, ", now %s, before %s\n", measure_text(&a->measure, c->value, now),
+		strb_fmt(b, ", now %s, before %s\n",
+			 measure_text(&a->measure, c->value, now),
 			 measure_text(&a->measure, c->before, before));
 	}
 	strb_addc(b, '\n');
@@ -114,7 +116,8 @@ static void alert_text(const struct channel *c, const struct alert *a, struct st
 	strb_addc(b, '\n');
 	if (a->n_spark) {
 		story_spark(a, b);
-		strb_fmt(b, "  one sign is %s\n\n", text_duration(a->spark_step_ms, step));
+		strb_fmt(b, "  one sign is %s\n\n",
+			 text_duration(a->spark_step_ms, step));
 	}
 	if (a->n_top) {
 		story_table(a, ROWS, b);
@@ -139,8 +142,9 @@ void mail_text(const struct channel *c, const struct message *m, struct strb *b)
 	if (m->alert) {
 		alert_text(c, m->alert, b);
 	} else {
-		strb_add(&t, "So many alerts came at once that they are told in one mail, the "
-			     "most severe first.");
+		strb_add(
+		    &t, "So many alerts came at once that they are told in one mail, the "
+			"most severe first.");
 		paragraph(b, &t);
 		story_digest(m->digest, b);
 		strb_addc(b, '\n');
@@ -163,16 +167,19 @@ static void csv_end(struct strb *b, const struct addr *a, const char *name, uint
 
 void mail_csv(const struct alert *a, struct strb *b)
 {
-	strb_add(b, "src,src_name,src_port,dst,dst_name,dst_port,proto,bytes,packets,flows,share,"
-		    "client,urls\r\n");
+	strb_add(
+	    b,
+	    "src,src_name,src_port,dst,dst_name,dst_port,proto,bytes,packets,flows,share,"
+	    "client,urls\r\n");
 	for (unsigned i = 0; i < a->n_top; i++) {
 		const struct top_flow *f = &a->top[i];
 		struct strb list = { 0 };
 
 		csv_end(b, &f->src, f->src_name, f->src_port);
 		csv_end(b, &f->dst, f->dst_name, f->dst_port);
-		strb_fmt(b, "%u,%llu,%llu,%llu,%.6f,", f->proto, (unsigned long long)f->bytes,
-			 (unsigned long long)f->packets, (unsigned long long)f->flows, f->share);
+		strb_fmt(b, "%u,%llu,%llu,%llu,%.6f,", f->proto,
+			 (unsigned long long)f->bytes, (unsigned long long)f->packets,
+			 (unsigned long long)f->flows, f->share);
 		strb_csv(b, f->client ? f->client : "");
 		strb_addc(b, ',');
 		for (unsigned k = 0; k < f->n_urls; k++) {
@@ -224,7 +231,8 @@ static void headers(const struct channel *c, const struct message *m, struct str
 
 static void multipart(struct strb *b, const char *kind, const char *key, int n)
 {
-	strb_fmt(b, "Content-Type: multipart/%s;\r\n boundary=\"=_%d_%s\"\r\n\r\n", kind, n, key);
+	strb_fmt(b, "Content-Type: multipart/%s;\r\n boundary=\"=_%d_%s\"\r\n\r\n", kind,
+		 n, key);
 }
 
 /* A boundary has "=_", which no encoded part can contain. */

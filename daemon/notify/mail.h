@@ -11,7 +11,9 @@ void mail_compose(const struct channel *c, const struct message *m, struct strb 
 /* Its parts, each UTF-8 with LF line ends. */
 void mail_text(const struct channel *c, const struct message *m, struct strb *b);
 /* chart: an image with Content-ID "chart" stands beside it. */
-void mail_html(const struct channel *c, const struct message *m, bool chart, struct strb *b);
-void mail_csv(const struct alert *a, struct strb *b); /* RFC 4180, a line for each top flow */
+void mail_html(const struct channel *c, const struct message *m, bool chart,
+	       struct strb *b);
+void mail_csv(const struct alert *a,
+	      struct strb *b); /* RFC 4180, a line for each top flow */
 
 #endif

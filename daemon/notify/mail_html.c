@@ -17,25 +17,28 @@
 enum { ROWS = 10 };
 
 static const char head[] =
-	"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-	"<meta name=\"color-scheme\" content=\"light dark\">\n"
-	"<meta name=\"supported-color-schemes\" content=\"light dark\">\n"
-	"<style>\n:root { color-scheme: light dark; }\n"
-	"@media (prefers-color-scheme: dark) {\n"
-	" .page { background: #16181c !important; }\n"
-	" .card { background: #1f2227 !important; color: #e8e8e8 !important; }\n"
-	" .soft { color: #a5abb3 !important; }\n"
-	" .line { border-color: #3a3f46 !important; }\n"
-	" .link { color: #7ab7ff !important; }\n}\n"
-	"</style></head>\n"
-	"<body class=\"page\" style=\"margin:0;padding:0;background:#eef0f2\">\n"
-	"<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\""
-	" style=\"border-collapse:collapse\"><tr><td align=\"center\" style=\"padding:12px 8px\">\n"
-	"<table role=\"presentation\" class=\"card\" width=\"100%\" cellpadding=\"0\""
-	" cellspacing=\"0\" style=\"max-width:640px;border-collapse:collapse;background:#ffffff;"
-	"color:#1d2126;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;"
-	"font-size:15px;line-height:1.45\">\n";
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+    "<meta name=\"color-scheme\" content=\"light dark\">\n"
+    "<meta name=\"supported-color-schemes\" content=\"light dark\">\n"
+    "<style>\n:root { color-scheme: light dark; }\n"
+    "@media (prefers-color-scheme: dark) {\n"
+    " .page { background: #16181c !important; }\n"
+    " .card { background: #1f2227 !important; color: #e8e8e8 !important; }\n"
+    " .soft { color: #a5abb3 !important; }\n"
+    " .line { border-color: #3a3f46 !important; }\n"
+    " .link { color: #7ab7ff !important; }\n}\n"
+    "</style></head>\n"
+    "<body class=\"page\" style=\"margin:0;padding:0;background:#eef0f2\">\n"
+    "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\""
+    " style=\"border-collapse:collapse\"><tr><td align=\"center\" style=\"padding:12px "
+    "8px\">\n"
+    "<table role=\"presentation\" class=\"card\" width=\"100%\" cellpadding=\"0\""
+    " cellspacing=\"0\" "
+    "style=\"max-width:640px;border-collapse:collapse;background:#ffffff;"
+    "color:#1d2126;font-family:-apple-system,'Segoe "
+    "UI',Roboto,Helvetica,Arial,sans-serif;"
+    "font-size:15px;line-height:1.45\">\n";
 
 static const char row_open[] = "<tr><td style=\"padding:12px 18px 0 18px\">";
 static const char row_close[] = "</td></tr>\n";
@@ -66,9 +69,13 @@ static void title(const struct message *m, struct strb *b)
 
 	strb_fmt(b, "<tr><td style=\"padding:0;background:%s;height:6px;line-height:6px;"
 		    "font-size:0\">&nbsp;</td></tr>\n", color);
-	strb_fmt(b, "<tr><td style=\"padding:16px 18px 0 18px\"><span style=\"display:inline-block;"
-		    "padding:1px 8px;border-radius:3px;background:%s;color:#ffffff;font-size:12px;"
-		    "font-weight:bold;letter-spacing:.5px\">%s</span>", color, story_tag(m));
+	strb_fmt(b,
+		 "<tr><td style=\"padding:16px 18px 0 18px\"><span "
+		 "style=\"display:inline-block;"
+		 "padding:1px "
+		 "8px;border-radius:3px;background:%s;color:#ffffff;font-size:12px;"
+		 "font-weight:bold;letter-spacing:.5px\">%s</span>",
+		 color, story_tag(m));
 	strb_add(b, "<div style=\"font-size:20px;line-height:1.3;font-weight:bold;"
 		    "padding-top:8px;word-wrap:break-word\">");
 	story_headline(m, &t);
@@ -86,9 +93,12 @@ static void facts(const struct alert *a, struct strb *b)
 	strb_add(b, "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" "
 		    "style=\"border-collapse:collapse\">\n");
 	for (unsigned i = 0; i < n; i++) {
-		strb_fmt(b, "<tr><td class=\"soft\" style=\"padding:1px 14px 1px 0;color:#5f6770;"
-			    "vertical-align:top\">%s</td><td style=\"padding:1px 0;"
-			    "word-break:break-word\">", f[i].name);
+		strb_fmt(
+		    b,
+		    "<tr><td class=\"soft\" style=\"padding:1px 14px 1px 0;color:#5f6770;"
+		    "vertical-align:top\">%s</td><td style=\"padding:1px 0;"
+		    "word-break:break-word\">",
+		    f[i].name);
 		strb_html(b, f[i].value);
 		strb_add(b, "</td></tr>\n");
 	}
@@ -105,8 +115,9 @@ static void chart_or_spark(const struct alert *a, bool chart, struct strb *b)
 		strb_add(b, "<img src=\"cid:chart\" width=\"604\" alt=\"");
 		story_spark(a, &t);
 		escaped(b, &t);
-		strb_add(b, "\" style=\"display:block;width:100%;max-width:604px;height:auto;"
-			    "border:0\">");
+		strb_add(
+		    b, "\" style=\"display:block;width:100%;max-width:604px;height:auto;"
+		       "border:0\">");
 		strb_add(b, row_close);
 	} else if (a->n_spark) {
 		strb_add(b, row_open);
@@ -136,19 +147,25 @@ static void flow_row(struct strb *b, const struct top_flow *f)
 	struct strb t = { 0 };
 	char size[UNIT_TEXT];
 
-	strb_add(b, "<tr><td class=\"line\" style=\"border-top:1px solid #dfe3e7;padding:6px 8px 6px "
+	strb_add(b, "<tr><td class=\"line\" style=\"border-top:1px solid "
+		    "#dfe3e7;padding:6px 8px 6px "
 		    "0;vertical-align:top;white-space:nowrap\"><b>");
 	story_share(f->share, &t);
 	escaped(b, &t);
 	/* a bar of the share, readable without its colour */
-	strb_fmt(b, "</b><div style=\"width:56px;height:4px;background:#c9ced4;margin-top:3px\">"
-		    "<div style=\"width:%dpx;height:4px;background:#1976d2\"></div></div></td>",
-		 (int)(share * 56 + 0.5));
-	strb_fmt(b, "<td class=\"line\" style=\"border-top:1px solid #dfe3e7;padding:6px 10px 6px 0;"
-		    "vertical-align:top;white-space:nowrap;text-align:right\">%s</td>",
+	strb_fmt(
+	    b,
+	    "</b><div style=\"width:56px;height:4px;background:#c9ced4;margin-top:3px\">"
+	    "<div style=\"width:%dpx;height:4px;background:#1976d2\"></div></div></td>",
+	    (int)(share * 56 + 0.5));
+	strb_fmt(b,
+		 "<td class=\"line\" style=\"border-top:1px solid #dfe3e7;padding:6px "
+		 "10px 6px 0;"
+		 "vertical-align:top;white-space:nowrap;text-align:right\">%s</td>",
 		 text_bytes((double)f->bytes, size));
-	strb_add(b, "<td class=\"line\" style=\"border-top:1px solid #dfe3e7;padding:6px 0;"
-		    "vertical-align:top;word-break:break-word\">");
+	strb_add(b,
+		 "<td class=\"line\" style=\"border-top:1px solid #dfe3e7;padding:6px 0;"
+		 "vertical-align:top;word-break:break-word\">");
 	if (f->client && *f->client) {
 		strb_add(b, "<b>");
 		strb_html(b, f->client);
@@ -162,7 +179,8 @@ static void flow_row(struct strb *b, const struct top_flow *f)
 	escaped(b, &t);
 	strb_add(b, "</span>");
 	for (unsigned i = 0; i < f->n_urls && i < 3; i++) {
-		strb_fmt(b, "<br>%s%s</span> ", soft, text_bytes((double)f->urls[i].bytes, size));
+		strb_fmt(b, "<br>%s%s</span> ", soft,
+			 text_bytes((double)f->urls[i].bytes, size));
 		strb_html(b, f->urls[i].url);
 	}
 	if (f->n_urls > 3)
@@ -194,16 +212,19 @@ static void changes(const struct alert *a, struct strb *b)
 	if (!a->n_changed)
 		return;
 	strb_add(b, row_open);
-	strb_add(b, "<div style=\"font-weight:bold;padding:6px 0 4px 0\">What changed</div>"
-		    "<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" "
-		    "style=\"border-collapse:collapse;font-size:14px\">\n");
+	strb_add(b,
+		 "<div style=\"font-weight:bold;padding:6px 0 4px 0\">What changed</div>"
+		 "<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" "
+		 "style=\"border-collapse:collapse;font-size:14px\">\n");
 	for (unsigned i = 0; i < a->n_changed; i++) {
 		const struct changed *c = &a->changed[i];
 
-		strb_add(b, "<tr><td style=\"padding:2px 10px 2px 0;white-space:nowrap\"><b>");
+		strb_add(
+		    b, "<tr><td style=\"padding:2px 10px 2px 0;white-space:nowrap\"><b>");
 		story_share(c->share_of_change, &t);
 		escaped(b, &t);
-		strb_add(b, "</b></td><td style=\"padding:2px 0;word-break:break-word\">");
+		strb_add(b,
+			 "</b></td><td style=\"padding:2px 0;word-break:break-word\">");
 		strb_html(b, c->key);
 		strb_fmt(b, " %s%s, before %s</span></td></tr>\n", soft,
 			 measure_text(&a->measure, c->value, now),
@@ -251,8 +272,9 @@ static void digest_body(const struct digest *d, struct strb *b)
 {
 	struct strb t = { 0 };
 
-	strb_add(&t, "So many alerts came at once that they are told in one mail, the most "
-		     "severe first.");
+	strb_add(&t,
+		 "So many alerts came at once that they are told in one mail, the most "
+		 "severe first.");
 	block(b, &t, false);
 	strb_add(b, row_open);
 	strb_add(b, "<div style=\"white-space:pre-wrap;word-break:break-word\">");
@@ -262,7 +284,8 @@ static void digest_body(const struct digest *d, struct strb *b)
 	strb_add(b, row_close);
 }
 
-void mail_html(const struct channel *c, const struct message *m, bool chart, struct strb *b)
+void mail_html(const struct channel *c, const struct message *m, bool chart,
+	       struct strb *b)
 {
 	strb_add(b, head);
 	title(m, b);

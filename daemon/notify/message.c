@@ -50,7 +50,8 @@ bool letter_open(struct letter *l, const struct item *it, int64_t now_ms, struct
 		.now_ms = now_ms,
 	} };
 	if (!j)
-		return err_set(err, "the outbox holds something that is no JSON: %s", why.text);
+		return err_set(err, "the outbox holds something that is no JSON: %s",
+			       why.text);
 	if (it->kind == ITEM_DIGEST) {
 		read_digest(&l->digest, j);
 		l->m.digest = &l->digest;

@@ -13,7 +13,8 @@ struct letter {
 };
 
 /* Borrows the item until letter_fini. False: its text is not what we wrote (err). */
-bool letter_open(struct letter *l, const struct item *it, int64_t now_ms, struct err *err);
+bool letter_open(struct letter *l, const struct item *it, int64_t now_ms,
+		 struct err *err);
 void letter_fini(struct letter *l);
 
 #endif

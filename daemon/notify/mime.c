@@ -122,6 +122,7 @@ void mime_date(struct strb *b, int64_t unix_ms)
 	localtime_r(&t, &tm);
 	zone = labs(tm.tm_gmtoff) / 60;
 	strb_fmt(b, "%.3s, %d %.3s %d %02d:%02d:%02d %c%02ld%02ld", day + 3 * tm.tm_wday,
-		 tm.tm_mday, month + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-		 tm.tm_sec, tm.tm_gmtoff < 0 ? '-' : '+', zone / 60, zone % 60);
+		 tm.tm_mday, month + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour,
+		 tm.tm_min, tm.tm_sec, tm.tm_gmtoff < 0 ? '-' : '+', zone / 60,
+		 zone % 60);
 }

@@ -33,7 +33,12 @@
 #include "daemon/notify/smtp.h"
 #include "daemon/notify/webhook.h"
 
-enum { CUT_MS = 3000, SLEEP_MAX_MS = 60000, DUE_POLL_MS = 250, QUEUES_MAX = ALERT_NOTIFY * CHANNEL_URLS };
+enum {
+	CUT_MS = 3000,
+	SLEEP_MAX_MS = 60000,
+	DUE_POLL_MS = 250,
+	QUEUES_MAX = ALERT_NOTIFY * CHANNEL_URLS
+};
 
 /* The thread of one mail or exec channel. */
 struct runner {
@@ -162,9 +167,10 @@ static void *run(void *arg)
 		}
 		/* The clock may run faster than we sleep: look often while one is due. */
 		wait = wake == INT64_MAX ? SLEEP_MAX_MS : wake - now;
-		sleep_until(r, seen, wait < 0 ? 0 : wake != INT64_MAX && wait > DUE_POLL_MS
-							    ? DUE_POLL_MS
-							    : wait);
+		sleep_until(r, seen,
+			    wait < 0				      ? 0
+			    : wake != INT64_MAX && wait > DUE_POLL_MS ? DUE_POLL_MS
+								      : wait);
 	}
 	r->ended = true;
 	return NULL;
@@ -212,7 +218,8 @@ static bool join_runners(struct runner *list, int64_t until_mono_ms)
 			t.tv_sec += t.tv_nsec / 1000000000;
 			t.tv_nsec %= 1000000000;
 		}
-		if (!r->joined && pthread_clockjoin_np(r->thread, NULL, CLOCK_MONOTONIC, &t))
+		if (!r->joined &&
+		    pthread_clockjoin_np(r->thread, NULL, CLOCK_MONOTONIC, &t))
 			all = false;
 		else
 			r->joined = true;
@@ -251,7 +258,8 @@ static struct entry *find(struct notify *n, const char *name)
 }
 
 /* All channels of opts, or NULL + err. */
-static struct entry *build(struct notify *n, const struct notify_opts *opts, struct err *err)
+static struct entry *build(struct notify *n, const struct notify_opts *opts,
+			   struct err *err)
 {
 	struct entry *e = xcalloc(opts->n_channels, sizeof(*e));
 
@@ -262,7 +270,8 @@ static struct entry *build(struct notify *n, const struct notify_opts *opts, str
 		for (size_t k = 0; e[i].channel && k < i; k++) {
 			if (strcmp(e[k].channel->name, e[i].channel->name))
 				continue;
-			err_set(err, "notify %s: there are two of that name", e[i].channel->name);
+			err_set(err, "notify %s: there are two of that name",
+				e[i].channel->name);
 			channel_unref(&e[i].channel);
 		}
 		if (!e[i].channel) {
@@ -283,7 +292,8 @@ static struct runner *start_runner(struct notify *n, const struct entry *e)
 	r->lane = lane_new(n->outbox, channel_ref(e->channel), 0, counters_ref(e->count));
 	if (!pthread_create(&r->thread, NULL, run, r))
 		return r;
-	log_err("notify %s: no thread could be started; its messages wait", e->channel->name);
+	log_err("notify %s: no thread could be started; its messages wait",
+		e->channel->name);
 	lane_free(&r->lane);
 	free(r);
 	return NULL;
@@ -292,8 +302,10 @@ static struct runner *start_runner(struct notify *n, const struct entry *e)
 static void warn_insecure(const struct channel *c)
 {
 	if (c->insecure)
-		log_warn("notify %s: insecure is set: the certificate is not checked, anybody "
-			 "between can read and change what is sent", c->name);
+		log_warn(
+		    "notify %s: insecure is set: the certificate is not checked, anybody "
+		    "between can read and change what is sent",
+		    c->name);
 }
 
 /* Serves the new set; the old one ends with what it has under way. Under the lock. */
@@ -320,7 +332,8 @@ static void serve(struct notify *n, struct entry *e, size_t n_entries)
 			}
 			continue;
 		}
-		lanes = xrealloc(lanes, n_lanes + channel_lanes(c), sizeof(struct lane *));
+		lanes =
+		    xrealloc(lanes, n_lanes + channel_lanes(c), sizeof(struct lane *));
 		for (unsigned k = 0; k < channel_lanes(c); k++)
 			lanes[n_lanes++] = lane_new(n->outbox, channel_ref(c), k,
 						    counters_ref(e[i].count));
@@ -353,7 +366,8 @@ static struct notify *fresh(void)
 	pthread_cond_init(&n->wake, &attr);
 	pthread_condattr_destroy(&attr);
 	if (pipe2(n->cancel, O_CLOEXEC) < 0)
-		n->cancel[0] = n->cancel[1] = -1; /* then attempts end by their own time */
+		n->cancel[0] = n->cancel[1] =
+		    -1; /* then attempts end by their own time */
 	return n;
 }
 
@@ -424,10 +438,11 @@ void notify_stop(struct notify **np, int timeout_ms)
 	n->cancel[1] = -1;
 	until = clock_mono_ms() + CUT_MS;
 	if (!joined)
-		joined = join_runners(n->runners, until) & join_runners(n->retired, until);
+		joined =
+		    join_runners(n->runners, until) & join_runners(n->retired, until);
 	if (!joined) {
-		/* The resolver hangs, which nothing can cut. Its thread still uses all this;
-		 * the process ends soon, and the outbox needs no orderly end. */
+		/* The resolver hangs, which nothing can cut. Its thread still uses all
+		 * this; the process ends soon, and the outbox needs no orderly end. */
 		outbox_flush(n->outbox);
 		return;
 	}
@@ -451,7 +466,8 @@ void notify_alert(struct notify *n, struct alert *a)
 
 		if (!e) {
 			n->unknown++;
-			log_seldom(a->notify[i], 3600, "an alert of rule %s is for channel %s, "
+			log_seldom(a->notify[i], 3600,
+				   "an alert of rule %s is for channel %s, "
 				   "which no notify section describes",
 				   a->rule ? a->rule : "", a->notify[i]);
 			continue;
@@ -492,12 +508,15 @@ static bool test_webhook(const struct channel *c, const struct message *m,
 	return true;
 }
 
-static bool test_channel(const struct channel *c, struct strb *transcript, struct err *err)
+static bool test_channel(const struct channel *c, struct strb *transcript,
+			 struct err *err)
 {
 	int64_t now = clock_wall_ms();
 	struct alert *a = sample_alert(now, ALERT_FIRING);
 	char *key = xasprintf("%s.test", a->id);
-	struct message m = { .alert = a, .key = key, .thread = key, .first = true, .now_ms = now };
+	struct message m = {
+		.alert = a, .key = key, .thread = key, .first = true, .now_ms = now
+	};
 	struct outcome out = { .result = RESULT_FINAL };
 	struct strb where = { 0 };
 
@@ -527,7 +546,8 @@ bool notify_test(struct notify *n, const char *channel, struct strb *transcript,
 		c = channel_ref(e->channel);
 	pthread_mutex_unlock(&n->lock);
 	if (!c)
-		return err_set(err, "there is no channel %s; culprit status lists them", channel);
+		return err_set(err, "there is no channel %s; culprit status lists them",
+			       channel);
 	ok = test_channel(c, transcript, err);
 	channel_unref(&c);
 	return ok;

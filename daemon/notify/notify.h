@@ -28,22 +28,26 @@ struct channel_conf {
 	const char *name;
 	enum channel_kind kind;
 	/* email: smtp://host[:port] speaks STARTTLS (required once a password is set or
-	 * starttls is true, else when offered); smtps://host[:port] is TLS from the start. */
+	 * starttls is true, else when offered); smtps://host[:port] is TLS from the
+	 * start. */
 	const char *const *to; /* n_to addresses */
 	size_t n_to;
 	const char *from;
 	const char *smtp;
 	const char *user, *password_file; /* or user and token_file: XOAUTH2 */
 	bool starttls;        /* require it also without a password */
-	const char *hostname; /* EHLO name and right side of Message-IDs; NULL: this host's */
-	/* webhook: several URLs (blank between) are replicas that all get every message. */
+	const char
+	    *hostname; /* EHLO name and right side of Message-IDs; NULL: this host's */
+	/* webhook: several URLs (blank between) are replicas that all get every message.
+	 */
 	const char *format;   /* a word of formats.def; NULL: "json" */
 	const char *url, *url_file;
-	const char *secret_file;   /* Standard Webhooks signature (whsec_… or raw octets) */
+	const char *secret_file; /* Standard Webhooks signature (whsec_… or raw octets) */
 	/* pagerduty: routing key; telegram: the bot's; else Authorization: Bearer */
 	const char *token_file;
-	const char *target;        /* telegram: chat id; ntfy: topic when the URL has none */
-	const char *template_file; /* format "template": the body with its {placeholders} */
+	const char *target; /* telegram: chat id; ntfy: topic when the URL has none */
+	const char
+	    *template_file; /* format "template": the body with its {placeholders} */
 	const char *proxy;         /* http://host:port; the environment is never asked */
 	/* exec: no shell; the alert as JSON on standard input. */
 	const char *const *argv; /* n_argv words, the first an absolute path */
@@ -94,13 +98,14 @@ bool notify_check(const struct channel_conf *c, struct err *err);
 
 struct notify_stat {
 	const char *channel;
-	/* Since start: messages delivered; attempts that failed; attempts after the first;
-	 * messages given up; alerts that went out inside a digest. */
+	/* Since start: messages delivered; attempts that failed; attempts after the
+	 * first; messages given up; alerts that went out inside a digest. */
 	uint64_t sent, failed, retried, dead, digested;
 	uint64_t queued;           /* now, in the outbox */
 	uint64_t dead_now;         /* dead letters that wait for `culprit notify retry` */
 	int64_t last_sent_ms;      /* 0: never */
-	const char *last_error;    /* of the last failed attempt, "" when the last one went well */
+	const char
+	    *last_error; /* of the last failed attempt, "" when the last one went well */
 };
 typedef void notify_stat_f(const struct notify_stat *s, void *arg);
 /* Calls fn for every channel, in the order of the configuration. Any thread. */

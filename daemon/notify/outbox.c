@@ -77,7 +77,9 @@ static void free_op(struct op *op)
 
 static void make_key(const struct alert *a, char key[static OUTBOX_KEY])
 {
-	const char *word = a->was ? "was" : a->state == ALERT_RESOLVED ? "resolved" : "firing";
+	const char *word = a->was			? "was"
+			   : a->state == ALERT_RESOLVED ? "resolved"
+							: "firing";
 
 	snprintf(key, OUTBOX_KEY, "%s.%s.%" PRIx64, a->id, word, (uint64_t)a->judged_ms);
 }
@@ -102,10 +104,11 @@ static bool write_alert(struct outbox_db *d, const struct op *op, int64_t now)
 	for (size_t i = 0; ok && i < op->n; i++) {
 		int64_t fresh;
 
-		ok = outbox_run(d, SQL_THREAD, "tttti", op->queues[i], a->id, key, headline, now);
+		ok = outbox_run(d, SQL_THREAD, "tttti", op->queues[i], a->id, key,
+				headline, now);
 		fresh = sqlite3_changes(d->db);
-		ok = ok && outbox_run(d, SQL_ROW, "itttii", message, op->queues[i], a->id, key,
-				      fresh, now);
+		ok = ok && outbox_run(d, SQL_ROW, "itttii", message, op->queues[i], a->id,
+				      key, fresh, now);
 	}
 	free(body);
 	return ok;
@@ -139,7 +142,8 @@ static bool sweep(struct outbox *o, int64_t now)
 	if (now - o->swept_ms < HOUR_MS && now >= o->swept_ms)
 		return true;
 	o->swept_ms = now;
-	return outbox_run(d, SQL_OLD_ROWS, "ii", now - 7ll * DAY_MS, now - 30ll * DAY_MS) &&
+	return outbox_run(d, SQL_OLD_ROWS, "ii", now - 7ll * DAY_MS,
+			  now - 30ll * DAY_MS) &&
 	       outbox_run(d, SQL_OLD_OPEN, "ii", now, now - 26ll * HOUR_MS) &&
 	       outbox_run(d, SQL_OLD_MESSAGES, "") &&
 	       outbox_run(d, SQL_OLD_THREADS, "i", now - 400ll * DAY_MS);
@@ -155,8 +159,10 @@ static bool commit_once(struct outbox *o, const struct op *ops)
 		ok = op->alert ? write_alert(d, op, now) : write_outcome(d, op);
 	ok = ok && sweep(o, now) && outbox_run(d, SQL_COMMIT, "");
 	if (!ok) {
-		log_seldom("outbox", 60, "the outbox cannot be written (%s): %s; alerts wait in "
-			   "memory until it can", d->path, sqlite3_errmsg(d->db));
+		log_seldom("outbox", 60,
+			   "the outbox cannot be written (%s): %s; alerts wait in "
+			   "memory until it can",
+			   d->path, sqlite3_errmsg(d->db));
 		if (!sqlite3_get_autocommit(d->db))
 			outbox_run(d, SQL_ROLLBACK, "");
 	}
@@ -387,7 +393,8 @@ unsigned outbox_next(struct outbox *o, const char *queue, int64_t now_ms,
 	for (unsigned i = 0; i < n; i++)
 		outbox_run(&o->db, SQL_CLAIM, "i", items[i].id);
 	st = outbox_bound(&o->db, SQL_SOONEST, "t", queue);
-	if (!n && sqlite3_step(st) == SQLITE_ROW && sqlite3_column_type(st, 0) != SQLITE_NULL)
+	if (!n && sqlite3_step(st) == SQLITE_ROW &&
+	    sqlite3_column_type(st, 0) != SQLITE_NULL)
 		*next_ms = sqlite3_column_int64(st, 0);
 	sqlite3_reset(st);
 	pthread_mutex_unlock(&o->db_lock);
@@ -431,11 +438,16 @@ static json_t *digest_json(struct outbox_db *d, const char *queue, uint64_t *n)
 
 	*n = 0;
 	if (sqlite3_step(st) == SQLITE_ROW) {
-		*n = (uint64_t)(sqlite3_column_int64(st, 0) + sqlite3_column_int64(st, 1));
-		json_object_set_new(j, "firing", json_integer(sqlite3_column_int64(st, 0)));
-		json_object_set_new(j, "resolved", json_integer(sqlite3_column_int64(st, 1)));
-		json_object_set_new(j, "from_ms", json_integer(sqlite3_column_int64(st, 2)));
-		json_object_set_new(j, "to_ms", json_integer(sqlite3_column_int64(st, 3)));
+		*n =
+		    (uint64_t)(sqlite3_column_int64(st, 0) + sqlite3_column_int64(st, 1));
+		json_object_set_new(j, "firing",
+				    json_integer(sqlite3_column_int64(st, 0)));
+		json_object_set_new(j, "resolved",
+				    json_integer(sqlite3_column_int64(st, 1)));
+		json_object_set_new(j, "from_ms",
+				    json_integer(sqlite3_column_int64(st, 2)));
+		json_object_set_new(j, "to_ms",
+				    json_integer(sqlite3_column_int64(st, 3)));
 	}
 	sqlite3_reset(st);
 	st = outbox_bound(d, SQL_DIGEST_LINES, "ti", queue, (int64_t)DIGEST_TOP);
@@ -464,11 +476,12 @@ uint64_t outbox_digest(struct outbox *o, const char *queue, int64_t now_ms)
 	j = digest_json(d, queue, &n);
 	body = json_dumps(j, JSON_COMPACT);
 	ok = ok && n && body &&
-	     outbox_run(d, SQL_MESSAGE, "iitiitt", now_ms, (int64_t)ITEM_DIGEST, "", (int64_t)0,
-			(int64_t)0, "", body);
+	     outbox_run(d, SQL_MESSAGE, "iitiitt", now_ms, (int64_t)ITEM_DIGEST, "",
+			(int64_t)0, (int64_t)0, "", body);
 	message = sqlite3_last_insert_rowid(d->db);
 	ok = ok && outbox_run(d, SQL_DIGEST_TAKE, "tii", queue, now_ms, message) &&
-	     outbox_run(d, SQL_ROW, "itttii", message, queue, "", key, (int64_t)1, now_ms) &&
+	     outbox_run(d, SQL_ROW, "itttii", message, queue, "", key, (int64_t)1,
+			now_ms) &&
 	     outbox_run(d, SQL_COMMIT, "");
 	if (!ok && !sqlite3_get_autocommit(d->db))
 		outbox_run(d, SQL_ROLLBACK, "");
@@ -485,7 +498,8 @@ unsigned outbox_active(struct outbox *o, const char *queue, int64_t resolved_ms,
 	unsigned n = 0;
 
 	pthread_mutex_lock(&o->db_lock);
-	st = outbox_bound(&o->db, SQL_ACTIVE, "tiii", queue, resolved_ms, after_id, (int64_t)max);
+	st = outbox_bound(&o->db, SQL_ACTIVE, "tiii", queue, resolved_ms, after_id,
+			  (int64_t)max);
 	while (n < max && sqlite3_step(st) == SQLITE_ROW) {
 		items[n] = (struct item){
 			.id = sqlite3_column_int64(st, 0),

@@ -79,6 +79,7 @@ struct outbox_count {
 	uint64_t open, dead;
 };
 struct outbox_count outbox_count(struct outbox *o, const char *queue);
-uint64_t outbox_retry(struct outbox *o, const char *queue); /* dead letters, NULL: of all */
+uint64_t outbox_retry(struct outbox *o,
+		      const char *queue); /* dead letters, NULL: of all */
 
 #endif

@@ -38,10 +38,12 @@ static int left_ms(int64_t deadline_ms)
 }
 
 /* A connected, non-blocking socket, or -1 with err. */
-static int dial(const struct addrinfo *ai, int64_t deadline_ms, int cancel, struct err *err)
+static int dial(const struct addrinfo *ai, int64_t deadline_ms, int cancel,
+		struct err *err)
 {
 	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct pollfd p[2] = { { .fd = fd, .events = POLLOUT }, { .fd = cancel, .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = fd, .events = POLLOUT },
+			       { .fd = cancel, .events = POLLIN } };
 	socklen_t len = sizeof(int);
 	int why = 0;
 
@@ -69,7 +71,8 @@ static int reach(const char *host, const char *port, int64_t deadline_ms, int ca
 	int rc = getaddrinfo(host, port, &hints, &all), fd = -1;
 
 	if (rc) {
-		err_set(err, "%s: %s; check the name and this host's DNS", host, gai_strerror(rc));
+		err_set(err, "%s: %s; check the name and this host's DNS", host,
+			gai_strerror(rc));
 		return -1;
 	}
 	for (ai = all; ai && fd < 0; ai = ai->ai_next)
@@ -78,15 +81,18 @@ static int reach(const char *host, const char *port, int64_t deadline_ms, int ca
 	if (fd < 0 && err) {
 		struct err why = *err;
 
-		err_set(err, "cannot connect to %s port %s: %.300s; check the port and the "
-			     "firewall between", host, port, why.msg);
+		err_set(err,
+			"cannot connect to %s port %s: %.300s; check the port and the "
+			"firewall between",
+			host, port, why.msg);
 	}
 	return fd;
 }
 
 static bool open_listener(struct relay *r)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t len = sizeof(a);
 
 	r->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -121,14 +127,16 @@ static bool carry(struct way *w, short in, short out)
 			w->over = true;
 			shutdown(w->to, SHUT_WR);
 		}
-		/* libesmtp does not set TCP_NODELAY: answer its pieces at once (40 ms each) */
+		/* libesmtp does not set TCP_NODELAY: answer its pieces at once (40 ms
+		 * each) */
 		setsockopt(w->from, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof(yes));
 		w->at = 0;
 		w->len = n > 0 ? (size_t)n : 0;
 		w->total += w->len;
 	}
 	if (w->at < w->len && (out & POLLOUT || in)) {
-		n = send(w->to, w->buf + w->at, w->len - w->at, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = send(w->to, w->buf + w->at, w->len - w->at,
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return false;
 		w->at += n > 0 ? (size_t)n : 0;

@@ -15,12 +15,12 @@ struct relay {
 	pthread_t thread;
 	int end[2];          /* closing end[1] ends the thread */
 	int cancel;          /* readable or hung up: cut; -1: none */
-	const char *why;     /* static, after relay_close: why it was cut; NULL: it was not */
+	const char *why; /* static, after relay_close: why it was cut; NULL: it was not */
 };
 
 /* Connects to host:port within connect_ms and carries octets both ways until both ends
- * are done, total_ms have passed, the server has sent 64 KiB or `cancel` (-1: none) becomes
- * readable or is hung up. */
+ * are done, total_ms have passed, the server has sent 64 KiB or `cancel` (-1: none)
+ * becomes readable or is hung up. */
 bool relay_open(struct relay *r, const char *host, const char *port, int connect_ms,
 		int total_ms, int cancel, struct err *err);
 void relay_close(struct relay *r);

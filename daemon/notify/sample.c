@@ -19,12 +19,15 @@ static const struct {
 	double share;
 } rows[] = {
 	{ "203.0.113.7", "cdn-7.example.net", "192.0.2.2", "proxy.example.org",
-	  "10.20.0.66 (reception-pc)", "http://cdn-7.example.net/music/track06.mp3", 80, 0.71 },
-	{ "198.51.100.20", "updates.example.com", "10.20.0.31", "xray-2", NULL, NULL, 443, 0.12 },
-	{ "203.0.113.90", "mail.example.net", "10.20.0.5", "mail", NULL, NULL, 993, 0.06 },
+	  "10.20.0.66 (reception-pc)", "http://cdn-7.example.net/music/track06.mp3", 80,
+	  0.71 },
+	{ "198.51.100.20", "updates.example.com", "10.20.0.31", "xray-2", NULL, NULL, 443,
+	  0.12 },
+	{ "203.0.113.90", "mail.example.net", "10.20.0.5", "mail", NULL, NULL, 993,
+	  0.06 },
 	{ "198.51.100.77", NULL, "10.20.0.44", NULL, NULL, NULL, 443, 0.031 },
-	{ "2001:db8:7::15", "video.example.com", "2001:db8:20::41", "ward-3", NULL, NULL, 443,
-	  0.004 },
+	{ "2001:db8:7::15", "video.example.com", "2001:db8:20::41", "ward-3", NULL, NULL,
+	  443, 0.004 },
 };
 
 static void add_urls(struct top_flow *f, size_t i, int64_t from_ms)
@@ -34,8 +37,9 @@ static void add_urls(struct top_flow *f, size_t i, int64_t from_ms)
 	for (unsigned k = 0; k < f->n_urls; k++) {
 		struct alert_url *u = &f->urls[k];
 
-		u->url = k ? xasprintf("http://cdn-7.example.net/music/track%02u.mp3", 6 + k)
-			   : xstrdup(rows[i].url);
+		u->url =
+		    k ? xasprintf("http://cdn-7.example.net/music/track%02u.mp3", 6 + k)
+		      : xstrdup(rows[i].url);
 		u->client = xstrdup(rows[i].client);
 		u->bytes = f->bytes / (k + 2);
 		u->from_ms = from_ms + k * 9000;
@@ -71,7 +75,8 @@ static void add_spark(struct alert *a)
 	a->n_spark = ALERT_SPARK;
 	a->spark_step_ms = 60000;
 	for (unsigned i = 0; i < ALERT_SPARK; i++)
-		a->spark[i] = i < 57 ? 2.8e6 + 0.9e6 * sin(i * 0.7) : 18.7e6 - 1e6 * (59 - i);
+		a->spark[i] =
+		    i < 57 ? 2.8e6 + 0.9e6 * sin(i * 0.7) : 18.7e6 - 1e6 * (59 - i);
 	a->spark[20] = NAN;
 }
 
@@ -105,17 +110,20 @@ struct alert *sample_alert(int64_t now_ms, enum alert_state state)
 	a->ended_ms = over ? a->window_end_ms : 0;
 	a->judged_ms = now_ms;
 	a->sampling = 1;
-	a->why = xstrdup("This is a test of this channel, nothing is wrong. A real message would "
-			 "say here: 71 % of the rise is 10.20.0.66 (reception-pc) fetching "
-			 "cdn-7.example.net/music/track06.mp3 and 11 more through the proxy.");
+	a->why = xstrdup(
+	    "This is a test of this channel, nothing is wrong. A real message would "
+	    "say here: 71 % of the rise is 10.20.0.66 (reception-pc) fetching "
+	    "cdn-7.example.net/music/track06.mp3 and 11 more through the proxy.");
 	a->total_bytes = 140250000;
 	a->total_packets = 100200;
 	a->total_flows = 412;
 	add_flows(a);
 	a->changed = xcalloc(2, sizeof(*a->changed));
 	a->n_changed = 2;
-	a->changed[0] = (struct changed){ xstrdup("host 10.20.0.66"), 13.3e6, 0.1e6, 0.84 };
-	a->changed[1] = (struct changed){ xstrdup("port http (tcp 80)"), 13.9e6, 0.6e6, 0.79 };
+	a->changed[0] =
+	    (struct changed){ xstrdup("host 10.20.0.66"), 13.3e6, 0.1e6, 0.84 };
+	a->changed[1] =
+	    (struct changed){ xstrdup("port http (tcp 80)"), 13.9e6, 0.6e6, 0.79 };
 	add_spark(a);
 	return a;
 }

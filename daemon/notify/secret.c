@@ -31,7 +31,8 @@ static char *fill(int fd, const char *path, const char *what, struct err *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			err_set(err, "%s: cannot read %s: %s", what, path, strerror(errno));
+			err_set(err, "%s: cannot read %s: %s", what, path,
+				strerror(errno));
 			break;
 		}
 		if (!n) {
@@ -55,7 +56,8 @@ static char *fill(int fd, const char *path, const char *what, struct err *err)
 	return NULL;
 }
 
-static char *read_file(const char *path, const char *what, mode_t forbidden, struct err *err)
+static char *read_file(const char *path, const char *what, mode_t forbidden,
+		       struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	char *s = NULL;
@@ -68,8 +70,10 @@ static char *read_file(const char *path, const char *what, mode_t forbidden, str
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		err_set(err, "%s: %s is not a regular file", what, path);
 	else if (st.st_mode & forbidden)
-		err_set(err, "%s: %s has mode %04o, so others could read or change it; "
-			"run: chmod 0600 %s", what, path, (unsigned)st.st_mode & 07777, path);
+		err_set(err,
+			"%s: %s has mode %04o, so others could read or change it; "
+			"run: chmod 0600 %s",
+			what, path, (unsigned)st.st_mode & 07777, path);
 	else
 		s = fill(fd, path, what, err);
 	close(fd);

@@ -16,7 +16,8 @@ char *secret_read_plain(const char *path, const char *what, struct err *err);
 void secret_free(char **s);
 
 /* Adds text with every secret of the list (NULL ends) replaced by "***". */
-void secret_hide(struct strb *b, const char *text, size_t len, const char *const *secrets);
+void secret_hide(struct strb *b, const char *text, size_t len,
+		 const char *const *secrets);
 /* Adds what may be shown of a URL: "https://hooks.example.org/…". */
 void secret_url(struct strb *b, const char *url);
 

@@ -70,7 +70,8 @@ static void on_octets(const char *buf, int len, int writing, void *arg)
 		const char *nl = memchr(buf, '\n', (size_t)(end - buf));
 		size_t n = (size_t)((nl ? nl : end) - buf);
 
-		add_line(s, writing ? "> " : "< ", buf, n && buf[n - 1] == '\r' ? n - 1 : n);
+		add_line(s, writing ? "> " : "< ", buf,
+			 n && buf[n - 1] == '\r' ? n - 1 : n);
 		buf += n + 1;
 	}
 }
@@ -88,7 +89,8 @@ static void on_event(smtp_session_t session, int event, void *arg, ...)
 		int *ok = va_arg(ap, int *);
 
 		if (!*s->tls)
-			snprintf(s->tls, sizeof(s->tls), "%s", X509_verify_cert_error_string(why));
+			snprintf(s->tls, sizeof(s->tls), "%s",
+				 X509_verify_cert_error_string(why));
 		*ok = s->channel->insecure;
 		break;
 	}
@@ -135,7 +137,8 @@ static void on_info(const SSL *ssl, int where, int ret)
 
 static int on_verify(int ok, X509_STORE_CTX *store)
 {
-	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	SSL *ssl =
+	    X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct session *s = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 
 	if (!ok && !*s->tls)
@@ -168,7 +171,8 @@ static SSL_CTX *tls_context(struct session *s, struct outcome *out)
 			       : SSL_CTX_set_default_verify_paths(ctx));
 	if (ok)
 		return ctx;
-	snprintf(out->note, sizeof(out->note), "no certificate authority could be read from %s",
+	snprintf(out->note, sizeof(out->note),
+		 "no certificate authority could be read from %s",
 		 c->ca_file ? c->ca_file : "the system's store");
 	SSL_CTX_free(ctx);
 	return NULL;
@@ -277,7 +281,8 @@ static bool some_refused(struct session *s, unsigned attempts, struct outcome *o
 	unsigned refused = 0, good = 0;
 
 	for (size_t i = 0; s->channel->to[i]; i++) {
-		const smtp_status_t *st = s->to[i] ? smtp_recipient_status(s->to[i]) : NULL;
+		const smtp_status_t *st =
+		    s->to[i] ? smtp_recipient_status(s->to[i]) : NULL;
 		int class = st ? st->code / 100 : 0;
 
 		if (class == 2) {
@@ -289,8 +294,10 @@ static bool some_refused(struct session *s, unsigned attempts, struct outcome *o
 		if (class == 4 || class == 5) {
 			char what[320];
 
-			snprintf(what, sizeof(what), "the server refuses %s", s->channel->to[i]);
-			say(out, s->channel, what, st->code, st->text, "; check the address");
+			snprintf(what, sizeof(what), "the server refuses %s",
+				 s->channel->to[i]);
+			say(out, s->channel, what, st->code, st->text,
+			    "; check the address");
 			out->result = class == 5 ? RESULT_FINAL : RESULT_LATER;
 		}
 	}
@@ -303,14 +310,18 @@ static void session_failed(struct session *s, const struct relay *r, struct outc
 	char buf[160] = "";
 
 	if (r->why)
-		snprintf(out->note, sizeof(out->note), "%s; look at the mail server %s", r->why,
-			 host);
+		snprintf(out->note, sizeof(out->note), "%s; look at the mail server %s",
+			 r->why, host);
 	else if (*s->tls)
-		snprintf(out->note, sizeof(out->note), "the certificate of %s is refused: %s; renew "
-			 "it, or name its authority with ca_file", host, s->tls);
+		snprintf(out->note, sizeof(out->note),
+			 "the certificate of %s is refused: %s; renew "
+			 "it, or name its authority with ca_file",
+			 host, s->tls);
 	else if (s->no_tls)
-		snprintf(out->note, sizeof(out->note), "%s does not offer STARTTLS, and without it "
-			 "%s; use its submission port (587) or smtps://", host,
+		snprintf(out->note, sizeof(out->note),
+			 "%s does not offer STARTTLS, and without it "
+			 "%s; use its submission port (587) or smtps://",
+			 host,
 			 s->channel->password ? "the password would go in clear"
 					      : "nothing is sent here");
 	else
@@ -320,17 +331,19 @@ static void session_failed(struct session *s, const struct relay *r, struct outc
 }
 
 /* True: done, whatever came of it; false: again, without those left out. */
-static bool judge(struct session *s, smtp_message_t m, bool started, const struct relay *r,
-		  unsigned attempts, struct outcome *out)
+static bool judge(struct session *s, smtp_message_t m, bool started,
+		  const struct relay *r, unsigned attempts, struct outcome *out)
 {
 	const smtp_status_t *st = smtp_message_transfer_status(m);
 	const smtp_status_t *from = smtp_reverse_path_status(m);
 
 	out->result = RESULT_LATER;
 	if (from && from->code / 100 > 3) {
-		say(out, s->channel, "the server refuses the sender", from->code, from->text,
-		    s->channel->password ? "; check from, user and password_file"
-					 : "; check from, or give user and password_file");
+		say(out, s->channel, "the server refuses the sender", from->code,
+		    from->text,
+		    s->channel->password
+			? "; check from, user and password_file"
+			: "; check from, or give user and password_file");
 		out->result = from->code / 100 == 5 ? RESULT_FINAL : RESULT_LATER;
 		return true;
 	}
@@ -343,7 +356,8 @@ static bool judge(struct session *s, smtp_message_t m, bool started, const struc
 		return true;
 	}
 	if (st && st->code / 100 > 3) {
-		say(out, s->channel, "the server refuses the mail", st->code, st->text, "");
+		say(out, s->channel, "the server refuses the mail", st->code, st->text,
+		    "");
 		out->result = st->code / 100 == 5 ? RESULT_FINAL : RESULT_LATER;
 		return true;
 	}
@@ -364,8 +378,8 @@ static bool attempt(struct session *s, unsigned attempts, struct outcome *out)
 
 	if (!ctx)
 		return true;
-	if (!relay_open(&relay, c->host, c->port, SMTP_CONNECT_MS, SMTP_TOTAL_MS, s->cancel,
-			&err)) {
+	if (!relay_open(&relay, c->host, c->port, SMTP_CONNECT_MS, SMTP_TOTAL_MS,
+			s->cancel, &err)) {
 		snprintf(out->note, sizeof(out->note), "%.500s", err.msg);
 		SSL_CTX_free(ctx);
 		return true;

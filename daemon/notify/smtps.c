@@ -87,7 +87,8 @@ static void options(CURL *e, struct sending *s, const char *url)
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(e, CURLOPT_USE_SSL, (long)(c->starttls ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+	curl_easy_setopt(e, CURLOPT_USE_SSL,
+			 (long)(c->starttls ? CURLUSESSL_ALL : CURLUSESSL_TRY));
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, c->insecure ? 0L : 1L);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, c->insecure ? 0L : 2L);
@@ -126,17 +127,20 @@ static void judge(CURL *e, CURLcode code, const struct sending *s, struct outcom
 	long reply = 0;
 
 	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &reply);
-	*out = (struct outcome){ .result = code == CURLE_OK ? RESULT_SENT : RESULT_LATER };
+	*out =
+	    (struct outcome){ .result = code == CURLE_OK ? RESULT_SENT : RESULT_LATER };
 	if (code == CURLE_OK)
 		return;
 	if (reply / 100 == 5 && (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR))
-		out->result = RESULT_FINAL; /* the sender, a recipient or the mail is refused */
+		out->result =
+		    RESULT_FINAL; /* the sender, a recipient or the mail is refused */
 	channel_quote(s->channel, why, strlen(why), &hidden);
 	strb_tty(&b, hidden.s ? hidden.s : "");
 	if (code == CURLE_LOGIN_DENIED)
 		strb_add(&b, "; check user and password_file or token_file");
 	else if (code == CURLE_PEER_FAILED_VERIFICATION)
-		strb_add(&b, "; renew the certificate, or name its authority with ca_file");
+		strb_add(&b,
+			 "; renew the certificate, or name its authority with ca_file");
 	else if (code == CURLE_USE_SSL_FAILED)
 		strb_add(&b, "; the server does not offer STARTTLS, try smtps://");
 	snprintf(out->note, sizeof(out->note), "%.*s",
@@ -151,8 +155,8 @@ void smtps_send(const struct channel *c, const char *text, int cancel,
 	struct sending s = { .channel = c, .text = text, .left = strlen(text),
 			     .transcript = transcript, .cancel = cancel };
 	bool v6 = strchr(c->host, ':');
-	char *url = xasprintf("%s://%s%s%s:%s/%s", c->tls_first ? "smtps" : "smtp", v6 ? "[" : "",
-			      c->host, v6 ? "]" : "", c->port, c->ehlo);
+	char *url = xasprintf("%s://%s%s%s:%s/%s", c->tls_first ? "smtps" : "smtp",
+			      v6 ? "[" : "", c->host, v6 ? "]" : "", c->port, c->ehlo);
 	char *from = xasprintf("<%s>", c->from);
 	struct curl_slist *to = NULL;
 	CURL *e = curl_easy_init();

@@ -34,7 +34,8 @@ const char *story_color(const struct message *m)
 
 	if (m->digest)
 		return m->digest->firing ? by_severity[SEVERITY_WARNING] : "#2e7d32";
-	return over(m->alert) && !m->alert->was ? "#2e7d32" : by_severity[m->alert->severity];
+	return over(m->alert) && !m->alert->was ? "#2e7d32"
+						: by_severity[m->alert->severity];
 }
 
 void story_headline(const struct message *m, struct strb *b)
@@ -43,8 +44,8 @@ void story_headline(const struct message *m, struct strb *b)
 
 	if (m->digest) {
 		text_duration(m->digest->to_ms - m->digest->from_ms, time);
-		strb_fmt(b, "%u alerts fired and %u were resolved within %s", m->digest->firing,
-			 m->digest->resolved, time);
+		strb_fmt(b, "%u alerts fired and %u were resolved within %s",
+			 m->digest->firing, m->digest->resolved, time);
 		return;
 	}
 	alert_headline(m->alert, line);
@@ -78,7 +79,8 @@ static void normal(const struct alert *a, char out[static STORY_FACT])
 	char low[UNIT_TEXT], high[UNIT_TEXT], median[UNIT_TEXT];
 
 	snprintf(out, STORY_FACT, "%s to %s at this hour, mostly %s",
-		 measure_text(&a->measure, a->low, low), measure_text(&a->measure, a->high, high),
+		 measure_text(&a->measure, a->low, low),
+		 measure_text(&a->measure, a->high, high),
 		 measure_text(&a->measure, a->median, median));
 }
 
@@ -121,9 +123,13 @@ void story_why(const struct alert *a, struct strb *b)
 	if (a->detector && a->has_baseline) {
 		normal(a, text);
 		strb_fmt(b, "%s over %s is %s what is normal: %s.", value, window,
-			 a->below ? "below" : over(a) && !a->was ? "back in" : "above", text);
+			 a->below	      ? "below"
+			 : over(a) && !a->was ? "back in"
+					      : "above",
+			 text);
 	} else {
-		measure_text(&a->measure, over(a) && !a->was ? a->clear : a->threshold, limit);
+		measure_text(&a->measure, over(a) && !a->was ? a->clear : a->threshold,
+			     limit);
 		strb_fmt(b, "%s over %s is %s the limit of %s that rule ", value, window,
 			 (over(a) && !a->was) != a->below ? "under" : "over", limit);
 		strb_tty(b, a->rule ? a->rule : "");
@@ -139,18 +145,27 @@ void story_quality(const struct alert *a, struct strb *b)
 
 	strb_add(b, "");
 	if (a->lost_flows || a->dropped_datagrams)
-		strb_fmt(b, "%llu flows and %llu datagrams of this window were lost before they "
-			 "could be counted, so the true value is higher. ",
-			 (unsigned long long)a->lost_flows,
-			 (unsigned long long)a->dropped_datagrams);
+		strb_fmt(
+		    b,
+		    "%llu flows and %llu datagrams of this window were lost before they "
+		    "could be counted, so the true value is higher. ",
+		    (unsigned long long)a->lost_flows,
+		    (unsigned long long)a->dropped_datagrams);
 	if (a->sampling > 1)
-		strb_fmt(b, "The exporter looks at one packet in %u; the figures are scaled up. ",
-			 a->sampling);
+		strb_fmt(
+		    b,
+		    "The exporter looks at one packet in %u; the figures are scaled up. ",
+		    a->sampling);
 	if (a->error > 0)
-		strb_fmt(b, "There were too many keys to count each: the value may be up to %s "
-			 "too high. ", measure_text(&a->measure, a->error, n));
+		strb_fmt(
+		    b,
+		    "There were too many keys to count each: the value may be up to %s "
+		    "too high. ",
+		    measure_text(&a->measure, a->error, n));
 	if (a->evidence_short)
-		strb_fmt(b, "The flows below begin only at %s: earlier ones were no longer kept. ",
+		strb_fmt(b,
+			 "The flows below begin only at %s: earlier ones were no longer "
+			 "kept. ",
 			 text_time(a->evidence_from_ms, time));
 	if (b->len && b->s[b->len - 1] == ' ')
 		b->s[--b->len] = '\0';
@@ -159,11 +174,15 @@ void story_quality(const struct alert *a, struct strb *b)
 void story_next(const struct alert *a, struct strb *b)
 {
 	if (over(a))
-		strb_fmt(b, "Nothing needs to be done now. To see who it was: culprit show %s",
-			 a->id);
+		strb_fmt(
+		    b, "Nothing needs to be done now. To see who it was: culprit show %s",
+		    a->id);
 	else
-		strb_fmt(b, "Look there first. Everything that is known: culprit show %s. When it "
-			 "is known and fine: culprit silence %s 2h", a->id, a->id);
+		strb_fmt(b,
+			 "Look there first. Everything that is known: culprit show %s. "
+			 "When it "
+			 "is known and fine: culprit silence %s 2h",
+			 a->id, a->id);
 }
 
 /* The next fact; its value is written by the caller. */
@@ -180,7 +199,8 @@ unsigned story_facts(const struct alert *a, struct fact out[STORY_FACTS])
 	struct strb b = { 0 };
 	unsigned n = 0;
 
-	measure_text(&a->measure, a->value, add(out, &n, over(a) && !a->was ? "Now" : "Value"));
+	measure_text(&a->measure, a->value,
+		     add(out, &n, over(a) && !a->was ? "Now" : "Value"));
 	if (isfinite(a->peak) && a->peak > a->value && !a->below)
 		measure_text(&a->measure, a->peak, add(out, &n, "Peak"));
 	if (a->has_baseline)
@@ -195,7 +215,8 @@ unsigned story_facts(const struct alert *a, struct fact out[STORY_FACTS])
 			 text_duration(a->ended_ms - a->started_ms, buf),
 			 text_time(a->ended_ms, end));
 	else if (a->started_ms)
-		snprintf(add(out, &n, "Since"), STORY_FACT, "%s", text_time(a->started_ms, buf));
+		snprintf(add(out, &n, "Since"), STORY_FACT, "%s",
+			 text_time(a->started_ms, buf));
 	snprintf(add(out, &n, "Severity"), STORY_FACT, "%s", severity_word[a->severity]);
 	strb_tty(&b, a->rule ? a->rule : "");
 	if (a->filter && *a->filter) {
@@ -242,7 +263,8 @@ void story_end(const struct addr *a, const char *name, struct strb *b)
 
 void story_service(const struct top_flow *f, struct strb *b)
 {
-	unsigned port = f->src_port && f->src_port < f->dst_port ? f->src_port : f->dst_port;
+	unsigned port =
+	    f->src_port && f->src_port < f->dst_port ? f->src_port : f->dst_port;
 	char text[SERIES_TEXT];
 	struct key k;
 	enum by by;
@@ -314,7 +336,8 @@ void story_table(const struct alert *a, unsigned rows, struct strb *b)
 {
 	if (!a->n_top)
 		return;
-	strb_add(b, "share    bytes  from                  to                    service\n");
+	strb_add(b,
+		 "share    bytes  from                  to                    service\n");
 	for (unsigned i = 0; i < a->n_top && i < rows; i++)
 		table_row(&a->top[i], b);
 	if (a->n_top > rows)
@@ -334,7 +357,10 @@ void story_spark(const struct alert *a, struct strb *b)
 		if (!isfinite(a->spark[i]))
 			strb_addc(b, ' ');
 		else /* U+2581 to U+2588 */
-			strb_fmt(b, "\xe2\x96%c", 0x81 + (level < 0 ? 0 : level > 7 ? 7 : level));
+			strb_fmt(b, "\xe2\x96%c",
+				 0x81 + (level < 0   ? 0
+					 : level > 7 ? 7
+						     : level));
 	}
 }
 
@@ -343,10 +369,13 @@ void story_digest(const struct digest *d, struct strb *b)
 	unsigned all = d->firing + d->resolved;
 
 	for (unsigned i = 0; i < d->n_line; i++) {
-		strb_fmt(b, "[%s] ", d->line[i].state == ALERT_RESOLVED ? "RESOLVED" : "FIRING");
+		strb_fmt(b, "[%s] ",
+			 d->line[i].state == ALERT_RESOLVED ? "RESOLVED" : "FIRING");
 		strb_tty(b, d->line[i].headline);
 		strb_addc(b, '\n');
 	}
 	if (all > d->n_line)
-		strb_fmt(b, "and more: %u messages in all; culprit alerts lists every one\n", all);
+		strb_fmt(b,
+			 "and more: %u messages in all; culprit alerts lists every one\n",
+			 all);
 }

@@ -132,7 +132,8 @@ static void exchange(struct webhooks *w)
 	if (w->changed) {
 		for (size_t i = 0; i < w->n_served; i++)
 			w->served[i]->retired = true;
-		w->served = xrealloc(w->served, w->n_served + w->n_next, sizeof(*w->served));
+		w->served =
+		    xrealloc(w->served, w->n_served + w->n_next, sizeof(*w->served));
 		for (size_t i = 0; i < w->n_next; i++) {
 			struct served *s = xcalloc(1, sizeof(*s));
 
@@ -195,10 +196,13 @@ static int64_t begin(struct webhooks *w)
 			s->n_items = tell_again(s, now, &wake);
 		if (s->n_items)
 			start(w, s, now);
-		else if (wake != INT64_MAX) /* the clock may run faster than ours sleeps */
+		else if (wake !=
+			 INT64_MAX) /* the clock may run faster than ours sleeps */
 			wait = wake - now < wait ? wake - now : wait;
 	}
-	return wait < 0 ? 0 : wait > DUE_POLL_MS && wait < POLL_MAX_MS ? DUE_POLL_MS : wait;
+	return wait < 0					  ? 0
+	       : wait > DUE_POLL_MS && wait < POLL_MAX_MS ? DUE_POLL_MS
+							  : wait;
 }
 
 static bool stopping(struct webhooks *w, bool *now)

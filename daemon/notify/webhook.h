@@ -9,7 +9,8 @@ struct webhooks;
 
 /* NULL + err. curl_global_init has been called. */
 struct webhooks *webhooks_start(struct err *err);
-/* Serves these lanes (taken, also the array) from now on; transfers of the old ones end. */
+/* Serves these lanes (taken, also the array) from now on; transfers of the old ones end.
+ */
 void webhooks_set(struct webhooks *w, struct lane **lanes, size_t n);
 void webhooks_wake(struct webhooks *w); /* something was committed; any thread */
 /* Starts nothing more and gives transfers under way until timeout_ms. */

@@ -37,7 +37,8 @@ static inline X509 *cert_new(const struct ca *ca, EVP_PKEY *key, const char *cn,
 	ASN1_INTEGER_set(X509_get_serialNumber(x), serial);
 	X509_gmtime_adj(X509_getm_notBefore(x), from_s);
 	X509_gmtime_adj(X509_getm_notAfter(x), to_s);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)cn,
+				   -1, -1, 0);
 	X509_set_issuer_name(x, ca ? X509_get_subject_name(ca->cert) : name);
 	X509_set_pubkey(x, key);
 	if (san)
@@ -84,8 +85,8 @@ static inline void certs_make(const char *dir)
 	cert_write(dir, "ca", ca.cert, ca.key);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		EVP_PKEY *key = EVP_EC_gen("P-256");
-		X509 *x = cert_new(rows[i].self ? NULL : &ca, key, rows[i].name, rows[i].san,
-				   rows[i].from, rows[i].to, 10 + (long)i);
+		X509 *x = cert_new(rows[i].self ? NULL : &ca, key, rows[i].name,
+				   rows[i].san, rows[i].from, rows[i].to, 10 + (long)i);
 
 		cert_write(dir, rows[i].name, x, key);
 		X509_free(x);

@@ -67,7 +67,8 @@ static inline void sink_start(struct sink *s, const char *script, const char *co
 	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
 	s->pid = fork();
 	if (!s->pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* not left behind by a test that fails */
+		prctl(PR_SET_PDEATHSIG,
+		      SIGKILL); /* not left behind by a test that fails */
 		dup2(p[1], 1);
 		execv("/usr/bin/python3", (char *const *)argv);
 		_exit(127);
@@ -111,7 +112,8 @@ static inline void remove_dir(char *dir)
 	free(dir);
 }
 
-static inline char *write_file(const char *dir, const char *name, const char *text, mode_t mode)
+static inline char *write_file(const char *dir, const char *name, const char *text,
+			       mode_t mode)
 {
 	char *path;
 	FILE *f;

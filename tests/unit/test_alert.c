@@ -41,23 +41,29 @@ static void headlines_say_what_how_much_and_what_is_normal(void **state)
 		const char *want;
 	} rows[] = {
 		{ "WAN in", "bits/s", 18.7e6, 2e6, 4e6, 0, .window_min = 2,
-		  .want = "WAN in: 18.7 Mbit/s for 2 minutes, normally 2-4 at this hour" },
+		  .want =
+		      "WAN in: 18.7 Mbit/s for 2 minutes, normally 2-4 at this hour" },
 		{ "WAN in", "bits/s", 18.7e6, 0.2e6, 0.45e6, 0, .window_min = 2,
 		  .want = "WAN in: 18.7 Mbit/s for 2 minutes, normally 200-450 kbit/s" },
 		{ "WAN in", "bits/s", 18.7e6, 0, 4e6, 0, .window_min = 2,
-		  .want = "WAN in: 18.7 Mbit/s for 2 minutes, normally 0-4 at this hour" },
+		  .want =
+		      "WAN in: 18.7 Mbit/s for 2 minutes, normally 0-4 at this hour" },
 		{ "WAN in", "bits/s", 18.7e6, 0, 0, 16e6, .window_min = 1,
 		  .want = "WAN in: 18.7 Mbit/s for 1 minute, limit 16.0 Mbit/s" },
 		{ "edge", "flows/s", 0, 40, 60, 0, .below = true, .window_min = 5,
-		  .want = "edge: nothing for 5 minutes, normally 40-60 flows/s at this hour" },
-		{ "10.20.0.66", "bytes", 17e9, 0, 0, 20e9, .share = true, .window_min = 43200,
+		  .want = "edge: nothing for 5 minutes, normally 40-60 flows/s at this "
+			  "hour" },
+		{ "10.20.0.66", "bytes", 17e9, 0, 0, 20e9, .share = true,
+		  .window_min = 43200,
 		  .want = "10.20.0.66: 17.0 GB in 30 days, 85 % of the 20.0 GB allowed" },
 		{ "10.20.0.66", "peers", 1234, 0, 0, 500, .window_min = 1,
 		  .want = "10.20.0.66: 1.23 k peers in 1 minute, limit 500 peers" },
 		{ "WAN in", "bits/s", 18.7e6, 0, 0, 16e6, .was = true, .window_min = 1,
 		  .want = "WAN in: was at 18.7 Mbit/s for 1 minute, limit 16.0 Mbit/s" },
-		{ "WAN in", "bits/s", 3.1e6, 0, 0, 16e6, .resolved = true, .window_min = 12,
-		  .want = "WAN in: back to 3.10 Mbit/s after 12 minutes, peak 18.7 Mbit/s" },
+		{ "WAN in", "bits/s", 3.1e6, 0, 0, 16e6, .resolved = true,
+		  .window_min = 12,
+		  .want =
+		      "WAN in: back to 3.10 Mbit/s after 12 minutes, peak 18.7 Mbit/s" },
 	};
 
 	(void)state;
@@ -88,14 +94,22 @@ static void a_long_or_foreign_name_never_breaks_the_line(void **state)
 {
 	static const char *const names[] = {
 		"a-very-long-host-name-that-goes-on-and-on.department.example.org",
-		"\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4"
-		"\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6",
-		"\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5"
-		"\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5"
-		"\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5"
-		"\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5"
-		"\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5",
-		"", "\xff\xfe\xfd",
+		"\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc"
+		"\xc3\xa4"
+		"\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4"
+		"\xc3\xb6",
+		"\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f"
+		"\x94\xa5"
+		"\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f"
+		"\x94\xa5"
+		"\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f"
+		"\x94\xa5"
+		"\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f"
+		"\x94\xa5"
+		"\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f"
+		"\x94\xa5",
+		"",
+		"\xff\xfe\xfd",
 	};
 
 	(void)state;
@@ -146,9 +160,14 @@ static void what_was_written_is_read_back(void **state)
 static void what_is_no_alert_is_refused_with_a_sentence(void **state)
 {
 	static const char *const rows[] = {
-		"{}", "[]", "null", "{\"schema\":\"culprit.alert/2\"}",
-		"{\"schema\":\"culprit.alert/1\",\"status\":\"firing\",\"severity\":\"mild\"}",
-		"{\"schema\":\"culprit.alert/1\",\"status\":\"firing\",\"severity\":\"info\","
+		"{}",
+		"[]",
+		"null",
+		"{\"schema\":\"culprit.alert/2\"}",
+		"{\"schema\":\"culprit.alert/"
+		"1\",\"status\":\"firing\",\"severity\":\"mild\"}",
+		"{\"schema\":\"culprit.alert/"
+		"1\",\"status\":\"firing\",\"severity\":\"info\","
 		"\"measure\":\"smell\"}",
 	};
 
@@ -169,8 +188,10 @@ static void bad_utf_8_becomes_text(void **state)
 	json_t *j = alert_json(a, NULL);
 
 	(void)state;
-	assert_string_equal(json_string_value(json_object_get(json_object_get(j, "series"), "name")),
-			    "a\xef\xbf\xbd" "b");
+	assert_string_equal(
+	    json_string_value(json_object_get(json_object_get(j, "series"), "name")),
+	    "a\xef\xbf\xbd"
+	    "b");
 	json_decref(j);
 	alert_unref(&a);
 }

@@ -14,11 +14,23 @@
 static char *dir, *token, *template;
 
 static const char *const hostile[] = {
-	"<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "a\r\nBcc: evil@example.org",
-	"\x1b[2J\x1b]0;owned\x07", "bad\xff\xfe utf8", "\xe2\x80\xaegnp.exe", "<!channel> <@U123>",
-	"*bold* _it_ `code` ```x``` ~no~", "=cmd|'/C calc'!A0", "$(reboot) `reboot` ; rm -rf /",
-	"%n%n%s%x", "\r\n*3\r\n$3\r\nSET\r\n", "\"}],\"x\":{\"y", "a{b=\"c\"}\n# HELP x",
-	"'; DROP TABLE alerts; --", "../../etc/passwd", "@everyone @here @all",
+	"<script>alert(1)</script>",
+	"\"><img src=x onerror=alert(1)>",
+	"a\r\nBcc: evil@example.org",
+	"\x1b[2J\x1b]0;owned\x07",
+	"bad\xff\xfe utf8",
+	"\xe2\x80\xaegnp.exe",
+	"<!channel> <@U123>",
+	"*bold* _it_ `code` ```x``` ~no~",
+	"=cmd|'/C calc'!A0",
+	"$(reboot) `reboot` ; rm -rf /",
+	"%n%n%s%x",
+	"\r\n*3\r\n$3\r\nSET\r\n",
+	"\"}],\"x\":{\"y",
+	"a{b=\"c\"}\n# HELP x",
+	"'; DROP TABLE alerts; --",
+	"../../etc/passwd",
+	"@everyone @here @all",
 	"[click](http://evil.example) | x |",
 };
 
@@ -107,7 +119,8 @@ static struct digest sample_digest(const char *text)
 			    .to_ms = 1700000060000, .n_line = DIGEST_TOP };
 
 	for (unsigned i = 0; i < DIGEST_TOP; i++)
-		d.line[i] = (struct digest_line){ (char *)text, i % 2 ? ALERT_RESOLVED : ALERT_FIRING,
+		d.line[i] = (struct digest_line){ (char *)text,
+						  i % 2 ? ALERT_RESOLVED : ALERT_FIRING,
 						  SEVERITY_WARNING };
 	return d;
 }
@@ -137,9 +150,13 @@ static json_t *body(const struct format *f, const struct message *m, const char 
 
 static struct message message(const struct alert *a, const struct digest *d)
 {
-	return (struct message){ .alert = a, .digest = d, .key = "01TEST.firing.1",
-				 .thread = "01TEST.firing.1", .subject = "the first headline",
-				 .remote = "4711", .first = a && a->state == ALERT_FIRING,
+	return (struct message){ .alert = a,
+				 .digest = d,
+				 .key = "01TEST.firing.1",
+				 .thread = "01TEST.firing.1",
+				 .subject = "the first headline",
+				 .remote = "4711",
+				 .first = a && a->state == ALERT_FIRING,
 				 .now_ms = 1700000000000 };
 }
 
@@ -163,22 +180,27 @@ static void no_markup(const char *s, void *arg)
 	static const struct {
 		const char *format, *live;
 	} rows[] = {
-		{ "slack", "<script" }, { "slack", "<!channel>" }, { "slack", "<@U123" },
-		{ "telegram", "<script" }, { "telegram", "<img" }, { "telegram", "<!" },
-		{ "googlechat", "<script" }, { "googlechat", "<img" }, { "googlechat", "<!channel" },
-		{ "teams", "[click](" }, { "mattermost", "@everyone @" }, { "teams", "*bold*" },
+		{ "slack", "<script" },		 { "slack", "<!channel>" },
+		{ "slack", "<@U123" },		 { "telegram", "<script" },
+		{ "telegram", "<img" },		 { "telegram", "<!" },
+		{ "googlechat", "<script" },	 { "googlechat", "<img" },
+		{ "googlechat", "<!channel" },	 { "teams", "[click](" },
+		{ "mattermost", "@everyone @" }, { "teams", "*bold*" },
 	};
 	const char *format = arg;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const char *at = strcmp(rows[i].format, format) ? NULL : strstr(s, rows[i].live);
+		const char *at =
+		    strcmp(rows[i].format, format) ? NULL : strstr(s, rows[i].live);
 
 		/* inside a code block nothing is markup */
 		if (at && !(!strcmp(format, "mattermost") && strstr(s, "```")))
 			fail_msg("%s lets \"%s\" through: %s", format, rows[i].live, s);
 	}
-	/* no machine gets raw controls in what people read; our own format keeps the data */
-	if (strcmp(format, "json") && strcmp(format, "cloudevents") && strcmp(format, "template"))
+	/* no machine gets raw controls in what people read; our own format keeps the data
+	 */
+	if (strcmp(format, "json") && strcmp(format, "cloudevents") &&
+	    strcmp(format, "template"))
 		for (; *s; s++)
 			if ((unsigned char)*s < 0x20 && *s != '\n')
 				fail_msg("%s lets control %d through", format, *s);
@@ -190,8 +212,8 @@ static void hostile_text_is_inert_in_every_format(void **state)
 	for (size_t i = 0; formats[i]; i++) {
 		for (size_t k = 0; k < ARRAY_LEN(hostile); k++) {
 			for (int over = 0; over < 2; over++) {
-				struct alert *a = hostile_alert(hostile[k], over ? ALERT_RESOLVED
-										 : ALERT_FIRING);
+				struct alert *a = hostile_alert(
+				    hostile[k], over ? ALERT_RESOLVED : ALERT_FIRING);
 				struct message m = message(a, NULL);
 				char name[32];
 				size_t len;
@@ -213,8 +235,8 @@ static void bodies_stay_within_their_target_s_limits(void **state)
 		const char *format;
 		size_t most;
 	} rows[] = {
-		{ "teams", 20480 }, { "googlechat", 32000 }, { "ntfy", 8192 }, { "pagerduty", 512000 },
-		{ "slack", 40000 }, { "discord", 16000 },
+		{ "teams", 20480 },	 { "googlechat", 32000 }, { "ntfy", 8192 },
+		{ "pagerduty", 512000 }, { "slack", 40000 },	  { "discord", 16000 },
 	};
 
 	(void)state;
@@ -243,12 +265,13 @@ static void plain_samples_are_made_too(void **state)
 	(void)state;
 	for (size_t i = 0; formats[i]; i++) {
 		for (int over = 0; over < 2; over++) {
-			struct alert *a = stored(sample_alert(1700000000000, over ? ALERT_RESOLVED
-										  : ALERT_FIRING));
+			struct alert *a = stored(sample_alert(
+			    1700000000000, over ? ALERT_RESOLVED : ALERT_FIRING));
 			struct message m = message(a, NULL);
 			size_t len;
 
-			json_decref(body(formats[i], &m, over ? "resolved" : "firing", &len));
+			json_decref(
+			    body(formats[i], &m, over ? "resolved" : "firing", &len));
 			alert_unref(&a);
 		}
 	}
@@ -278,8 +301,10 @@ static void answers_tell_to_wait_or_that_nothing_was_taken(void **state)
 		{ "discord", 429, "{\"retry_after\": 0.65}", 651, false, "" },
 		{ "discord", 429, "{\"retry_after\": 64000}", 64001, false, "" },
 		{ "discord", 204, "", 0, false, "" },
-		{ "telegram", 200, "{\"ok\":true,\"result\":{\"message_id\":77}}", 0, false, "77" },
-		{ "telegram", 429, "{\"parameters\":{\"retry_after\":34}}", 34000, false, "" },
+		{ "telegram", 200, "{\"ok\":true,\"result\":{\"message_id\":77}}", 0,
+		  false, "77" },
+		{ "telegram", 429, "{\"parameters\":{\"retry_after\":34}}", 34000, false,
+		  "" },
 		{ "telegram", 500, "<html>", 0, false, "" },
 	};
 
@@ -300,7 +325,8 @@ static void urls_are_made_as_each_target_wants_them(void **state)
 		const char *format, *base, *want;
 	} rows[] = {
 		{ "telegram", "https://api.telegram.org",
-		  "https://api.telegram.org/botR0123456789abcdef0123456789abcdef/sendMessage" },
+		  "https://api.telegram.org/botR0123456789abcdef0123456789abcdef/"
+		  "sendMessage" },
 		{ "ntfy", "https://ntfy.example/alerts", "https://ntfy.example/" },
 		{ "googlechat", "https://chat.example/v1/x?key=k&token=t",
 		  "https://chat.example/v1/x?key=k&token=t&messageReplyOption="
@@ -328,8 +354,9 @@ static void urls_are_made_as_each_target_wants_them(void **state)
 static void the_signature_is_that_of_standard_webhooks(void **state)
 {
 	/* The example of the specification's own libraries. */
-	static const unsigned char key[] = { 0x31, 0xf2, 0x90, 0xf6, 0xbf, 0x06, 0x29, 0x8a, 0xab,
-					     0x4f, 0x08, 0xd4, 0x3c, 0x3f, 0x08, 0x2c, 0xf6, 0x48,
+	static const unsigned char key[] = { 0x31, 0xf2, 0x90, 0xf6, 0xbf, 0x06,
+					     0x29, 0x8a, 0xab, 0x4f, 0x08, 0xd4,
+					     0x3c, 0x3f, 0x08, 0x2c, 0xf6, 0x48,
 					     0xa3, 0x62, 0xda, 0x2d, 0xa4, 0xb0 };
 	char out[64];
 
@@ -351,8 +378,11 @@ static void a_bad_template_is_refused_with_its_word(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char *path = write_file(dir, "bad.tmpl", rows[i].text, 0644);
-		struct channel_conf c = { .name = "x", .kind = CHANNEL_WEBHOOK, .url = "http://h/",
-					  .format = "template", .template_file = path };
+		struct channel_conf c = { .name = "x",
+					  .kind = CHANNEL_WEBHOOK,
+					  .url = "http://h/",
+					  .format = "template",
+					  .template_file = path };
 		struct err err = { "" };
 
 		assert_false(notify_check(&c, &err));
@@ -378,9 +408,10 @@ int main(void)
 
 	dir = own_dir();
 	token = write_file(dir, "token", "R0123456789abcdef0123456789abcde", 0600);
-	template = write_file(dir, "body.tmpl",
-			      "{\"m\": \"{title} - {why} {link}\\n{top_flows}\", \"all\": \"{json}\"}\n",
-			      0644);
+	template = write_file(
+	    dir, "body.tmpl",
+	    "{\"m\": \"{title} - {why} {link}\\n{top_flows}\", \"all\": \"{json}\"}\n",
+	    0644);
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	free(token);
 	free(template);

@@ -23,7 +23,8 @@ static void must_be_lines(const char *s)
 			fail_msg("a bare LF at %td", p - s);
 		if (*p == '\r' && p[1] != '\n')
 			fail_msg("a bare CR at %td", p - s);
-		if ((unsigned char)*p > 0x7e || ((unsigned char)*p < ' ' && !strchr("\r\n\t", *p)))
+		if ((unsigned char)*p > 0x7e ||
+		    ((unsigned char)*p < ' ' && !strchr("\r\n\t", *p)))
 			fail_msg("octet %02x at %td", (unsigned char)*p, p - s);
 		col = *p == '\n' ? 0 : col + 1;
 		if (col > 79)
@@ -74,13 +75,22 @@ static void long_lines_are_broken_softly(void **state)
 static void headers_are_inert_and_folded(void **state)
 {
 	static const char *const values[] = {
-		"short", "a\r\nBcc: evil@example.org", "\xe2\x82\xac\xe2\x82\xac",
-		"a long subject of many plain words that has to be folded somewhere in the middle, "
+		"short",
+		"a\r\nBcc: evil@example.org",
+		"\xe2\x82\xac\xe2\x82\xac",
+		"a long subject of many plain words that has to be folded somewhere in "
+		"the middle, "
 		"and then once more because it is really long",
-		"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
-		"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
-		"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4",
-		"=?UTF-8?Q?fake?=", "\x01\x02\x7f", "", "   ",
+		"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+		"\xc3\xa4"
+		"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+		"\xc3\xa4"
+		"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+		"\xc3\xa4",
+		"=?UTF-8?Q?fake?=",
+		"\x01\x02\x7f",
+		"",
+		"   ",
 	};
 
 	(void)state;
@@ -120,8 +130,12 @@ static void dates_do_not_depend_on_the_locale(void **state)
 static struct channel *mailer(void)
 {
 	static const char *const to[] = { "noc@example.org", "second@example.org" };
-	struct channel_conf c = { .name = "noc", .kind = CHANNEL_EMAIL, .to = to, .n_to = 2,
-				  .from = "culprit@example.org", .hostname = "culprit.example.org" };
+	struct channel_conf c = { .name = "noc",
+				  .kind = CHANNEL_EMAIL,
+				  .to = to,
+				  .n_to = 2,
+				  .from = "culprit@example.org",
+				  .hostname = "culprit.example.org" };
 	struct channel *ch = channel_new(&c, "https://culprit.example.org", NULL);
 
 	assert_non_null(ch);
@@ -140,8 +154,14 @@ static unsigned count(const char *s, const char *what)
 static void hostile_text_stays_inside_its_part(void **state)
 {
 	static const char *const texts[] = {
-		"x\r\n\r\n--=_1_k--\r\nSubject: evil", "<script>alert(1)</script>", "\x1b[2J",
-		"=cmd|'/C calc'!A0", "\xff\xfe", "a\nb,c\"d", "\xe2\x80\xae" "gnp",
+		"x\r\n\r\n--=_1_k--\r\nSubject: evil",
+		"<script>alert(1)</script>",
+		"\x1b[2J",
+		"=cmd|'/C calc'!A0",
+		"\xff\xfe",
+		"a\nb,c\"d",
+		"\xe2\x80\xae"
+		"gnp",
 	};
 	struct channel *c = mailer();
 
@@ -183,11 +203,15 @@ static void the_mail_has_its_headers_and_parts(void **state)
 		"From: culprit <culprit@example.org>\r\n",
 		"To: noc@example.org, second@example.org\r\n",
 		"Subject: [FIRING] edge WAN in: 18.7 Mbit/s for 2 minutes, normally 2-4",
-		"Message-ID: <key.1@example.org>\r\n", "Auto-Submitted: auto-generated\r\n",
-		"X-Auto-Response-Suppress: All\r\n", "X-Culprit-Alert: ",
+		"Message-ID: <key.1@example.org>\r\n",
+		"Auto-Submitted: auto-generated\r\n",
+		"X-Auto-Response-Suppress: All\r\n",
+		"X-Culprit-Alert: ",
 		"Content-Type: text/plain; charset=utf-8\r\n",
-		"Content-Type: text/html; charset=utf-8\r\n", "Content-ID: <chart>\r\n",
-		"filename=\"flows.csv\"", "--=_1_key.1--\r\n",
+		"Content-Type: text/html; charset=utf-8\r\n",
+		"Content-ID: <chart>\r\n",
+		"filename=\"flows.csv\"",
+		"--=_1_key.1--\r\n",
 	};
 	struct alert *a = sample_alert(1700000000000, ALERT_FIRING);
 	struct message m = { .alert = a, .key = "key.1", .thread = "key.1", .first = true,

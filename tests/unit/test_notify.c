@@ -86,8 +86,9 @@ static void hooked(struct hooked *h, const char *path, const char *format)
 	*h = (struct hooked){ .dir = own_dir() };
 	sink_start(&h->sink, http_sink, NULL);
 	h->url = xasprintf("http://127.0.0.1:%u%s", h->sink.port, path);
-	h->conf = (struct channel_conf){ .name = "chat", .kind = CHANNEL_WEBHOOK, .url = h->url,
-					 .format = format };
+	h->conf = (struct channel_conf){
+		.name = "chat", .kind = CHANNEL_WEBHOOK, .url = h->url, .format = format
+	};
 	h->n = start(h->dir, &h->conf, 1);
 }
 
@@ -127,8 +128,8 @@ static struct want stats(struct notify *n, const char *name, uint64_t sent, uint
 			return w;
 		usleep(2000); /* between two looks; the event has no other sign */
 	} while (clock_mono_ms() < until);
-	fail_msg("%s: %d sent, %d dead, %d queued: %s", name, (int)w.got.sent, (int)w.got.dead,
-		 (int)w.got.queued, w.error);
+	fail_msg("%s: %d sent, %d dead, %d queued: %s", name, (int)w.got.sent,
+		 (int)w.got.dead, (int)w.got.queued, w.error);
 	return w;
 }
 
@@ -144,7 +145,8 @@ static void json_body_is_signed_and_carries_the_top_flows(void **state)
 
 	(void)state;
 	sink_start(&sink, http_sink, NULL);
-	secret = write_file(dir, "secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0600);
+	secret =
+	    write_file(dir, "secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0600);
 	url = xasprintf("http://127.0.0.1:%u/ok", sink.port);
 	c.url = url;
 	c.secret_file = secret;
@@ -272,14 +274,21 @@ static void nine_hanging_channels_do_not_hold_the_tenth(void **state)
 	sink_start(&slow, smtp_sink, (const char *[]){ "--drip", NULL });
 	for (int i = 0; i < 10; i++) {
 		snprintf(names[i], sizeof(names[i]), "c%d", i);
-		urls[i] = i >= 8 ? xasprintf("smtp://127.0.0.1:%u", i == 8 ? smtp.port : slow.port)
-			  : i == 5 ? xasprintf("https://127.0.0.1:%u/ok", http.port)
-			  : i == 6 ? xstrdup("http://192.0.2.1:9/") /* never answers a SYN */
-			  : i == 7 ? xasprintf("http://127.0.0.1:%u/good", http.port)
-				   : xasprintf("http://127.0.0.1:%u%s?%d", http.port, bad[i % 3], i);
+		urls[i] =
+		    i >= 8
+			? xasprintf("smtp://127.0.0.1:%u", i == 8 ? smtp.port : slow.port)
+		    : i == 5 ? xasprintf("https://127.0.0.1:%u/ok", http.port)
+		    : i == 6 ? xstrdup("http://192.0.2.1:9/") /* never answers a SYN */
+		    : i == 7
+			? xasprintf("http://127.0.0.1:%u/good", http.port)
+			: xasprintf("http://127.0.0.1:%u%s?%d", http.port, bad[i % 3], i);
 		c[i] = (struct channel_conf){
-			.name = names[i], .kind = i >= 8 ? CHANNEL_EMAIL : CHANNEL_WEBHOOK,
-			.url = urls[i], .smtp = urls[i], .to = to, .n_to = 1,
+			.name = names[i],
+			.kind = i >= 8 ? CHANNEL_EMAIL : CHANNEL_WEBHOOK,
+			.url = urls[i],
+			.smtp = urls[i],
+			.to = to,
+			.n_to = 1,
 			.from = "culprit@example.org",
 		};
 		a->notify[i] = xstrdup(names[i]);
@@ -325,7 +334,8 @@ static void bad_certificates_are_refused_with_their_reason(void **state)
 		size_t r = i / 2;
 		bool mail = i & 1;
 		char *pem = xasprintf("%s/%s.pem", certs, rows[r].cert);
-		char *key = xasprintf("%s/%s.key", certs, rows[r].cert), *ca = cert("ca.pem");
+		char *key = xasprintf("%s/%s.key", certs, rows[r].cert),
+		     *ca = cert("ca.pem");
 		const char *reason = mail ? rows[r].mail_reason : rows[r].reason;
 		struct strb talk = { 0 };
 		struct err err = { "" };
@@ -338,14 +348,20 @@ static void bad_certificates_are_refused_with_their_reason(void **state)
 		url = xasprintf("%s://localhost:%u%s", mail ? "smtp" : "https", s.port,
 				mail ? "" : "/ok");
 		struct channel_conf c = {
-			.name = "x", .kind = mail ? CHANNEL_EMAIL : CHANNEL_WEBHOOK, .url = url,
-			.smtp = url, .to = to, .n_to = 1, .from = "culprit@example.org",
-			.ca_file = ca, .starttls = true,
+			.name = "x",
+			.kind = mail ? CHANNEL_EMAIL : CHANNEL_WEBHOOK,
+			.url = url,
+			.smtp = url,
+			.to = to,
+			.n_to = 1,
+			.from = "culprit@example.org",
+			.ca_file = ca,
+			.starttls = true,
 		};
 		ok = notify_test_once(&c, NULL, &talk, &err);
 		if (ok != !reason || (reason && !strstr(err.msg, reason)))
-			fail_msg("%s %s: %d %s\n%s", mail ? "mail" : "webhook", rows[r].cert, ok,
-				 err.msg, talk.s);
+			fail_msg("%s %s: %d %s\n%s", mail ? "mail" : "webhook",
+				 rows[r].cert, ok, err.msg, talk.s);
 		if (mail && ok) {
 			json_t *j = must_hear(&s);
 
@@ -407,10 +423,11 @@ static void a_password_travels_only_inside_tls_and_is_never_shown(void **state)
 	json_t *j;
 
 	(void)state;
-	mailed(&m, (const char *[]){ "--cert", pem, "--key", key, "--auth", "culprit:s3cret-word",
-				     NULL });
+	mailed(&m, (const char *[]){ "--cert", pem, "--key", key, "--auth",
+				     "culprit:s3cret-word", NULL });
 	m.conf.user = "culprit";
-	m.conf.password_file = m.password = write_file(certs, "pw", "s3cret-word\n", 0640);
+	m.conf.password_file = m.password =
+	    write_file(certs, "pw", "s3cret-word\n", 0640);
 	if (!mail_test(&m))
 		fail_msg("%s\n%s", m.err.msg, m.talk.s);
 	j = must_hear(&m.sink);
@@ -418,7 +435,8 @@ static void a_password_travels_only_inside_tls_and_is_never_shown(void **state)
 	assert_true(json_is_true(json_object_get(j, "tls")));
 	json_decref(j);
 	assert_null(strstr(m.talk.s, "s3cret-word"));
-	assert_null(strstr(m.talk.s, "AGN1bHByaXQAczNjcmV0LXdvcmQ")); /* base64 of AUTH PLAIN */
+	assert_null(
+	    strstr(m.talk.s, "AGN1bHByaXQAczNjcmV0LXdvcmQ")); /* base64 of AUTH PLAIN */
 	assert_non_null(strstr(m.talk.s, "STARTTLS"));
 	free(m.password);
 	m.conf.password_file = m.password = write_file(certs, "pw", "wrong-word\n", 0600);
@@ -556,12 +574,13 @@ static void smtps_takes_mail_and_checks_its_certificate(void **state)
 		struct mailed m;
 		json_t *j;
 
-		mailed(&m, (const char *[]){ "--cert", pem, "--key", key, "--smtps", "--auth",
-					     "culprit:s3cret-word", NULL });
+		mailed(&m, (const char *[]){ "--cert", pem, "--key", key, "--smtps",
+					     "--auth", "culprit:s3cret-word", NULL });
 		free(m.url);
 		m.conf.smtp = m.url = xasprintf("smtps://localhost:%u", m.sink.port);
 		m.conf.user = "culprit";
-		m.conf.password_file = m.password = write_file(certs, "pw3", "s3cret-word", 0600);
+		m.conf.password_file = m.password =
+		    write_file(certs, "pw3", "s3cret-word", 0600);
 		if (mail_test(&m) != !i)
 			fail_msg("%s: %s\n%s", names[i], m.err.msg, m.talk.s);
 		assert_null(strstr(m.talk.s, "s3cret-word"));
@@ -585,8 +604,9 @@ static void a_program_gets_the_alert_and_its_end_decides(void **state)
 		const char *script, *says;
 		bool ok;
 	} rows[] = {
-		{ "#!/bin/sh\ngrep -q culprit.alert/1 && test \"$#\" = 1 && test -z \"$HOME\"\n", "",
-		  true },
+		{ "#!/bin/sh\ngrep -q culprit.alert/1 && test \"$#\" = 1 && test -z "
+		  "\"$HOME\"\n",
+		  "", true },
 		{ "#!/bin/sh\nexit 0\n", "", true }, /* reads nothing */
 		{ "#!/bin/sh\necho no route >&2\nexit 3\n", "code 3: \"no route", false },
 		{ "#!/bin/sh\nkill -9 $$\n", "signal 9", false },
@@ -614,9 +634,13 @@ static void a_program_gets_the_alert_and_its_end_decides(void **state)
 
 static void telegram_s_resolved_message_answers_the_firing_one(void **state)
 {
-	char *dir = own_dir(), *url, *token = write_file(certs, "bot", "123456:token-text", 0600);
-	struct channel_conf c = { .name = "tg", .kind = CHANNEL_WEBHOOK, .format = "telegram",
-				  .token_file = token, .target = "-100" };
+	char *dir = own_dir(), *url,
+	     *token = write_file(certs, "bot", "123456:token-text", 0600);
+	struct channel_conf c = { .name = "tg",
+				  .kind = CHANNEL_WEBHOOK,
+				  .format = "telegram",
+				  .token_file = token,
+				  .target = "-100" };
 	struct alert *a = alert_for(ALERT_FIRING, "tg", NULL);
 	struct alert *b = alert_for(ALERT_RESOLVED, "tg", NULL);
 	json_t *j, *body, *reply;
@@ -626,8 +650,10 @@ static void telegram_s_resolved_message_answers_the_firing_one(void **state)
 	(void)state;
 	sink_start(&s, http_sink, NULL);
 	/* its path says what the sink answers; the bot's own path is behind it */
-	c.url = url = xasprintf("http://127.0.0.1:%u/say/%%7B%%22ok%%22:true,%%22result%%22:"
-				"%%7B%%22message_id%%22:77%%7D%%7D", s.port);
+	c.url = url =
+	    xasprintf("http://127.0.0.1:%u/say/%%7B%%22ok%%22:true,%%22result%%22:"
+		      "%%7B%%22message_id%%22:77%%7D%%7D",
+		      s.port);
 	strcpy(b->id, a->id);
 	n = start(dir, &c, 1);
 	notify_alert(n, a);
@@ -652,7 +678,9 @@ static void telegram_s_resolved_message_answers_the_firing_one(void **state)
 static void alertmanager_is_told_again_what_fires_on_every_replica(void **state)
 {
 	char *dir = own_dir(), *urls;
-	struct channel_conf c = { .name = "am", .kind = CHANNEL_WEBHOOK, .format = "alertmanager" };
+	struct channel_conf c = { .name = "am",
+				  .kind = CHANNEL_WEBHOOK,
+				  .format = "alertmanager" };
 	struct sink s, t;
 	struct notify *n;
 	json_t *j, *body;
@@ -660,7 +688,8 @@ static void alertmanager_is_told_again_what_fires_on_every_replica(void **state)
 	(void)state;
 	sink_start(&s, http_sink, NULL);
 	sink_start(&t, http_sink, NULL);
-	c.url = urls = xasprintf("http://127.0.0.1:%u/ http://127.0.0.1:%u", s.port, t.port);
+	c.url = urls =
+	    xasprintf("http://127.0.0.1:%u/ http://127.0.0.1:%u", s.port, t.port);
 	n = start(dir, &c, 1);
 	notify_alert(n, alert_for(ALERT_FIRING, "am", NULL));
 	for (int i = 0; i < 2; i++) {
@@ -715,7 +744,8 @@ static json_t *must_list(const char *url, size_t n)
 
 static unsigned free_port(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t len = sizeof(a);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -729,7 +759,9 @@ static void a_real_alertmanager_shows_the_alert_and_its_end(void **state)
 {
 	char *dir = own_dir(), *url, *api, *conf, *listen, *storage;
 	unsigned port = free_port();
-	struct channel_conf c = { .name = "am", .kind = CHANNEL_WEBHOOK, .format = "alertmanager" };
+	struct channel_conf c = { .name = "am",
+				  .kind = CHANNEL_WEBHOOK,
+				  .format = "alertmanager" };
 	struct alert *a = alert_for(ALERT_FIRING, "am", NULL);
 	struct alert *b = alert_for(ALERT_RESOLVED, "am", NULL);
 	struct notify *n;
@@ -737,7 +769,8 @@ static void a_real_alertmanager_shows_the_alert_and_its_end(void **state)
 	pid_t pid;
 
 	(void)state;
-	conf = write_file(dir, "am.yml", "route: { receiver: none }\nreceivers: [ { name: none } ]\n",
+	conf = write_file(dir, "am.yml",
+			  "route: { receiver: none }\nreceivers: [ { name: none } ]\n",
 			  0600);
 	listen = xasprintf("--web.listen-address=127.0.0.1:%u", port);
 	storage = xasprintf("--storage.path=%s", dir);
@@ -762,8 +795,9 @@ static void a_real_alertmanager_shows_the_alert_and_its_end(void **state)
 	notify_alert(n, a);
 	stats(n, "am", 1, 0);
 	j = must_list(api, 1);
-	assert_string_equal(text(json_object_get(json_array_get(j, 0), "labels"), "alertname"),
-			    "wan-busy");
+	assert_string_equal(
+	    text(json_object_get(json_array_get(j, 0), "labels"), "alertname"),
+	    "wan-busy");
 	json_decref(j);
 	notify_alert(n, b);
 	stats(n, "am", 2, 0);
@@ -794,7 +828,8 @@ static void a_bad_reload_changes_nothing_and_a_good_one_does(void **state)
 						.url = "gopher://x/" } };
 	struct notify_opts o = { .state_dir = h.dir, .channels = bad, .n_channels = 2 };
 	assert_false(notify_reload(h.n, &o, &err));
-	assert_string_equal(err.msg, "notify x: the webhook is no URL; write https://host/path");
+	assert_string_equal(err.msg,
+			    "notify x: the webhook is no URL; write https://host/path");
 	notify_alert(h.n, alert_for(ALERT_FIRING, "chat", NULL));
 	json_decref(must_hear(&h.sink));
 	other = xasprintf("http://127.0.0.1:%u/other", h.sink.port);
@@ -820,28 +855,62 @@ static void every_mistake_in_a_section_has_its_sentence(void **state)
 		const char *says;
 	} rows[] = {
 		{ { .kind = CHANNEL_EMAIL }, "email names nobody" },
-		{ { .kind = CHANNEL_EMAIL, .to = nobody, .n_to = 1 }, "\"nobody\" is no mail address" },
-		{ { .kind = CHANNEL_EMAIL, .to = to, .n_to = 1 }, "from: \"\" is no mail address" },
-		{ { .kind = CHANNEL_EMAIL, .to = to, .n_to = 1, .from = "a@b\r\nBcc: c@d" },
+		{ { .kind = CHANNEL_EMAIL, .to = nobody, .n_to = 1 },
+		  "\"nobody\" is no mail address" },
+		{ { .kind = CHANNEL_EMAIL, .to = to, .n_to = 1 },
+		  "from: \"\" is no mail address" },
+		{ { .kind = CHANNEL_EMAIL,
+		    .to = to,
+		    .n_to = 1,
+		    .from = "a@b\r\nBcc: c@d" },
 		  "is no mail address" },
-		{ { .kind = CHANNEL_EMAIL, .to = to, .n_to = 1, .from = "a@b", .smtp = "http://x" },
+		{ { .kind = CHANNEL_EMAIL,
+		    .to = to,
+		    .n_to = 1,
+		    .from = "a@b",
+		    .smtp = "http://x" },
 		  "smtp is not a mail server" },
-		{ { .kind = CHANNEL_EMAIL, .to = to, .n_to = 1, .from = "a@b",
-		    .smtp = "smtp://u:p@x" }, "use user = and password_file" },
-		{ { .kind = CHANNEL_EMAIL, .to = to, .n_to = 1, .from = "a@b", .user = "u" },
+		{ { .kind = CHANNEL_EMAIL,
+		    .to = to,
+		    .n_to = 1,
+		    .from = "a@b",
+		    .smtp = "smtp://u:p@x" },
+		  "use user = and password_file" },
+		{ { .kind = CHANNEL_EMAIL,
+		    .to = to,
+		    .n_to = 1,
+		    .from = "a@b",
+		    .user = "u" },
 		  "belong together" },
-		{ { .kind = CHANNEL_EMAIL, .to = to, .n_to = 1, .from = "a@b", .user = "u",
-		    .password_file = open }, "mode 0644" },
-		{ { .kind = CHANNEL_EMAIL, .to = to, .n_to = 1, .from = "a@b", .user = "u",
-		    .password_file = empty }, "is empty" },
-		{ { .kind = CHANNEL_EMAIL, .to = to, .n_to = 1, .from = "a@b",
-		    .ca_file = "/no/such" }, "ca_file" },
+		{ { .kind = CHANNEL_EMAIL,
+		    .to = to,
+		    .n_to = 1,
+		    .from = "a@b",
+		    .user = "u",
+		    .password_file = open },
+		  "mode 0644" },
+		{ { .kind = CHANNEL_EMAIL,
+		    .to = to,
+		    .n_to = 1,
+		    .from = "a@b",
+		    .user = "u",
+		    .password_file = empty },
+		  "is empty" },
+		{ { .kind = CHANNEL_EMAIL,
+		    .to = to,
+		    .n_to = 1,
+		    .from = "a@b",
+		    .ca_file = "/no/such" },
+		  "ca_file" },
 		{ { .kind = CHANNEL_WEBHOOK }, "no target" },
 		{ { .kind = CHANNEL_WEBHOOK, .url = "file:///etc/passwd" }, "is no URL" },
-		{ { .kind = CHANNEL_WEBHOOK, .url = "http://h/", .url_file = empty }, "both given" },
+		{ { .kind = CHANNEL_WEBHOOK, .url = "http://h/", .url_file = empty },
+		  "both given" },
 		{ { .kind = CHANNEL_WEBHOOK, .url = "http://h/", .format = "slak" },
 		  "format \"slak\" is unknown; there are json, slack, mattermost" },
-		{ { .kind = CHANNEL_WEBHOOK, .url = "http://h/", .secret_file = "/no/such" },
+		{ { .kind = CHANNEL_WEBHOOK,
+		    .url = "http://h/",
+		    .secret_file = "/no/such" },
 		  "cannot open /no/such" },
 		{ { .kind = CHANNEL_EXEC }, "full path" },
 	};
@@ -853,7 +922,8 @@ static void every_mistake_in_a_section_has_its_sentence(void **state)
 
 		c.name = "x";
 		if (notify_check(&c, &err) || !strstr(err.msg, rows[i].says))
-			fail_msg("row %zu: \"%s\" has no \"%s\"", i, err.msg, rows[i].says);
+			fail_msg("row %zu: \"%s\" has no \"%s\"", i, err.msg,
+				 rows[i].says);
 	}
 	free(open);
 	free(empty);
@@ -865,7 +935,8 @@ int main(void)
 		cmocka_unit_test(json_body_is_signed_and_carries_the_top_flows),
 		cmocka_unit_test(a_500_is_tried_again_with_the_same_key),
 		cmocka_unit_test(retry_after_is_waited_for),
-		cmocka_unit_test(what_can_never_work_is_a_dead_letter_at_once_and_can_be_retried),
+		cmocka_unit_test(
+		    what_can_never_work_is_a_dead_letter_at_once_and_can_be_retried),
 		cmocka_unit_test(an_endless_answer_is_cut_and_counts_by_its_status),
 		cmocka_unit_test(nothing_is_asked_for_a_name_nobody_configured),
 		cmocka_unit_test(bad_certificates_are_refused_with_their_reason),

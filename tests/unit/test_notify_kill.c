@@ -40,7 +40,11 @@ static struct notify *start(const struct bench *b)
 	static const char *const to[] = { "noc@example.org" };
 	struct channel_conf c[] = {
 		{ .name = "hook", .kind = CHANNEL_WEBHOOK, .url = b->url },
-		{ .name = "mail", .kind = CHANNEL_EMAIL, .to = to, .n_to = 1, .smtp = b->server,
+		{ .name = "mail",
+		  .kind = CHANNEL_EMAIL,
+		  .to = to,
+		  .n_to = 1,
+		  .smtp = b->server,
 		  .from = "culprit@example.org" },
 	};
 	struct notify_opts o = { .state_dir = b->dir, .channels = c, .n_channels = 2 };
@@ -96,8 +100,10 @@ static void listen_to(struct bench *b, int wait_ms)
 		const char *s = json_string_value(json_object_get(j, "data"));
 		const char *id = strstr(s, "Message-ID: ");
 
-		strb_fmt(&b->heard[1], "KEY=%.*s\n", (int)strcspn(id + 12, "\r"), id + 12);
-		for (const char *end = s + 4000; *s && s < end; s++) { /* soft breaks out */
+		strb_fmt(&b->heard[1], "KEY=%.*s\n", (int)strcspn(id + 12, "\r"),
+			 id + 12);
+		for (const char *end = s + 4000; *s && s < end;
+		     s++) { /* soft breaks out */
 			if (!strncmp(s, "=\r\n", 3))
 				s += 2;
 			else
@@ -186,9 +192,9 @@ static unsigned duplicates(const char *s)
 static bool in_a_sent_digest(sqlite3 *db, const char *token)
 {
 	static const char sql[] =
-		"SELECT 1 FROM message m JOIN delivery d ON d.message = m.id AND d.state = 3"
-		" JOIN delivery g ON g.state = 1 AND d.note = 'in digest ' || g.message"
-		" WHERE m.headline LIKE ?1 || '%' AND d.queue = 'mail'";
+	    "SELECT 1 FROM message m JOIN delivery d ON d.message = m.id AND d.state = 3"
+	    " JOIN delivery g ON g.state = 1 AND d.note = 'in digest ' || g.message"
+	    " WHERE m.headline LIKE ?1 || '%' AND d.queue = 'mail'";
 	sqlite3_stmt *st;
 	bool found;
 
@@ -202,8 +208,10 @@ static bool in_a_sent_digest(sqlite3 *db, const char *token)
 static void no_committed_alert_is_lost_to_kill_9(void **state)
 {
 	const char *kills = getenv("KILLS");
-	struct bench b = { .dir = own_dir(), .wall_ms = clock_wall_ms(),
-			   .mono_ms = clock_mono_ms(), .kills = kills ? (unsigned)atoi(kills) : KILLS };
+	struct bench b = { .dir = own_dir(),
+			   .wall_ms = clock_wall_ms(),
+			   .mono_ms = clock_mono_ms(),
+			   .kills = kills ? (unsigned)atoi(kills) : KILLS };
 	struct strb committed = { 0 };
 	unsigned n = 0, digested = 0;
 	sqlite3 *db;
@@ -229,16 +237,19 @@ static void no_committed_alert_is_lost_to_kill_9(void **state)
 			if (b.heard[k].s && strstr(b.heard[k].s, token))
 				continue;
 			if (!k || !in_a_sent_digest(db, token))
-				fail_msg("%s was lost by %s", token, k ? "mail" : "webhook");
+				fail_msg("%s was lost by %s", token,
+					 k ? "mail" : "webhook");
 			digested++;
 		}
 	}
 	sqlite3_close(db);
 	free(path);
-	printf("%u kills, %u alerts, %u in digests unnamed; webhook %u messages, %u duplicates; "
-	       "mail %u, %u\n", b.kills, n, digested,
-	       count(b.heard[0].s, "KEY="), duplicates(b.heard[0].s),
-	       count(b.heard[1].s, "KEY="), duplicates(b.heard[1].s));
+	printf("%u kills, %u alerts, %u in digests unnamed; webhook %u messages, %u "
+	       "duplicates; "
+	       "mail %u, %u\n",
+	       b.kills, n, digested, count(b.heard[0].s, "KEY="),
+	       duplicates(b.heard[0].s), count(b.heard[1].s, "KEY="),
+	       duplicates(b.heard[1].s));
 	for (int k = 0; k < 2; k++) {
 		assert_in_range(duplicates(b.heard[k].s), 0, b.kills);
 		strb_free(&b.heard[k]);

@@ -50,7 +50,8 @@ static bool next(struct outbox *o, const char *queue, int64_t now, struct item *
 	return outbox_next(o, queue, now, it, 1, &wake);
 }
 
-static void settle(struct outbox *o, const struct item *it, enum settle how, int64_t next_ms)
+static void settle(struct outbox *o, const struct item *it, enum settle how,
+		   int64_t next_ms)
 {
 	struct settling s = { .how = how, .now_ms = T0, .next_ms = next_ms };
 
@@ -213,8 +214,11 @@ static void a_damaged_file_is_moved_aside(void **state)
 	struct outbox *o;
 
 	(void)state;
-	free(write_file(dir, "outbox.db", "this is no database, but it is long enough to be read "
-			"as the header of one, which has a hundred octets and a magic string", 0600));
+	free(write_file(
+	    dir, "outbox.db",
+	    "this is no database, but it is long enough to be read "
+	    "as the header of one, which has a hundred octets and a magic string",
+	    0600));
 	o = must_open(path);
 	put(o, alert_of(NULL, ALERT_FIRING, T0), "chat");
 	assert_int_equal(outbox_count(o, "chat").open, 1);
@@ -267,7 +271,10 @@ static void a_storm_is_ten_messages_a_minute_and_all_of_it_is_told(void **state)
 	char *dir = own_dir(), *path = path_in(dir);
 	struct outbox *o = must_open(path);
 	const char *to[] = { "noc@example.org" };
-	struct channel_conf conf = { .name = "noc", .kind = CHANNEL_EMAIL, .to = to, .n_to = 1,
+	struct channel_conf conf = { .name = "noc",
+				     .kind = CHANNEL_EMAIL,
+				     .to = to,
+				     .n_to = 1,
 				     .from = "culprit@example.org" };
 	struct channel *c = channel_new(&conf, NULL, NULL);
 	struct counters *count = counters_new();
@@ -305,7 +312,8 @@ static void back_off_grows_from_a_second_to_five_minutes(void **state)
 		int64_t least = lane_backoff_ms(n, 0), most = 0;
 
 		for (uint32_t r = 0; r < 300000; r += 7)
-			most = lane_backoff_ms(n, r) > most ? lane_backoff_ms(n, r) : most;
+			most =
+			    lane_backoff_ms(n, r) > most ? lane_backoff_ms(n, r) : most;
 		assert_int_equal(least, RETRY_MIN_MS);
 		assert_in_range(most, RETRY_MIN_MS, RETRY_MAX_MS);
 		if (n >= 9)
@@ -317,7 +325,9 @@ static void a_message_is_given_up_after_a_day(void **state)
 {
 	char *dir = own_dir(), *path = path_in(dir);
 	struct outbox *o = must_open(path);
-	struct channel_conf conf = { .name = "chat", .kind = CHANNEL_WEBHOOK, .url = "http://h/" };
+	struct channel_conf conf = { .name = "chat",
+				     .kind = CHANNEL_WEBHOOK,
+				     .url = "http://h/" };
 	struct counters *count = counters_new();
 	struct lane *l = lane_new(o, channel_new(&conf, NULL, NULL), 0, count);
 	struct outcome out = { .result = RESULT_LATER, .note = "it hangs" };
@@ -327,7 +337,8 @@ static void a_message_is_given_up_after_a_day(void **state)
 	(void)state;
 	put(o, alert_of(NULL, ALERT_FIRING, now), "chat");
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(lane_pick(l, now + i * (GIVE_UP_MS + 1000), &it, 1, &wake), 1);
+		assert_int_equal(
+		    lane_pick(l, now + i * (GIVE_UP_MS + 1000), &it, 1, &wake), 1);
 		lane_settle(l, &it, 1, &out, now + i * (GIVE_UP_MS + 1000));
 		outbox_flush(o);
 		item_fini(&it);
@@ -348,7 +359,8 @@ int main(void)
 		cmocka_unit_test(resolved_waits_for_firing_but_not_for_other_alerts),
 		cmocka_unit_test(the_same_message_handed_over_twice_is_one_row),
 		cmocka_unit_test(dead_letters_are_kept_and_come_back_when_asked_for),
-		cmocka_unit_test(kill_9_between_commit_and_mark_sends_again_with_the_same_key),
+		cmocka_unit_test(
+		    kill_9_between_commit_and_mark_sends_again_with_the_same_key),
 		cmocka_unit_test(a_damaged_file_is_moved_aside),
 		cmocka_unit_test(a_newer_file_is_refused_and_left_alone),
 		cmocka_unit_test(a_storm_is_ten_messages_a_minute_and_all_of_it_is_told),
