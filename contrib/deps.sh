@@ -15,7 +15,8 @@ debian_build='gcc make libc6-dev pkg-config|pkgconf libmicrohttpd-dev libesmtp-d
 	libsqlite3-dev libzstd-dev liblz4-dev libmaxminddb-dev libc-ares-dev libxxhash-dev
 	libssl-dev libcairo2-dev'
 debian_test='libcmocka-dev redis-server softflowd nfdump prometheus python3-aiosmtpd
-	python3-jsonschema python3-scapy python3-yaml tcpdump curl jq openssl'
+	python3-jsonschema python3-scapy python3-yaml tcpdump curl jq openssl
+	prometheus-alertmanager'
 debian_fuzz='clang'
 fedora_build='gcc make pkgconf-pkg-config libmicrohttpd-devel libesmtp-devel hiredis-devel
 	libconfuse-devel libcurl-devel jansson-devel sqlite-devel libzstd-devel lz4-devel
