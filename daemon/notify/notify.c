@@ -227,6 +227,13 @@ static bool join_runners(struct runner *list, int64_t until_mono_ms)
 	return all;
 }
 
+static bool join_all(struct notify *n, int64_t until_mono_ms)
+{
+	bool serving = join_runners(n->runners, until_mono_ms);
+
+	return join_runners(n->retired, until_mono_ms) && serving;
+}
+
 static void free_runners(struct runner **list)
 {
 	while (*list) {
@@ -433,13 +440,12 @@ void notify_stop(struct notify **np, int timeout_ms)
 		return;
 	stop_runners(n, n->runners);
 	webhooks_stop(n->webhooks, timeout_ms);
-	joined = join_runners(n->runners, until) & join_runners(n->retired, until);
+	joined = join_all(n, until);
 	close(n->cancel[1]);
 	n->cancel[1] = -1;
 	until = clock_mono_ms() + CUT_MS;
 	if (!joined)
-		joined =
-		    join_runners(n->runners, until) & join_runners(n->retired, until);
+		joined = join_all(n, until);
 	if (!joined) {
 		/* The resolver hangs, which nothing can cut. Its thread still uses all
 		 * this; the process ends soon, and the outbox needs no orderly end. */
