@@ -237,6 +237,8 @@ static bool set_up(struct top *t, struct err *err)
 		.names = q->names,
 		.as_of = q->as_of,
 		.threads = q->threads,
+		.progress = q->progress,
+		.progress_arg = q->progress_arg,
 	};
 	t->n_workers = scan_threads(&t->aq);
 	t->workers = xcalloc(t->n_workers, sizeof(*t->workers));

@@ -46,6 +46,8 @@ struct top_query {
 	unsigned threads;                /* 0: one for each processor */
 	uint64_t memory;                 /* octets; 0: 64 MB. Beyond it the archive is read
 					    several times */
+	void (*progress)(void *arg, uint64_t done, uint64_t all); /* as in archive_query; */
+	void *progress_arg;              /* begins anew with each reading */
 };
 
 struct top_value {

@@ -65,6 +65,10 @@ struct archive_query {
 					      received: files up to to_ms + slack are read;
 					      default 31 days is trimmed by file summaries */
 	unsigned threads;                  /* 0: one for each processor */
+	/* NULL, or: how much of what is to be read has been handed out; from any of the
+	 * threads, one at a time, so it must be quick. */
+	void (*progress)(void *arg, uint64_t done, uint64_t all);
+	void *progress_arg;
 };
 /* Rows of b that overlap [from, to) and pass the filter, as a bitmap of BLOCK_ROWS bits.
  * With threads > 1 called from several threads at once, `worker` tells which (0..threads-1).

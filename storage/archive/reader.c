@@ -33,7 +33,7 @@ struct scan {
 
 	pthread_mutex_t lock;
 	struct dir_list files;
-	size_t next;	   /* file */
+	size_t next, first; /* file */
 	struct file *file; /* the cursor's, NULL: open the next one */
 	int64_t file_s;
 	uint64_t at, size;
@@ -159,6 +159,18 @@ static bool take(struct scan *s, struct work *w)
 	return true;
 }
 
+/* In thousandths of files: they all are five minutes. */
+static void tell_progress(const struct scan *s)
+{
+	uint64_t all = (s->files.n - s->first) * UINT64_C(1000), done;
+
+	if (!s->q->progress || s->next <= s->first)
+		return;
+	done = (s->next - s->first - 1) * UINT64_C(1000);
+	done += s->size ? (s->at < s->size ? s->at : s->size) * 1000 / s->size : 0;
+	s->q->progress(s->q->progress_arg, done, all);
+}
+
 static bool next_part(struct scan *s, struct work *w)
 {
 	bool got = false;
@@ -173,6 +185,7 @@ static bool next_part(struct scan *s, struct work *w)
 		s->result.blocks_damaged += found < 0;
 		got = take(s, w);
 		s->at += frame_octets(&w->frame);
+		tell_progress(s);
 	}
 	return got;
 }
@@ -289,6 +302,7 @@ bool scan_parts(const struct archive_query *q, scan_part_f *fn,
 	s.files = all;
 	while (s.next < all.n && all.at[s.next].file_s < from_s)
 		s.next++;
+	s.first = s.next;
 	while (s.files.n > s.next && s.files.at[s.files.n - 1].file_s > to_s)
 		s.files.n--;
 	s.result.oldest_ms = out->oldest_ms;
