@@ -50,30 +50,41 @@ static bool from_store(void *arg, const char *key, const void *data, size_t len)
 	return true;
 }
 
-static bool read_store(struct cli *c, int64_t from_ms, size_t limit, struct alert_list *l,
-		       struct err *err)
+static bool read_store(struct cli *c, size_t limit, struct alert_list *l, struct err *err)
 {
 	struct store *s = cli_store(c, err);
-	bool ok = s && store_each_alert(s, from_ms, c->now_ms + TOMORROW_MS, limit, from_store,
-					l, err);
+	bool ok = s && store_each_alert(s, 0, c->now_ms + TOMORROW_MS, limit, from_store, l,
+					err);
 
 	if (s)
 		store_close(&s);
 	return ok;
 }
 
-static void take(struct alert_list *l, json_t *answer)
+static bool there(const struct alert_list *l, const char *id)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->at[i]->id, id))
+			return true;
+	return false;
+}
+
+/* Those that are not there yet, limit in all. */
+static void take(struct alert_list *l, json_t *answer, size_t limit)
 {
 	json_t *list = json_object_get(answer, "alerts"), *j;
 	size_t i;
 
-	json_array_foreach(list, i, j)
-		add(l, j);
+	json_array_foreach(list, i, j) {
+		const char *id = json_string_value(json_object_get(j, "id"));
+
+		if (l->n < limit && id && !there(l, id))
+			add(l, j);
+	}
 	json_decref(answer);
 }
 
-/* What the board of the daemon has, and, where that is not far enough back, history. */
-static enum ask_outcome ask_list(struct cli *c, int64_t from_ms, size_t limit,
+static enum ask_outcome ask_once(struct cli *c, bool history, size_t limit,
 				 struct alert_list *l, struct err *err)
 {
 	struct strb path = { 0 };
@@ -84,30 +95,44 @@ static enum ask_outcome ask_list(struct cli *c, int64_t from_ms, size_t limit,
 	strb_add(&path, "/api/v1/alerts");
 	snprintf(n, sizeof(n), "%zu", limit);
 	ask_param(&path, "limit", n);
-	if (from_ms)
-		ask_param(&path, "from", text_rfc3339(from_ms, t));
+	if (history)
+		ask_param(&path, "from", text_rfc3339(1000, t));
 	rc = ask(c, path.s, NULL, &answer, err);
 	strb_free(&path);
 	if (rc == ASK_OK)
-		take(l, answer);
+		take(l, answer, limit);
 	else
 		json_decref(answer);
 	return rc;
 }
 
-int alerts_read(struct cli *c, int64_t from_ms, size_t limit, struct alert_list *out)
+/* The daemon has at hand what changed since it started, to the second; its history has
+ * what was before, and lags a moment behind. */
+static enum ask_outcome ask_list(struct cli *c, size_t limit, struct alert_list *l,
+				 struct err *err)
+{
+	enum ask_outcome rc = ask_once(c, false, limit, l, err);
+	struct err unread = { "" };
+
+	if (rc == ASK_OK && l->n < limit &&
+	    ask_once(c, true, limit, l, &unread) != ASK_OK)
+		cli_say("only what the daemon has at hand, as %s", unread.msg);
+	return rc;
+}
+
+int alerts_read(struct cli *c, size_t limit, struct alert_list *out)
 {
 	struct err err = { "" }, why = { "" };
 
 	*out = (struct alert_list){ 0 };
-	switch (ask_list(c, from_ms, limit + 1, out, &err)) {
+	switch (ask_list(c, limit + 1, out, &err)) {
 	case ASK_OK: break;
 	case ASK_CONFIG: return EX_CONFIG;
 	case ASK_REFUSED: return cli_fail(EXIT_FAILURE, "%s", err.msg);
 	case ASK_AWAY:
 		if (c->url)
 			return cli_fail(EX_UNAVAILABLE, "%s", err.msg);
-		if (!read_store(c, from_ms, limit + 1, out, &why))
+		if (!read_store(c, limit + 1, out, &why))
 			return cli_fail(EX_UNAVAILABLE, "%s; its history: %s", err.msg, why.msg);
 		cli_say("%s; this is what its history holds", err.msg);
 	}
@@ -173,10 +198,10 @@ struct alert *alerts_find(struct cli *c, const char *id, int *code)
 	if (rc != ASK_OK)
 		json_decref(answer);
 	if (rc == ASK_OK)
-		take(&l, answer);
+		take(&l, answer, FIND_LIMIT);
 	else if (rc == ASK_AWAY && c->url)
 		*code = EX_UNAVAILABLE;
-	else if (rc == ASK_AWAY && !read_store(c, 0, FIND_LIMIT, &l, &why))
+	else if (rc == ASK_AWAY && !read_store(c, FIND_LIMIT, &l, &why))
 		*code = EX_UNAVAILABLE;
 	if (l.n || (rc == ASK_AWAY && *code == EXIT_FAILURE))
 		a = pick(&l, id, &err);

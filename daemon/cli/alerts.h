@@ -14,10 +14,9 @@ struct alert_list {
 	bool more;         /* there were more than asked for */
 };
 
-/* At most `limit` alerts that started since from_ms. Asks the daemon first, history when it
- * does not answer; both are tried for what is older than a daemon remembers. EX_OK, or
- * the exit code (said). alerts_free in any case. */
-int alerts_read(struct cli *c, int64_t from_ms, size_t limit, struct alert_list *out);
+/* At most `limit` alerts, the newest. Asks the daemon, or its history where it does not
+ * answer. EX_OK, or the exit code (said). alerts_free in any case. */
+int alerts_read(struct cli *c, size_t limit, struct alert_list *out);
 void alerts_free(struct alert_list *l);
 
 /* The alert with that id, or whose id alone begins so. Gives; NULL: *code, said. */

@@ -75,7 +75,7 @@ int cmd_alerts(struct cli *c, int argc, char **argv)
 		return code;
 	if (argc > 1)
 		return cli_usage(c, "\"%s\" is not understood", argv[1]);
-	code = alerts_read(c, all ? 1000 : 0, all ? ALL : RECENT, &l);
+	code = alerts_read(c, all ? ALL : RECENT, &l);
 	t = table_new(cols, 8);
 	for (int standing = 1; standing >= 0; standing--)
 		for (size_t i = 0; i < l.n; i++)

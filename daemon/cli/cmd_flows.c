@@ -13,6 +13,7 @@
 
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
+#include "daemon/cli/progress.h"
 #include "daemon/cli/query.h"
 #include "daemon/evidence/top.h"
 #include "daemon/model/flow_text.h"
@@ -52,6 +53,7 @@ struct flows {
 	struct chosen *chosen;
 	size_t n_chosen, cap_chosen;
 	struct archive_result read;
+	struct progress bar;
 };
 
 static int rank_cmp(const struct rank *a, const struct rank *b)
@@ -224,7 +226,8 @@ static bool read_flows(struct flows *f, struct err *err)
 {
 	struct archive_query q = { .directory = f->q.directory, .from_ms = f->q.from_ms,
 				   .to_ms = f->q.to_ms, .filter = f->q.filter,
-				   .names = f->q.names, .as_of = f->q.position };
+				   .names = f->q.names, .as_of = f->q.position,
+				   .progress = progress_tell, .progress_arg = &f->bar };
 	bool ok;
 
 	q.columns = f->q.only ? UINT64_MAX :
@@ -310,8 +313,12 @@ static int run(struct flows *f)
 	struct top_result r = { 0 };
 	struct err err = { "" };
 	int code;
+	bool ok;
 
-	if (!totals(f, &r, &err) || !read_flows(f, &err)) {
+	progress_begin(&f->bar, "reading the archive");
+	ok = totals(f, &r, &err) && read_flows(f, &err);
+	progress_end(&f->bar);
+	if (!ok) {
 		code = cli_fail(EX_UNAVAILABLE, "%s", err.msg);
 	} else {
 		code = print(f, &r);

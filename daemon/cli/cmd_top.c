@@ -13,6 +13,7 @@
 
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
+#include "daemon/cli/progress.h"
 #include "daemon/cli/query.h"
 #include "daemon/evidence/top.h"
 
@@ -230,15 +231,22 @@ static int list(struct top *t, const char *by, bool first)
 				.only_by = q->only ? q->alert->by : BY_NONE,
 				.order = t->order, .n = (unsigned)t->n, .whole = q->whole,
 				.both_ways = t->both_ways, .as_of = q->position,
-				.memory = cli_config(t->c)->memory };
+				.memory = cli_config(t->c)->memory,
+				.progress = progress_tell };
+	struct progress bar;
 	struct top_result r = { 0 };
 	struct err err = { "" };
 	int code;
+	bool ok;
 
 	tq.n_keys = top_keys_parse(by, tq.keys, &err);
 	if (!tq.n_keys)
 		return cli_usage(t->c, "--by: %s", err.msg);
-	if (!top_run(&tq, &r, &err)) {
+	tq.progress_arg = &bar;
+	progress_begin(&bar, "reading the archive");
+	ok = top_run(&tq, &r, &err);
+	progress_end(&bar);
+	if (!ok) {
 		code = r.passes ? EX_UNAVAILABLE : EX_USAGE; /* before anything was read */
 		top_free(&r);
 		return cli_fail(code, "%s", err.msg);

@@ -53,6 +53,11 @@ void progress_at(struct progress *p, uint64_t done, uint64_t all)
 	strb_free(&s);
 }
 
+void progress_tell(void *arg, uint64_t done, uint64_t all)
+{
+	progress_at(arg, done, all);
+}
+
 void progress_end(struct progress *p)
 {
 	if (p->shown)

@@ -17,6 +17,8 @@ void progress_begin(struct progress *p, const char *what);
 /* done of all (0: nobody knows). Draws at most ten times a second, and nothing in the
  * first second: what is quick needs no bar. */
 void progress_at(struct progress *p, uint64_t done, uint64_t all);
+/* The same as archive_query wants it; arg is a struct progress. */
+void progress_tell(void *arg, uint64_t done, uint64_t all);
 void progress_end(struct progress *p); /* wipes the line */
 
 #endif
