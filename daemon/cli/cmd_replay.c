@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: ISC
  *
  * Time is that of the capture, so skew, lateness and template expiry come out as they
- * would have then; a file without times is taken at the clock's, all at once. At its
- * own pace a pause of the capture is a pause here.
+ * would have then. In a file without times a datagram arrived when its header says that
+ * it was sent: taking the clock's would shift every flow to today. At its own pace a
+ * pause of the capture is a pause here.
  */
 #include "daemon/cli/cmd.h"
 
@@ -17,6 +18,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/rd.h"
 #include "daemon/base/units.h"
 #include "daemon/cli/cli.h"
 #include "daemon/cli/progress.h"
@@ -24,7 +26,7 @@
 #include "daemon/collect/pcap.h"
 #include "daemon/model/flow_text.h"
 
-enum { TICK_MS = 1000, PAUSE_MAX_MS = 60000 };
+enum { TICK_MS = 1000, PAUSE_MAX_MS = 60000, SENT_MIN_S = 631152000 /* 1990 */ };
 
 struct replay {
 	struct cli *c;
@@ -109,9 +111,28 @@ static void sender(const struct pcap_datagram *d, struct sockaddr_storage *ss)
 	}
 }
 
+/* When a NetFlow or IPFIX header says it was sent; 0: it does not (sFlow), or absurdly. */
+static int64_t sent_ms(const uint8_t *data, size_t len)
+{
+	struct rd r = rd_over(data, len);
+	uint16_t version = rd_u16(&r);
+	int64_t s;
+
+	rd_sub(&r, version == 10 ? 2 : 6);
+	s = rd_u32(&r);
+	return rd_ok(&r) && version <= 10 && s > SENT_MIN_S ? s * 1000 : 0;
+}
+
+static int64_t time_of(const struct replay *r, const struct pcap_datagram *d)
+{
+	int64_t sent = d->at_ms ? d->at_ms : sent_ms(d->data, d->len);
+
+	return sent ? sent : r->last_ms ? r->last_ms : r->c->now_ms;
+}
+
 static void take(struct replay *r, const struct pcap_datagram *d)
 {
-	int64_t at = d->at_ms ? d->at_ms : r->c->now_ms;
+	int64_t at = time_of(r, d);
 	struct sockaddr_storage ss;
 
 	if (!r->datagrams++) {
