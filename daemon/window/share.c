@@ -3,8 +3,7 @@
  *
  * The share up to time t is floor(total * elapsed / duration) and a slice gets
  * the difference between its two ends, so the shares of a flow sum to its
- * total to the unit, whatever its length. Most flows end within one or two
- * slices; the division is 64 bits wide unless the product would not fit.
+ * total to the unit, whatever its length.
  *
  * Parts before the oldest open slice are cut at five-minute bins, because
  * history keeps no finer. A flow can last 31 days at most (times.c clamps), so
@@ -18,18 +17,25 @@
 
 #include <stdlib.h>
 
-enum { OLD_MAX = 65536 };
+enum {
+	OLD_MAX = 65536,
+	GROUP = 512, /* rows at a time, so that they are still in the cache */
+	FOUR = 4,
+};
 
 void shares_init(struct shares *s)
 {
 	*s = (struct shares){ 0 };
 	s->from = xcalloc(BLOCK_ROWS + 1, sizeof(*s->from));
+	s->slice0 = xcalloc(BLOCK_ROWS, sizeof(*s->slice0));
 }
 
 void shares_fini(struct shares *s)
 {
 	free(s->at);
+	free(s->row);
 	free(s->from);
+	free(s->slice0);
 	*s = (struct shares){ 0 };
 }
 
@@ -39,12 +45,18 @@ static void room(struct shares *s, size_t n)
 		return;
 	s->cap = n + n / 2 + 2 * BLOCK_ROWS;
 	s->at = xrealloc(s->at, s->cap, sizeof(*s->at));
+	s->row = xrealloc(s->row, s->cap, sizeof(*s->row));
 }
 
-/* floor(total * part / whole) with part <= whole. The quotient of two doubles that hold
- * integers exactly is rounded up to an integer only when dividend and divisor add
- * up to 2^53 or more; below that the fraction is cut off right, in a third of the time of
- * a division of integers. */
+/* floor(product / whole). The quotient of two doubles that hold integers exactly is
+ * rounded up to an integer only when the two add up to 2^53 or more; below that the
+ * fraction is cut off right, in a third of the time of a division of integers. */
+static inline uint64_t quotient(uint64_t product, uint64_t whole)
+{
+	return (uint64_t)(int64_t)((double)(int64_t)product / (double)(int64_t)whole);
+}
+
+/* floor(total * part / whole) with part <= whole. */
 static inline uint64_t portion(uint64_t total, uint64_t part, uint64_t whole)
 {
 	uint64_t product;
@@ -54,7 +66,7 @@ static inline uint64_t portion(uint64_t total, uint64_t part, uint64_t whole)
 	product = total * part;
 	if (__builtin_expect((product | whole) >> 52, 0))
 		return product / whole;
-	return (uint64_t)(int64_t)((double)(int64_t)product / (double)(int64_t)whole);
+	return quotient(product, whole);
 }
 
 struct span { /* one row while it is cut up */
@@ -138,45 +150,113 @@ static size_t cut_row(struct shares *s, size_t n, struct span *p, uint32_t flows
 	return n;
 }
 
-/* A row whose slices are all open, the common case: where it ends is told in slices from
- * `first`, and shares are whole before they are written. */
-static inline size_t cut_open(struct share *to, struct span *p, uint32_t flows,
-			      int64_t first, uint32_t from, uint32_t last)
+/* Finds out which slices rows from r on lie in, as long as all of them are open; fills
+ * from, row and slice0 and returns the first row that it leaves. */
+static uint32_t lay_out(struct shares *s, const struct block *b, uint32_t r,
+			int64_t first, uint64_t open, size_t *np)
 {
-	int64_t t = (first + from + 1) * SLICE_MS;
-	size_t n = 0;
+	const int64_t base = first * SLICE_MS;
+	uint32_t until = b->n - r < GROUP ? b->n : r + GROUP;
+	size_t n = *np;
 
-	for (uint32_t i = from; i < last; i++, t += SLICE_MS)
-		cut(p, t, &to[n++], 0, first + i, false);
-	to[n++] = (struct share){ p->bytes - p->bytes_done, p->packets - p->packets_done,
-				  flows, (uint32_t)(first + last), 0 };
+	for (; r < until; r++) {
+		uint64_t start = (uint64_t)(b->start_ms[r] - base);
+		uint64_t end = (uint64_t)(b->end_ms[r] - base);
+		uint32_t from, to;
+
+		if (__builtin_expect(start >= open || end > open || end < start, 0))
+			break;
+		from = (uint32_t)start / SLICE_MS;
+		to = (uint32_t)(end - (end > start)) / SLICE_MS;
+		room(s, n + to - from + FOUR);
+		s->from[r] = (uint32_t)n;
+		s->slice0[r] = (uint32_t)(first + from) - (uint32_t)n;
+		/* Four at once: nearly no flow lasts longer, so nothing is to be guessed. */
+		for (unsigned i = 0; i < FOUR; i++)
+			s->row[n + i] = (uint16_t)r;
+		for (size_t i = n + FOUR; i <= n + to - from; i++)
+			s->row[i] = (uint16_t)r;
+		n += to - from + 1;
+	}
+	s->from[r] = (uint32_t)n;
+	*np = n;
+	return r;
+}
+
+/* Cuts what was laid out, share after share over the bounds of rows, with no branch that
+ * depends on where they are: how many shares a row has cannot be foretold, and guessing
+ * wrong once a row costs more than a division for the last of them. */
+static void cut_laid(struct shares *s, const struct block *b, size_t from, size_t n)
+{
+	uint64_t bytes = 0, packets = 0; /* of the row up to where the last share ended */
+
+	for (size_t i = from; i < n; i++) {
+		uint32_t r = s->row[i], slice = s->slice0[r] + (uint32_t)i;
+		int64_t start = b->start_ms[r], t = ((int64_t)slice + 1) * SLICE_MS;
+		uint64_t whole = (uint64_t)(b->end_ms[r] - start);
+		uint64_t part = (uint64_t)(t - start) < whole ? (uint64_t)(t - start) : whole;
+		uint64_t all = b->bytes[r], pk = b->packets[r], q, k;
+		uint32_t flows = b->flows[r] + !b->flows[r];
+		uint64_t later = (uint64_t)(i == s->from[r]) - 1; /* all ones, but for the first */
+
+		flows &= (uint32_t)(part < whole) - 1;
+		part += !whole; /* no duration: one of one */
+		whole += !whole;
+		if (__builtin_expect((all | pk) >> 32 || part >> 20, 0)) {
+			q = portion(all, part, whole);
+			k = portion(pk, part, whole);
+		} else {
+			q = quotient(all * part, whole);
+			k = quotient(pk * part, whole);
+		}
+		s->at[i] = (struct share){ q - (bytes & later), k - (packets & later), flows,
+					   slice & INT32_MAX, 0 };
+		bytes = q;
+		packets = k;
+	}
+}
+
+/* What was laid out has one share a row. */
+static void copy_laid(struct shares *s, const struct block *b, uint32_t r, uint32_t n)
+{
+	for (struct share *to = s->at + s->from[r]; r < n; r++, to++)
+		*to = (struct share){ b->bytes[r], b->packets[r], b->flows[r] + !b->flows[r],
+				      (s->slice0[r] + s->from[r]) & INT32_MAX, 0 };
+}
+
+/* Another row: (partly) before the first open slice, or after the last. */
+static size_t cut_odd(struct shares *s, const struct block *b, uint32_t r, size_t n,
+		      int64_t first, int64_t last, size_t *olds)
+{
+	struct span p = { b->start_ms[r], b->end_ms[r], b->bytes[r], b->packets[r], 0, 0 };
+
+	s->late += slice_of(p.start) < first;
+	n = cut_row(s, n, &p, b->flows[r] ? b->flows[r] : 1, first, last, olds);
+	for (size_t i = s->from[r]; i < n; i++)
+		s->row[i] = (uint16_t)r;
+	s->from[r + 1] = (uint32_t)n;
 	return n;
 }
 
 void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t last)
 {
-	const int64_t base = first * SLICE_MS;
 	const uint64_t open = (uint64_t)(last + 1 - first) * SLICE_MS;
 	size_t n = 0, olds = 0;
 
 	s->late = 0;
-	for (uint32_t r = 0; r < b->n; r++) {
-		uint32_t flows = b->flows[r] ? b->flows[r] : 1;
-		struct span p = { b->start_ms[r], b->end_ms[r], b->bytes[r],
-				  b->packets[r], 0, 0 };
-		uint64_t start = (uint64_t)(p.start - base), end = (uint64_t)(p.end - base);
+	s->from[0] = 0;
+	for (uint32_t r = 0; r < b->n;) {
+		uint32_t had = r;
 
-		s->from[r] = (uint32_t)n;
-		if (__builtin_expect(start < open && end <= open && end >= start, 1)) {
-			uint32_t from = (uint32_t)start / SLICE_MS;
-			uint32_t to = (uint32_t)(end - (end > start)) / SLICE_MS;
-
-			room(s, n + to - from + 1);
-			n += cut_open(s->at + n, &p, flows, first, from, to);
+		r = lay_out(s, b, r, first, open, &n);
+		if (r == had) {
+			n = cut_odd(s, b, r, n, first, last, &olds);
+			r++;
 			continue;
 		}
-		s->late += p.start < base;
-		n = cut_row(s, n, &p, flows, first, last, &olds);
+		if (n - s->from[had] == r - had)
+			copy_laid(s, b, had, r);
+		else
+			cut_laid(s, b, s->from[had], n);
 	}
-	s->from[b->n] = (uint32_t)n;
 }

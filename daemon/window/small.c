@@ -30,6 +30,7 @@ struct small {
 	struct class *slot[SLOTS]; /* by a hash of what a class is */
 	unsigned n;
 	int64_t base; /* slice of sum[0] */
+	uint8_t class_of[BLOCK_ROWS];
 };
 
 struct small *small_new(void)
@@ -148,25 +149,58 @@ static inline struct class *class_of(struct window *w, unsigned leader, struct s
 	return c;
 }
 
-static inline void add_row(struct window *w, unsigned leader, struct small *s,
-			   struct class *c, uint32_t r)
+static inline void add_share(struct window *w, unsigned leader, struct class *c,
+			     int64_t base, const struct share *sh)
 {
-	const struct share *sh = w->shares->at + w->shares->from[r];
-	const struct share *end = w->shares->at + w->shares->from[r + 1];
+	uint64_t i = (uint64_t)(sh->slice - base);
 
-	for (; sh < end; sh++) {
-		uint64_t i = (uint64_t)(sh->slice - s->base);
+	if (__builtin_expect(sh->old || i >= SLICES, 0)) {
 		struct sums sum = { sh->bytes, sh->packets, sh->flows };
 
-		if (sh->old || i >= SLICES) {
-			write_sum(w, leader, c, sh->slice, &sum, sh->old);
-			continue;
-		}
-		c->used |= UINT64_C(1) << i;
-		c->sum[i].bytes += sum.bytes;
-		c->sum[i].packets += sum.packets;
-		c->sum[i].flows += sum.flows;
+		write_sum(w, leader, c, sh->slice, &sum, sh->old);
+		return;
 	}
+	c->used |= UINT64_C(1) << i;
+	c->sum[i].bytes += sh->bytes;
+	c->sum[i].packets += sh->packets;
+	c->sum[i].flows += sh->flows;
+}
+
+/* All rows: how many shares a row has cannot be foretold, and a processor that guesses
+ * wrong once a row loses more time than the sums take; so first the class of each row,
+ * then all shares as they lie. */
+static void add_all(struct window *w, unsigned leader, struct small *s,
+		    const struct block *b)
+{
+	const struct shares *sh = w->shares;
+	uint32_t r = 0, i = 0;
+
+	while (r < b->n) {
+		for (; r < b->n && s->n < CLASSES; r++)
+			s->class_of[r] = (uint8_t)(class_of(w, leader, s, b, r) - s->class);
+		for (; i < sh->from[r]; i++)
+			add_share(w, leader, &s->class[s->class_of[sh->row[i]]], s->base,
+				  &sh->at[i]);
+		flush(w, leader, s);
+	}
+}
+
+static void add_row(struct window *w, unsigned leader, struct small *s,
+		    const struct block *b, uint32_t r)
+{
+	struct class *c = class_of(w, leader, s, b, r);
+
+	for (uint32_t i = w->shares->from[r]; i < w->shares->from[r + 1]; i++)
+		add_share(w, leader, c, s->base, &w->shares->at[i]);
+}
+
+static bool all_set(const uint64_t *bits, uint32_t n)
+{
+	uint32_t i = 0;
+
+	while (i < n / 64 && !~bits[i])
+		i++;
+	return i == n / 64 && (!(n % 64) || !(~bits[i] << (64 - n % 64)));
 }
 
 void small_block(struct window *w, unsigned leader, const struct block *b,
@@ -175,11 +209,15 @@ void small_block(struct window *w, unsigned leader, const struct block *b,
 	struct small *s = w->small;
 
 	s->base = w->now_slice + WINDOW_FUTURE - SLICES + 1;
+	if (all_set(bits, b->n)) {
+		add_all(w, leader, s, b);
+		return;
+	}
 	for (uint32_t i = 0; i * 64 < b->n; i++) {
 		for (uint64_t left = bits[i]; left; left &= left - 1) {
 			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
 
-			add_row(w, leader, s, class_of(w, leader, s, b, r), r);
+			add_row(w, leader, s, b, r);
 		}
 	}
 	flush(w, leader, s);
