@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <ifaddrs.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,6 +293,61 @@ static void check_http(struct config_reader *r, const struct node *n)
 		    "url: write the whole of it, beginning with http:// or https://");
 }
 
+/* Is that an address of this machine? */
+static bool is_ours(const struct addr *a)
+{
+	struct ifaddrs *all = NULL;
+	bool ours = a->b[12] == 127 && addr_is4(a);
+
+	if (!ours && !getifaddrs(&all))
+		for (struct ifaddrs *i = all; i && !ours; i = i->ifa_next) {
+			struct sockaddr_storage ss = { 0 };
+			bool v6 = i->ifa_addr && i->ifa_addr->sa_family == AF_INET6;
+			struct addr have;
+			uint16_t port;
+
+			if (!v6 && (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET))
+				continue;
+			memcpy(&ss, i->ifa_addr, v6 ? sizeof(struct sockaddr_in6)
+						    : sizeof(struct sockaddr_in));
+			have = addr_of_sockaddr(&ss, &port);
+			ours = addr_eq(&have, a);
+		}
+	if (all)
+		freeifaddrs(all);
+	return ours;
+}
+
+/* What is forwarded to ourselves comes back, is forwarded again, and so on for ever. */
+static void check_forward(struct config_reader *r)
+{
+	const struct addr any = { { 0 } }, any4 = addr_of4("\0\0\0\0");
+	const struct config *c = r->c;
+	char text[ADDR_TEXT];
+
+	for (size_t i = 0; i < c->n_forwards; i++) {
+		const struct forward_conf *f = &c->forwards[i];
+
+		for (size_t k = 0; k < c->n_listeners; k++) {
+			struct addr at;
+
+			if (c->listeners[k].port != f->port ||
+			    !addr_parse(c->listeners[k].address, &at) || !is_ours(&f->addr))
+				continue;
+			if (!addr_eq(&at, addr_is4(&at) ? &any4 : &any) &&
+			    !addr_eq(&at, &f->addr))
+				continue;
+			config_bad(r, config_value(r->root, "forward"),
+				   "forward: %s port %u is where this daemon listens "
+				   "(%s), so every datagram would go round for ever; "
+				   "write the address of another collector",
+				   addr_text(&f->addr, text), f->port,
+				   listen_word[c->listeners[k].kind]);
+			break;
+		}
+	}
+}
+
 void config_check(struct config_reader *r)
 {
 	size_t rules = 0, exporters = 0, networks = 0;
@@ -309,6 +366,7 @@ void config_check(struct config_reader *r)
 		else if (n->what == &config_http)
 			check_http(r, n);
 	}
+	check_forward(r);
 	check_timezone(r);
 	check_accounts(r);
 }

@@ -243,7 +243,7 @@ static bool start_http(struct engine *e, struct err *err)
 		.board = e->board, .names = e->names, .archive_dir = e->archive_dir,
 		.history_url = e->history_url, .history = &e->history,
 		.version = CUL_VERSION, .channels = sources_channels,
-		.sockets = sources_sockets, .ready = sources_ready,
+		.sockets = sources_sockets, .strays = sources_strays, .ready = sources_ready,
 		.test_notify = sources_test, .arg = e,
 	};
 	e->http = http_start(&o, &e->sources, err);
@@ -338,6 +338,13 @@ static void configure(void *arg, struct collector *c)
 	collector_configure(c, arg);
 }
 
+static void reconfigure(struct engine *e)
+{
+	engine_collect_conf(e);
+	for (unsigned i = 0; i < udp_workers(e->udp); i++)
+		worker_call(e->worker[i], configure, &e->collect);
+}
+
 bool engine_reload(struct engine *e, struct config *c, struct err *err)
 {
 	struct notify_opts no = { e->config->state_dir, c->channels, c->n_channels,
@@ -354,9 +361,7 @@ bool engine_reload(struct engine *e, struct config *c, struct err *err)
 	analysis_rules(e->analysis, ruleset_new(c));
 	config_free(&e->config);
 	e->config = c;
-	engine_collect_conf(e);
-	for (unsigned i = 0; i < udp_workers(e->udp); i++)
-		worker_call(e->worker[i], configure, &e->collect);
+	reconfigure(e);
 	return true;
 }
 
@@ -370,5 +375,7 @@ bool engine_tick(struct engine *e)
 		templates_save(e);
 		e->saved_ms = clock_mono_ms();
 	}
+	if (engine_interfaces_named(e))
+		reconfigure(e);
 	return age < STUCK_MS;
 }

@@ -26,6 +26,7 @@ struct engine {
 	struct worker *worker[WORKERS_MAX];
 	struct collect_conf collect;
 	struct sampling_override *overrides;
+	uint64_t names_version; /* for which interfaces were looked up by name */
 	struct analysis *analysis;
 	struct archive *archive;
 	struct evidence *evidence;
@@ -42,12 +43,17 @@ void templates_save(struct engine *e);
 void templates_load(struct engine *e);
 /* Settings of the collectors, from the configuration in force. */
 void engine_collect_conf(struct engine *e);
+/* Looks again for interfaces that the configuration knows by name alone; true when there
+ * are any and names have changed since. */
+bool engine_interfaces_named(struct engine *e);
 
 /* sources.c: what http asks of the engine. */
 void sources_channels(void *arg, void (*fn)(void *fn_arg, const struct http_channel *c),
 		      void *fn_arg);
 void sources_sockets(void *arg, void (*fn)(void *fn_arg, const struct http_socket *s),
 		     void *fn_arg);
+void sources_strays(void *arg, void (*fn)(void *fn_arg, const struct ledger *l),
+		    void *fn_arg);
 bool sources_ready(void *arg, struct err *why);
 bool sources_test(void *arg, const char *channel, struct strb *out, struct err *err);
 

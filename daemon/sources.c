@@ -55,6 +55,15 @@ void sources_sockets(void *arg, void (*fn)(void *fn_arg, const struct http_socke
 	}
 }
 
+void sources_strays(void *arg, void (*fn)(void *fn_arg, const struct ledger *l),
+		    void *fn_arg)
+{
+	struct engine *e = arg;
+
+	for (unsigned i = 0; i < udp_workers(e->udp); i++)
+		fn(fn_arg, collector_strays(e->collector[i]));
+}
+
 bool sources_ready(void *arg, struct err *why)
 {
 	struct engine *e = arg;

@@ -22,12 +22,40 @@
 
 enum { FILE_MAX = 64 << 20 };
 
+/* The ifIndex of a configured interface, 0 when nobody has told its name yet; then its
+ * speed is set too. */
+static uint32_t index_of(struct engine *e, const struct exporter *x,
+			 const struct interface_conf *i)
+{
+	int64_t index = i->index >= 0 ? i->index : names_interface_find(e->names, x->id, i->name);
+
+	if (index <= 0)
+		return 0;
+	if (i->index < 0 && i->speed_bps)
+		names_interface_set(e->names, x->id, (uint32_t)index, NULL, i->speed_bps, true);
+	return (uint32_t)index;
+}
+
+bool engine_interfaces_named(struct engine *e)
+{
+	const struct config *c = e->config;
+
+	if (e->names_version == names_version(e->names))
+		return false;
+	for (size_t i = 0; i < c->n_exporters; i++)
+		for (size_t j = 0; j < c->exporters[i].n_interfaces; j++)
+			if (c->exporters[i].interfaces[j].index < 0)
+				return true;
+	return false;
+}
+
 void engine_collect_conf(struct engine *e)
 {
 	const struct config *c = e->config;
 	struct sampling_override *o = NULL;
 	size_t n = 0;
 
+	e->names_version = names_version(e->names);
 	for (size_t i = 0; i < c->n_exporters; i++) {
 		const struct exporter_conf *x = &c->exporters[i];
 		const struct exporter *known = names_exporter_find(e->names, &x->addr, x->port);
@@ -37,11 +65,13 @@ void engine_collect_conf(struct engine *e)
 		o = xrealloc(o, n + x->n_interfaces + 1, sizeof(*o));
 		if (x->sampling)
 			o[n++] = (struct sampling_override){ known->id, 0, x->sampling };
-		for (size_t j = 0; j < x->n_interfaces; j++)
-			if (x->interfaces[j].sampling && x->interfaces[j].index > 0)
+		for (size_t j = 0; j < x->n_interfaces; j++) {
+			uint32_t index = index_of(e, known, &x->interfaces[j]);
+
+			if (x->interfaces[j].sampling && index)
 				o[n++] = (struct sampling_override){
-					known->id, (uint32_t)x->interfaces[j].index,
-					x->interfaces[j].sampling };
+					known->id, index, x->interfaces[j].sampling };
+		}
 	}
 	free(e->overrides);
 	e->overrides = o;

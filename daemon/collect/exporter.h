@@ -89,6 +89,7 @@ struct domain {
 
 	/* sampling.h */
 	uint32_t rate;        /* for all of it, from options data; 0 unknown */
+	uint32_t header_rate; /* of the newest header (v5) */
 	int64_t rate_changed_ms;
 	uint32_t n_rates;     /* by sampler id and by interface */
 	bool has_samplers, has_interface_rates;

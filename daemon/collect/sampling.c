@@ -70,7 +70,12 @@ uint32_t sampling_of_words(struct dgram *d, const struct sampling_words *w)
 
 static void changed(struct dgram *d, struct domain *dom)
 {
+	struct ledger *ledger = &d->x->exporter->ledger;
+
 	dom->rate_changed_ms = d->received_ms;
+	ledger_add(&ledger->sampling_changes, 1);
+	__atomic_store_n(&ledger->sampling_changed_ms, (uint64_t)d->received_ms,
+			 __ATOMIC_RELAXED);
 }
 
 void sampling_set(struct dgram *d, struct domain *dom, enum rate_kind kind, uint64_t id,
@@ -215,6 +220,11 @@ void sampling_apply(struct dgram *d, struct block *b, uint32_t from, uint32_t to
 
 	if (x->configured != d->c->configured)
 		look_up(d);
+	if (source == SAMPLING_HEADER && dom && d->dom->header_rate != d->rate) {
+		if (dom->header_rate)
+			changed(d, d->dom);
+		d->dom->header_rate = d->rate;
+	}
 	if (x->override_rate || x->override_interfaces)
 		source = SAMPLING_CONFIG;
 	else if (!own && d->rate <= 1) {

@@ -40,6 +40,9 @@ struct http_sources {
 			 void *fn_arg);
 	void (*sockets)(void *arg, void (*fn)(void *fn_arg, const struct http_socket *s),
 			void *fn_arg);
+	/* Books of datagrams whose sender got no place in names. */
+	void (*strays)(void *arg, void (*fn)(void *fn_arg, const struct ledger *l),
+		       void *fn_arg);
 	/* Is the daemon able to do its work? Else one sentence in why. (/readyz) */
 	bool (*ready)(void *arg, struct err *why);
 	/* Sends a test message; adds the conversation to out. (POST, token) */

@@ -215,7 +215,7 @@ void metrics_answer(struct http *h, const struct request *rq, struct answer *out
 	(void)rq;
 	prom_init(&p, &out->body);
 	build(&p, h);
-	metrics_exporters(&p, h->src.names);
+	metrics_exporters(&p, h);
 	metrics_sockets(&p, h);
 	rules(&p, h, s);
 	channels(&p, h);

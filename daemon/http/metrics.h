@@ -9,7 +9,7 @@
 
 enum { METRICS_EXPORTERS = 256 };
 
-void metrics_exporters(struct prom *p, const struct names *names);
+void metrics_exporters(struct prom *p, struct http *h);
 void metrics_sockets(struct prom *p, struct http *h);
 void metrics_process(struct prom *p);
 

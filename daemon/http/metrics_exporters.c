@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of exporters that are not known (only_known), or one too many. */
+#define REFUSED "refused"
+
 struct row {
 	char name[NAME_LEN + 16];
 	bool other;
@@ -20,7 +23,7 @@ struct row {
 };
 
 struct page {
-	struct row row[METRICS_EXPORTERS + 1];
+	struct row row[METRICS_EXPORTERS + 2];
 	unsigned n;
 };
 
@@ -48,6 +51,15 @@ static void copy(struct ledger *to, const struct ledger *from)
 	to->skew_ms = __atomic_load_n(&from->skew_ms, __ATOMIC_RELAXED);
 	to->lateness_ms = __atomic_load_n(&from->lateness_ms, __ATOMIC_RELAXED);
 	to->sampling = __atomic_load_n(&from->sampling, __ATOMIC_RELAXED);
+	to->sampling_source = __atomic_load_n(&from->sampling_source, __ATOMIC_RELAXED);
+	to->sampling_changes += ledger_get(&from->sampling_changes);
+	to->sampling_changed_ms = ledger_get(&from->sampling_changed_ms);
+	to->options += ledger_get(&from->options);
+}
+
+static void add_ledger(void *to, const struct ledger *from)
+{
+	copy(to, from);
 }
 
 /* Two exporters on one address, or one named like another's address. */
@@ -56,7 +68,7 @@ static bool taken(const struct page *g, const char *name)
 	for (unsigned i = 0; i < g->n; i++)
 		if (!strcmp(g->row[i].name, name))
 			return true;
-	return !strcmp(name, "other");
+	return !strcmp(name, "other") || !strcmp(name, REFUSED);
 }
 
 static void fill(struct page *g, const struct names *names)
@@ -85,6 +97,22 @@ static void fill(struct page *g, const struct names *names)
 		copy(&r->l, &e->ledger);
 		g->n++;
 	}
+}
+
+/* Datagrams of senders that got no place in names.h. */
+static void refused(struct page *g, struct http *h)
+{
+	struct row *r = &g->row[g->n];
+	uint64_t n = 0;
+
+	if (!h->src.strays)
+		return;
+	strcpy(r->name, REFUSED);
+	r->other = true;
+	h->src.strays(h->src.arg, add_ledger, &r->l);
+	for (int i = 0; i < VIA_COUNT; i++)
+		n += r->l.datagrams[i];
+	g->n += n != 0;
 }
 
 /* A family with a second label: its values are count numbers at `offset` of the ledger. */
@@ -141,6 +169,25 @@ static void clocks(struct prom *p, const struct page *g)
 			prom_count(p, g->row[i].l.sampling, LABELS("exporter", g->row[i].name));
 }
 
+static void samplings(struct prom *p, const struct page *g)
+{
+	static const char *const word[] = { "none", "configuration", "field", "sampler",
+					    "options", "header" };
+
+	prom_family(p, "culprit_sampling_source", "gauge",
+		    "Who told the rate that was last applied; always 1.");
+	for (unsigned i = 0; i < g->n; i++)
+		if (!g->row[i].other && g->row[i].l.sampling_source < ARRAY_LEN(word))
+			prom_count(p, 1, LABELS("exporter", g->row[i].name, "source",
+						word[g->row[i].l.sampling_source]));
+	prom_family(p, "culprit_sampling_changed_timestamp_seconds", "gauge",
+		    "When a sampling rate that was known became another.");
+	for (unsigned i = 0; i < g->n; i++)
+		if (!g->row[i].other && g->row[i].l.sampling_changed_ms)
+			prom_row(p, (double)g->row[i].l.sampling_changed_ms / 1000,
+				 LABELS("exporter", g->row[i].name));
+}
+
 #define AT(member) offsetof(struct ledger, member)
 
 static void tables(struct prom *p, const struct page *g)
@@ -162,11 +209,12 @@ static void tables(struct prom *p, const struct page *g)
 	      "unit", lost_unit_label, AT(lost), LOST_UNITS);
 }
 
-void metrics_exporters(struct prom *p, const struct names *names)
+void metrics_exporters(struct prom *p, struct http *h)
 {
 	struct page *g = xcalloc(1, sizeof(*g));
 
-	fill(g, names);
+	fill(g, h->src.names);
+	refused(g, h);
 	tables(p, g);
 	single(p, g, "culprit_bytes_total", "counter",
 	       "Layer 3 octets of the flows, after sampling.", AT(bytes));
@@ -179,7 +227,12 @@ void metrics_exporters(struct prom *p, const struct names *names)
 	single(p, g, "culprit_clamped_values_total", "counter",
 	       "Flows whose counters were absurd and were cut.", AT(values_clamped));
 	single(p, g, "culprit_templates", "gauge", "Templates known now.", AT(templates));
+	single(p, g, "culprit_options_records_total", "counter",
+	       "Records of options data (v9, IPFIX).", AT(options));
+	single(p, g, "culprit_sampling_changes_total", "counter",
+	       "Times that a known sampling rate became another.", AT(sampling_changes));
 	clocks(p, g);
+	samplings(p, g);
 	free(g);
 }
 

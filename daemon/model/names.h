@@ -64,6 +64,8 @@ struct ledger {
 	int64_t lateness_ms;   /* learnt: 99.9th percentile of receive - first */
 	uint32_t sampling;     /* last rate applied, 0 unknown */
 	uint8_t sampling_source; /* enum sampling_source */
+	uint64_t sampling_changes;    /* times a rate that was known became another */
+	uint64_t sampling_changed_ms; /* receive time of the last; 0: never */
 };
 
 enum sampling_source { SAMPLING_NONE, SAMPLING_CONFIG, SAMPLING_FIELD, SAMPLING_SAMPLER,

@@ -276,6 +276,10 @@ static void values_are_strict_and_told_with_an_example(void **unused)
 		{ "http { url = page.example.org }", { "1: *beginning with http" } },
 		{ "forward = 192.0.2.1", { "1: *is not address and port" } },
 		{ "forward = \"2001:db8::1:9\"", { "1: *[2001:db8::9]:2055" } },
+		{ "forward = \"127.0.0.1:2055\"", { "1: *round for ever" } },
+		{ "forward = \"[::1]:6343\"", { "1: *round for ever" } },
+		{ "forward = \"127.0.0.1:2056\"", { NULL } },
+		{ "listen netflow { address = 127.0.0.1 }\nforward = \"127.0.0.2:2055\"", { NULL } },
 		{ "exporter a { address = 10.1 }", { "1: *not the address of" } },
 		{ "exporter a { }", { "1: exporter a has no address" } },
 		{ "exporter a { address = 192.0.2.1 }\nexporter b { address = 192.0.2.1 "
