@@ -124,9 +124,22 @@ static bool set_clock(const char *text)
 	return true;
 }
 
+static void write_pid(const char *pidfile, pid_t pid)
+{
+	FILE *f = fopen(pidfile, "w");
+
+	if (!f) {
+		fprintf(stderr, "culpritd: %s: %s\n", pidfile, strerror(errno));
+		return;
+	}
+	fprintf(f, "%d\n", (int)pid);
+	fclose(f);
+}
+
 /* The parent waits until the daemon works, so that its exit code tells; the descriptor
- * that it reads from is given in *tell. */
-static bool background(int *tell, int *status)
+ * that it reads from is given in *tell. It also writes the pid file, since the daemon has
+ * no right to any more, and should not: who may write it can have root kill anything. */
+static bool background(int *tell, const char *pidfile, int *status)
 {
 	int p[2];
 	pid_t pid;
@@ -141,6 +154,8 @@ static bool background(int *tell, int *status)
 	if (pid) {
 		close(p[1]);
 		*status = read(p[0], &c, 1) == 1 ? c : EXIT_FAILURE;
+		if (*status == EX_OK && pidfile)
+			write_pid(pidfile, pid);
 		return false;
 	}
 	close(p[0]);
@@ -149,28 +164,30 @@ static bool background(int *tell, int *status)
 	return true;
 }
 
-static void detach(int tell, const char *pidfile)
+/* The parent ends with this code. */
+static int tell_parent(int tell, int status)
+{
+	char c = (char)status;
+
+	if (tell >= 0) {
+		if (write(tell, &c, 1) != 1)
+			log_debug("nobody waits for the start");
+		close(tell);
+	}
+	return status;
+}
+
+static void detach(int tell)
 {
 	int null = open("/dev/null", O_RDWR);
-	FILE *f = pidfile ? fopen(pidfile, "w") : NULL;
-	char ok = EX_OK;
 
-	if (pidfile && !f)
-		log_warn("%s: %s", pidfile, strerror(errno));
-	if (f) {
-		fprintf(f, "%d\n", (int)getpid());
-		fclose(f);
-	}
-	if (tell < 0)
-		return;
-	if (null >= 0) {
+	if (tell >= 0 && null >= 0) {
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
-		close(null);
 	}
-	if (write(tell, &ok, 1) != 1)
-		log_debug("nobody waits for the start");
-	close(tell);
+	if (null >= 0)
+		close(null);
+	tell_parent(tell, EX_OK);
 }
 
 static void reload(struct engine *e, const struct options *o)
@@ -223,7 +240,7 @@ static int run(const struct options *o, int tell)
 	sigset_t signals;
 
 	if (!eo.config)
-		return EX_CONFIG;
+		return tell_parent(tell, EX_CONFIG);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGINT);
@@ -238,7 +255,7 @@ static int run(const struct options *o, int tell)
 	engine_greeting(e, &hello);
 	fputs(hello.s, stderr);
 	strb_free(&hello);
-	detach(tell, o->pidfile);
+	detach(tell);
 	sd_notify_text("READY=1");
 	if (demo)
 		demo_start(demo);
@@ -251,7 +268,7 @@ static int run(const struct options *o, int tell)
 fail:
 	demo_stop(&demo);
 	fprintf(stderr, "culpritd: %s\n", err.msg);
-	return EX_UNAVAILABLE;
+	return tell_parent(tell, EX_UNAVAILABLE);
 }
 
 int main(int argc, char **argv)
@@ -268,7 +285,8 @@ int main(int argc, char **argv)
 	}
 	if (o.test)
 		return test(&o);
-	if (!o.foreground && !o.demo && !getenv("NOTIFY_SOCKET") && !background(&tell, &status))
+	if (!o.foreground && !o.demo && !getenv("NOTIFY_SOCKET") &&
+	    !background(&tell, o.pidfile, &status))
 		return status;
 	return run(&o, tell);
 }
