@@ -37,8 +37,8 @@ tell() {
 
 fail() {
 	trap - ERR
-	echo "FAILED: $*" >&2
 	tell
+	echo "FAILED: $*" >&2
 	exit 1
 }
 

@@ -1,0 +1,20 @@
+#!/bin/bash
+# demo.sh - `culpritd --demo`: within a minute the culprit stands on the terminal.
+# SPDX-License-Identifier: ISC
+# timeout: 120
+. "$(dirname "$0")/lib/lib.sh"
+
+conf </dev/null
+start_daemon --demo
+began=$(now_ms)
+wait_until 60 "an alert with 10.20.0.66 on the terminal" has "$dir/culpritd.log" \
+	'10\.20\.0\.66'
+took=$(($(now_ms) - began))
+scrape
+expect "protocols in the demo" 4 \
+	"$(grep '^culprit_flows_total' "$dir/metrics" | grep -o 'protocol="[^"]*"' | sort -u |
+		grep -c '')"
+has "$dir/culpritd.log" 'point your exporters at' || fail "no word on where to point exporters"
+stop_daemon
+say "the culprit was named after $((took / 1000)) s"
+sed -n '/─ firing ─/,$p' "$dir/culpritd.log" | head -n 20
