@@ -20,7 +20,7 @@ struct out {
 static void put(struct out *o, uint64_t v, unsigned octets)
 {
 	while (octets-- && o->n < sizeof(o->b))
-		o->b[o->n++] = (uint8_t)(v >> (8 * octets));
+		o->b[o->n++] = octets < sizeof(v) ? (uint8_t)(v >> (8 * octets)) : 0;
 }
 
 static void patch16(struct out *o, unsigned at, unsigned v)
