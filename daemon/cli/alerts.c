@@ -53,8 +53,8 @@ static bool from_store(void *arg, const char *key, const void *data, size_t len)
 static bool read_store(struct cli *c, size_t limit, struct alert_list *l, struct err *err)
 {
 	struct store *s = cli_store(c, err);
-	bool ok = s && store_each_alert(s, 0, c->now_ms + TOMORROW_MS, limit, from_store, l,
-					err);
+	bool ok = s && store_each_alert(s, 0, c->now_ms + TOMORROW_MS, limit, from_store,
+					l, err);
 
 	if (s)
 		store_close(&s);
@@ -75,7 +75,8 @@ static void take(struct alert_list *l, json_t *answer, size_t limit)
 	json_t *list = json_object_get(answer, "alerts"), *j;
 	size_t i;
 
-	json_array_foreach(list, i, j) {
+	json_array_foreach(list, i, j)
+	{
 		const char *id = json_string_value(json_object_get(j, "id"));
 
 		if (l->n < limit && id && !there(l, id))
@@ -133,7 +134,8 @@ int alerts_read(struct cli *c, size_t limit, struct alert_list *out)
 		if (c->url)
 			return cli_fail(EX_UNAVAILABLE, "%s", err.msg);
 		if (!read_store(c, limit + 1, out, &why))
-			return cli_fail(EX_UNAVAILABLE, "%s; its history: %s", err.msg, why.msg);
+			return cli_fail(EX_UNAVAILABLE, "%s; its history: %s", err.msg,
+					why.msg);
 		cli_say("%s; this is what its history holds", err.msg);
 	}
 	out->more = out->n > limit;
@@ -171,8 +173,10 @@ static struct alert *pick(struct alert_list *l, const char *id, struct err *err)
 	}
 	if (n == 1)
 		return alert_ref(found);
-	err_set(err, n ? "%zu alerts begin with \"%s\"; say more of it"
-		       : "%zu alerts have the id \"%s\"; `culprit alerts --all` lists them", n, id);
+	err_set(err,
+		n ? "%zu alerts begin with \"%s\"; say more of it"
+		  : "%zu alerts have the id \"%s\"; `culprit alerts --all` lists them",
+		n, id);
 	return NULL;
 }
 

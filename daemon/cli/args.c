@@ -47,7 +47,8 @@ static const struct arg *find_long(const struct scan *s, const char *name, size_
 	if (n + m == 1)
 		return n ? found : other;
 	if (n + m)
-		err_set(s->err, "--%.*s is short for more than one option", (int)len, name);
+		err_set(s->err, "--%.*s is short for more than one option", (int)len,
+			name);
 	else
 		err_set(s->err, "there is no option --%.*s", (int)len, name);
 	return NULL;
@@ -82,7 +83,8 @@ static bool set(struct scan *s, const struct arg *a, const char *value)
 	if (a->kind == ARG_TEXT)
 		*(const char **)a->to = value;
 	else if (!parse_u64(value, INT64_MAX, a->to))
-		return err_set(s->err, "--%s wants a whole number, not \"%s\"", a->name, value);
+		return err_set(s->err, "--%s wants a whole number, not \"%s\"", a->name,
+			       value);
 	return true;
 }
 

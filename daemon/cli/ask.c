@@ -60,7 +60,9 @@ static char *base_url(struct cli *c, enum ask_outcome *why, struct err *err)
 static char *token_header(struct cli *c, struct err *err)
 {
 	const struct config *conf = c->token_file || c->url ? NULL : cli_config(c);
-	const char *path = c->token_file ? c->token_file : conf ? conf->http.token_file : "";
+	const char *path = c->token_file ? c->token_file
+			   : conf	 ? conf->http.token_file
+					 : "";
 	char line[TOKEN_MAX], *header;
 	FILE *f;
 
@@ -68,7 +70,8 @@ static char *token_header(struct cli *c, struct err *err)
 		return NULL;
 	f = fopen(path, "re");
 	if (!f || !fgets(line, sizeof(line), f)) {
-		err_set(err, "%s: %s", path, f ? "there is no token in it" : strerror(errno));
+		err_set(err, "%s: %s", path,
+			f ? "there is no token in it" : strerror(errno));
 		if (f)
 			fclose(f);
 		return NULL;

@@ -52,7 +52,8 @@ int cli_usage(const struct cli *c, const char *fmt, ...)
 	say(fmt, ap);
 	va_end(ap);
 	if (c->verb)
-		fprintf(stderr, "usage: culprit %s %s\n"
+		fprintf(stderr,
+			"usage: culprit %s %s\n"
 			"`culprit %s --help` says more.\n",
 			c->verb->name, c->verb->usage, c->verb->name);
 	return EX_USAGE;
@@ -63,11 +64,12 @@ void cli_options(struct cli *c, struct arg table[static CLI_OPTIONS])
 	const struct arg rows[CLI_OPTIONS] = {
 		{ "config", 'c', ARG_TEXT, "FILE", "read this instead of " CONFIG_FILE,
 		  &c->config_file },
-		{ "state", 0, ARG_TEXT, "DIR", "the daemon's state, instead of "
-		  CONFIG_STATE_DIR, &c->state_dir },
+		{ "state", 0, ARG_TEXT, "DIR",
+		  "the daemon's state, instead of " CONFIG_STATE_DIR, &c->state_dir },
 		{ "url", 0, ARG_TEXT, "URL", "ask the daemon there: http://host:port",
 		  &c->url },
-		{ "token-file", 0, ARG_TEXT, "FILE", "the token it wants", &c->token_file },
+		{ "token-file", 0, ARG_TEXT, "FILE", "the token it wants",
+		  &c->token_file },
 		{ "json", 0, ARG_FLAG, NULL, "for programs", &c->json },
 		{ "csv", 0, ARG_FLAG, NULL, "for spreadsheets", &c->csv },
 		{ "no-color", 0, ARG_FLAG, NULL, "no colours (so does NO_COLOR=1)",
@@ -163,7 +165,7 @@ struct names *cli_names(struct cli *c)
 	for (size_t i = 0; i < conf->n_exporters; i++) {
 		const struct exporter_conf *e = &conf->exporters[i];
 		const struct exporter *x =
-			names_exporter_known(c->names, &e->addr, e->port, e->name);
+		    names_exporter_known(c->names, &e->addr, e->port, e->name);
 
 		for (size_t j = 0; x && j < e->n_interfaces; j++)
 			if (e->interfaces[j].index >= 0)

@@ -57,9 +57,9 @@ int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 /* The same without an end. */
 void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* The configuration: of -c, else CONFIG_FILE, with the state directory of --state; without
- * either, ./state where the machine has no CONFIG_STATE_DIR (said). NULL: its mistakes
- * have been said, leave with EX_CONFIG. Owned by c, as are the two below. */
+/* The configuration: of -c, else CONFIG_FILE, with the state directory of --state;
+ * without either, ./state where the machine has no CONFIG_STATE_DIR (said). NULL: its
+ * mistakes have been said, leave with EX_CONFIG. Owned by c, as are the two below. */
 const struct config *cli_config(struct cli *c);
 /* In the configuration's time zone, which becomes that of texts too. NULL: as above. */
 const struct calendar *cli_calendar(struct cli *c);
@@ -67,9 +67,9 @@ const struct calendar *cli_calendar(struct cli *c);
 struct names *cli_names(struct cli *c);
 void cli_fini(struct cli *c);
 
-/* Prints t as asked (and for people first `head`, which is inert and may be NULL). JSON is
- * the array of rows, or, when `wrap` is given, that object with the array under `key`;
- * takes wrap. Returns EX_OK, or 1 when it could not be written. */
+/* Prints t as asked (and for people first `head`, which is inert and may be NULL). JSON
+ * is the array of rows, or, when `wrap` is given, that object with the array under
+ * `key`; takes wrap. Returns EX_OK, or 1 when it could not be written. */
 int cli_print(const struct cli *c, const struct table *t, const char *head, json_t *wrap,
 	      const char *key);
 int cli_print_json(json_t *j); /* takes */

@@ -19,6 +19,7 @@ int cmd_test_notify(struct cli *c, int argc, char **argv);
 int cmd_top(struct cli *c, int argc, char **argv);
 int cmd_verify(struct cli *c, int argc, char **argv);
 
-int cmd_score(int argc, char **argv); /* has options of its detectors, reads them itself */
+/* Has options of its detectors and reads them itself. */
+int cmd_score(int argc, char **argv);
 
 #endif

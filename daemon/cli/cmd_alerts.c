@@ -15,8 +15,9 @@ static enum paint paint_of(const struct alert *a)
 {
 	if (a->state == ALERT_RESOLVED)
 		return PAINT_DIM;
-	return a->severity == SEVERITY_CRITICAL ? PAINT_RED
-	       : a->severity == SEVERITY_WARNING ? PAINT_YELLOW : PAINT_NONE;
+	return a->severity == SEVERITY_CRITICAL	 ? PAINT_RED
+	       : a->severity == SEVERITY_WARNING ? PAINT_YELLOW
+						 : PAINT_NONE;
 }
 
 /* "21:03:30" of today, "2026-11-22 21:03" of other days. */
@@ -55,17 +56,20 @@ static void add(struct table *t, const struct alert *a, int64_t now_ms)
 int cmd_alerts(struct cli *c, int argc, char **argv)
 {
 	static const struct column cols[] = {
-		{ "id", "alert", COL_VALUE },      { "status", "status", COL_LONG },
+		{ "id", "alert", COL_VALUE },
+		{ "status", "status", COL_LONG },
 		{ "severity", "severity", COL_LONG },
-		{ "started_at", "since", COL_VALUE }, { "ended_at", NULL, COL_DATA },
-		{ "rule", NULL, COL_DATA },        { "series", NULL, COL_DATA },
+		{ "started_at", "since", COL_VALUE },
+		{ "ended_at", NULL, COL_DATA },
+		{ "rule", NULL, COL_DATA },
+		{ "series", NULL, COL_DATA },
 		{ "headline", "what", COL_LONG },
 	};
 	struct alert_list l = { 0 };
 	bool all = false;
 	const struct arg args[] = {
-		{ "all", 'a', ARG_FLAG, NULL, "not only the newest 50: all that history keeps",
-		  &all },
+		{ "all", 'a', ARG_FLAG, NULL,
+		  "not only the newest 50: all that history keeps", &all },
 		{ 0 },
 	};
 	int code = cli_args(c, &argc, argv, args);

@@ -137,8 +137,8 @@ static void offer(struct heap *h, size_t most, const struct rank *r)
 }
 
 /* Rows of the alert's series alone. */
-static const uint64_t *mine(const struct flows *f, const struct block *b, const uint64_t *bits,
-			    uint64_t copy[static ROW_WORDS])
+static const uint64_t *mine(const struct flows *f, const struct block *b,
+			    const uint64_t *bits, uint64_t copy[static ROW_WORDS])
 {
 	if (!f->q.only)
 		return bits;
@@ -147,7 +147,8 @@ static const uint64_t *mine(const struct flows *f, const struct block *b, const 
 	return copy;
 }
 
-static bool rank_rows(void *arg, unsigned worker, const struct block *b, const uint64_t *bitmap)
+static bool rank_rows(void *arg, unsigned worker, const struct block *b,
+		      const uint64_t *bitmap)
 {
 	struct flows *f = arg;
 	uint64_t copy[ROW_WORDS];
@@ -155,7 +156,8 @@ static bool rank_rows(void *arg, unsigned worker, const struct block *b, const u
 
 	for (uint32_t w = 0; w * 64 < b->n; w++)
 		for (uint64_t left = bits[w]; left; left &= left - 1) {
-			struct rank r = rank_of(f, b, w * 64 + (uint32_t)__builtin_ctzll(left));
+			struct rank r =
+			    rank_of(f, b, w * 64 + (uint32_t)__builtin_ctzll(left));
 
 			offer(&f->heap[worker % WORKERS], f->n, &r);
 		}
@@ -163,7 +165,8 @@ static bool rank_rows(void *arg, unsigned worker, const struct block *b, const u
 }
 
 /* As text at once: who a flow's exporter is, only its own block knows. */
-static void keep(struct flows *f, const struct block *b, uint32_t row, const struct rank *r)
+static void keep(struct flows *f, const struct block *b, uint32_t row,
+		 const struct rank *r)
 {
 	struct strb s = { 0 };
 
@@ -180,7 +183,8 @@ static void keep(struct flows *f, const struct block *b, uint32_t row, const str
 	f->chosen[f->n_chosen++] = (struct chosen){ *r, strb_take(&s) };
 }
 
-static bool keep_rows(void *arg, unsigned worker, const struct block *b, const uint64_t *bitmap)
+static bool keep_rows(void *arg, unsigned worker, const struct block *b,
+		      const uint64_t *bitmap)
 {
 	struct flows *f = arg;
 	uint64_t copy[ROW_WORDS];
@@ -192,7 +196,8 @@ static bool keep_rows(void *arg, unsigned worker, const struct block *b, const u
 			uint32_t row = w * 64 + (uint32_t)__builtin_ctzll(left);
 			struct rank r = rank_of(f, b, row);
 
-			/* More than wanted only when flows came in between the two readings. */
+			/* More than wanted only when flows came in between the two
+			 * readings. */
 			if (f->n_chosen < f->n + SLACK &&
 			    (!f->limited || rank_cmp(&r, &f->limit) >= 0))
 				keep(f, b, row, &r);
@@ -202,7 +207,8 @@ static bool keep_rows(void *arg, unsigned worker, const struct block *b, const u
 
 static int by_rank(const void *x, const void *y)
 {
-	return rank_cmp(&((const struct chosen *)y)->rank, &((const struct chosen *)x)->rank);
+	return rank_cmp(&((const struct chosen *)y)->rank,
+			&((const struct chosen *)x)->rank);
 }
 
 /* The n-th largest of all workers, when there are so many. */
@@ -224,17 +230,22 @@ static void find_limit(struct flows *f)
 
 static bool read_flows(struct flows *f, struct err *err)
 {
-	struct archive_query q = { .directory = f->q.directory, .from_ms = f->q.from_ms,
-				   .to_ms = f->q.to_ms, .filter = f->q.filter,
-				   .names = f->q.names, .as_of = f->q.position,
-				   .progress = progress_tell, .progress_arg = &f->bar };
+	struct archive_query q = { .directory = f->q.directory,
+				   .from_ms = f->q.from_ms,
+				   .to_ms = f->q.to_ms,
+				   .filter = f->q.filter,
+				   .names = f->q.names,
+				   .as_of = f->q.position,
+				   .progress = progress_tell,
+				   .progress_arg = &f->bar };
 	bool ok;
 
-	q.columns = f->q.only ? UINT64_MAX :
-		    UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms |
-		    UINT64_C(1) << F_src | UINT64_C(1) << F_dst |
-		    UINT64_C(1) << F_src_port | UINT64_C(1) << F_dst_port |
-		    UINT64_C(1) << F_bytes | UINT64_C(1) << F_packets;
+	q.columns = f->q.only
+			? UINT64_MAX
+			: UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms |
+			      UINT64_C(1) << F_src | UINT64_C(1) << F_dst |
+			      UINT64_C(1) << F_src_port | UINT64_C(1) << F_dst_port |
+			      UINT64_C(1) << F_bytes | UINT64_C(1) << F_packets;
 	ok = archive_read(&q, rank_rows, f, &f->read, err);
 	find_limit(f);
 	q.columns = UINT64_MAX;
@@ -249,11 +260,15 @@ static bool read_flows(struct flows *f, struct err *err)
 /* How much all of them are, not only those that are listed. */
 static bool totals(const struct flows *f, struct top_result *r, struct err *err)
 {
-	struct top_query q = { .directory = f->q.directory, .from_ms = f->q.from_ms,
-			       .to_ms = f->q.to_ms, .filter = f->q.filter, .names = f->q.names,
+	struct top_query q = { .directory = f->q.directory,
+			       .from_ms = f->q.from_ms,
+			       .to_ms = f->q.to_ms,
+			       .filter = f->q.filter,
+			       .names = f->q.names,
 			       .only = f->q.only ? &f->q.key : NULL,
 			       .only_by = f->q.only ? f->q.alert->by : BY_NONE,
-			       .whole = f->q.whole, .as_of = f->q.position };
+			       .whole = f->q.whole,
+			       .as_of = f->q.position };
 
 	return top_run(&q, r, err);
 }
@@ -267,9 +282,10 @@ static void head_json(const struct flows *f, const struct top_result *r, struct 
 	strb_fmt(s, "{\"from\":\"%s\",\"to\":\"%s\",\"filter\":",
 		 text_rfc3339(f->q.from_ms, from), text_rfc3339(f->q.to_ms, to));
 	strb_json(s, filter_text(f->q.filter));
-	strb_fmt(s, ",\"total\":{\"bytes\":%llu,\"packets\":%llu,\"flows\":%llu},\"flows\":[",
-		 (unsigned long long)r->total.bytes, (unsigned long long)r->total.packets,
-		 (unsigned long long)r->total.flows);
+	strb_fmt(
+	    s, ",\"total\":{\"bytes\":%llu,\"packets\":%llu,\"flows\":%llu},\"flows\":[",
+	    (unsigned long long)r->total.bytes, (unsigned long long)r->total.packets,
+	    (unsigned long long)r->total.flows);
 }
 
 static void head_people(const struct flows *f, const struct top_result *r, struct strb *s)
@@ -347,8 +363,8 @@ int cmd_flows(struct cli *c, int argc, char **argv)
 	const struct arg args[] = {
 		QUERY_ARGS(&f->q),
 		{ "rows", 'n', ARG_COUNT, "ROWS", "how many (100)", &f->n },
-		{ "sort", 0, ARG_TEXT, "ORDER", "newest (as it is), oldest, bytes, packets or "
-		  "rate", &f->sort_text },
+		{ "sort", 0, ARG_TEXT, "ORDER",
+		  "newest (as it is), oldest, bytes, packets, rate", &f->sort_text },
 		{ 0 },
 	};
 	int code;
@@ -360,8 +376,10 @@ int cmd_flows(struct cli *c, int argc, char **argv)
 	if (code < 0 && (!f->n || f->n > ROWS_MAX))
 		code = cli_usage(c, "-n goes from 1 to %d", ROWS_MAX);
 	if (code < 0 && !parse_sort(f))
-		code = cli_usage(c, "--sort is newest, oldest, bytes, packets or rate, not "
-				 "\"%s\"", f->sort_text);
+		code = cli_usage(c,
+				 "--sort is newest, oldest, bytes, packets or rate, not "
+				 "\"%s\"",
+				 f->sort_text);
 	if (code < 0)
 		code = query_read(c, &f->q, argc, argv);
 	if (code < 0)

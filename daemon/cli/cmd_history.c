@@ -80,12 +80,15 @@ static void take_bins(struct history *h, const json_t *answer)
 	const json_t *list = json_object_get(answer, "bins"), *o;
 	size_t i;
 
-	json_array_foreach(list, i, o) {
-		struct bin b = { .start_s = (int64_t)count_of(o, "start_s"), .step = h->step,
+	json_array_foreach(list, i, o)
+	{
+		struct bin b = { .start_s = (int64_t)count_of(o, "start_s"),
+				 .step = h->step,
 				 .covered = (uint32_t)count_of(o, "seen_s") / 10,
 				 .bytes = count_of(o, "bytes"),
 				 .packets = count_of(o, "packets"),
-				 .flows = count_of(o, "flows"), .peak = real_of(o, "peak"),
+				 .flows = count_of(o, "flows"),
+				 .peak = real_of(o, "peak"),
 				 .gauge = real_of(o, "gauge") };
 
 		if (h->step == STEP_BIN) /* bits there, a number in the answer */
@@ -119,7 +122,7 @@ static int from_daemon(struct history *h, const char *series)
 		take_bins(h, answer);
 	if (rc == ASK_OK && !series)
 		json_array_foreach(json_object_get(answer, "names"), i, name)
-			add_name(&h->names, json_string_value(name));
+		    add_name(&h->names, json_string_value(name));
 	json_decref(answer);
 	if (rc == ASK_OK)
 		return -1;
@@ -163,11 +166,15 @@ static char *find_series(struct history *h, const char *word, int *code)
 	if (h->names.n == 1)
 		found = xstrdup(h->names.at[0]);
 	else if (h->names.n)
-		*code = cli_fail(EX_USAGE, "%zu series have \"%s\" in their name; `culprit "
-				 "history list %s` shows them", h->names.n, word, word);
+		*code = cli_fail(EX_USAGE,
+				 "%zu series have \"%s\" in their name; `culprit "
+				 "history list %s` shows them",
+				 h->names.n, word, word);
 	else
-		*code = cli_fail(EXIT_FAILURE, "no series has \"%s\" in its name; `culprit "
-				 "history list` shows all", word);
+		*code = cli_fail(EXIT_FAILURE,
+				 "no series has \"%s\" in its name; `culprit "
+				 "history list` shows all",
+				 word);
 	return found;
 }
 
@@ -191,8 +198,8 @@ static int print_names(struct history *h)
 
 static double seen_s(const struct bin *b)
 {
-	unsigned slices = b->step == STEP_BIN ? (unsigned)__builtin_popcount(b->covered)
-					      : b->covered;
+	unsigned slices =
+	    b->step == STEP_BIN ? (unsigned)__builtin_popcount(b->covered) : b->covered;
 
 	return slices * 10.0;
 }
@@ -240,7 +247,8 @@ static void spark(const struct history *h, struct strb *out)
 			most = v[at];
 	}
 	spark_add(out, v, n, SPARK_MAX, h->c->out.utf8);
-	strb_fmt(out, "  up to %s\n\n", gauge ? text_count(most, buf) : text_rate(most, buf));
+	strb_fmt(out, "  up to %s\n\n",
+		 gauge ? text_count(most, buf) : text_rate(most, buf));
 	free(v);
 }
 
@@ -267,7 +275,8 @@ static void fill(struct table *t, const struct history *h)
 		table_real(t, rate_of(h, b), text_rate(rate_of(h, b), buf));
 		table_real(t, b->gauge, text_count(b->gauge, buf));
 		table_real(t, seen_s(b) / b->step, NULL);
-		if (!b->covered || seen_s(b) + 0.5 < b->step) /* only partly there to see */
+		if (!b->covered ||
+		    seen_s(b) + 0.5 < b->step) /* only partly there to see */
 			table_paint(t, PAINT_DIM);
 		table_real(t, most > 0 && isfinite(v) ? v / most : 0, NULL);
 	}
@@ -276,11 +285,14 @@ static void fill(struct table *t, const struct history *h)
 static int print_bins(struct history *h, const char *series)
 {
 	const struct column cols[] = {
-		{ "start", "start", COL_VALUE },     { "bytes", "bytes", COL_VALUE },
-		{ "packets", "packets", COL_VALUE }, { "flows", "flows", COL_VALUE },
+		{ "start", "start", COL_VALUE },
+		{ "bytes", "bytes", COL_VALUE },
+		{ "packets", "packets", COL_VALUE },
+		{ "flows", "flows", COL_VALUE },
 		{ "bits_per_s", "mean rate", COL_VALUE },
 		{ "gauge", "value", is_gauge(&h->bins) ? COL_VALUE : COL_DATA },
-		{ "seen", "seen", COL_DATA },        { NULL, "", COL_BAR },
+		{ "seen", "seen", COL_DATA },
+		{ NULL, "", COL_BAR },
 	};
 	struct table *t = table_new(cols, 8);
 	struct strb head = { 0 };
@@ -300,7 +312,8 @@ static int print_bins(struct history *h, const char *series)
 		if (h->bins.n)
 			spark(h, &head);
 		else
-			strb_add(&head, "Nothing is known of that time: a gap, not zero.\n");
+			strb_add(&head,
+				 "Nothing is known of that time: a gap, not zero.\n");
 	}
 	code = cli_print(h->c, t, head.s, wrap, "bins");
 	strb_free(&head);
@@ -323,7 +336,8 @@ static bool parse_step(struct history *h, struct err *err)
 			h->step = words[i].step;
 			return true;
 		}
-	return !h->step_word || err_set(err, "--step is 5m, 1h or 1d, not \"%s\"", h->step_word);
+	return !h->step_word ||
+	       err_set(err, "--step is 5m, 1h or 1d, not \"%s\"", h->step_word);
 }
 
 static bool parse_times(struct history *h, const struct calendar *cal, struct err *err)
@@ -339,7 +353,8 @@ static bool parse_times(struct history *h, const struct calendar *cal, struct er
 	if (!h->from) /* five minutes would be one bin */
 		h->from_ms = h->to_ms - DAY_MS;
 	if ((h->to_ms - h->from_ms) / 1000 / h->step > BINS_MAX)
-		return err_set(err, "that is more than %d bins; take a larger --step", BINS_MAX);
+		return err_set(err, "that is more than %d bins; take a larger --step",
+			       BINS_MAX);
 	return true;
 }
 
@@ -373,8 +388,10 @@ int cmd_history(struct cli *c, int argc, char **argv)
 {
 	struct history h = { .c = c };
 	const struct arg args[] = {
-		{ "at", 0, ARG_TEXT, "TIME/LEN", "a day, or a time with its length", &h.at },
-		{ "from", 0, ARG_TEXT, "TIME", "from then on (a day before now)", &h.from },
+		{ "at", 0, ARG_TEXT, "TIME/LEN", "a day, or a time with its length",
+		  &h.at },
+		{ "from", 0, ARG_TEXT, "TIME", "from then on (a day before now)",
+		  &h.from },
 		{ "to", 0, ARG_TEXT, "TIME", "until then", &h.to },
 		{ "step", 0, ARG_TEXT, "STEP", "5m (as it is), 1h or 1d", &h.step_word },
 		{ 0 },
@@ -384,7 +401,8 @@ int cmd_history(struct cli *c, int argc, char **argv)
 	if (code >= 0)
 		return code;
 	if (argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[1], "list") != 0))
-		return cli_usage(c, "one series, any part of its name that no other has, or list");
+		return cli_usage(
+		    c, "one series, any part of its name that no other has, or list");
 	code = run(&h, argc, argv);
 	for (size_t i = 0; i < h.names.n; i++)
 		free(h.names.at[i]);

@@ -80,7 +80,8 @@ static void pace(struct replay *r, int64_t at_ms)
 
 	if (r->fast || at_ms <= r->last_ms)
 		return;
-	r->out.block = full(r, r->out.block); /* what is there is shown before the pause */
+	r->out.block =
+	    full(r, r->out.block); /* what is there is shown before the pause */
 	fflush(stdout);
 	wait = due - clock_mono_ms();
 	if (wait <= 0)
@@ -111,7 +112,8 @@ static void sender(const struct pcap_datagram *d, struct sockaddr_storage *ss)
 	}
 }
 
-/* When a NetFlow or IPFIX header says it was sent; 0: it does not (sFlow), or absurdly. */
+/* When a NetFlow or IPFIX header says it was sent; 0: it does not (sFlow), or absurdly.
+ */
 static int64_t sent_ms(const uint8_t *data, size_t len)
 {
 	struct rd r = rd_over(data, len);
@@ -216,7 +218,7 @@ static void tell_ledger(struct strb *why, const char *name, const struct ledger 
 	note(why, name, ledger_get(&l->values_clamped), "absurd counts cut down", "");
 }
 
-static void summary(struct replay *r, const char *path)
+static void summary(const struct replay *r, const char *path, bool whole)
 {
 	struct strb s = { 0 }, why = { 0 };
 	char b[UNIT_TEXT];
@@ -233,9 +235,11 @@ static void summary(struct replay *r, const char *path)
 		 (unsigned long long)r->datagrams, names_exporters(r->names),
 		 (unsigned long long)r->flows, text_bytes((double)r->bytes, b));
 	if (r->others)
-		strb_fmt(&s, "; %llu packets that are no UDP", (unsigned long long)r->others);
+		strb_fmt(&s, "; %llu packets that are no UDP",
+			 (unsigned long long)r->others);
 	strb_add(&s, why.len ? "\nnot decoded, or not as it came:\n"
-			     : "; all of it was decoded\n");
+		     : whole ? "; all of it was decoded\n"
+			     : "\n");
 	if (why.len)
 		strb_add(&s, why.s);
 	fputs(s.s, stderr);
@@ -253,7 +257,8 @@ static int run(struct replay *r, const char *path)
 		return cli_fail(EXIT_FAILURE, "%s", err.msg);
 	r->names = names_new(EXPORTERS_MAX);
 	r->collector = collector_new(r->names, &conf);
-	r->out = (struct collect_out){ .block = block_new(r->names), .full = full, .arg = r };
+	r->out =
+	    (struct collect_out){ .block = block_new(r->names), .full = full, .arg = r };
 	if (r->c->csv && !r->quiet) {
 		flow_text_csv_head(&r->text, UINT64_MAX);
 		fwrite(r->text.s, 1, r->text.len, stdout);
@@ -262,7 +267,7 @@ static int run(struct replay *r, const char *path)
 	read_file(r, p, path, &err);
 	if (fflush(stdout) || r->code)
 		r->code = cli_fail(EXIT_FAILURE, "standard output: %m");
-	summary(r, path);
+	summary(r, path, !*err.msg);
 	if (*err.msg)
 		r->code = cli_fail(EXIT_FAILURE, "%s", err.msg);
 	block_unref(&r->out.block);
@@ -277,8 +282,10 @@ int cmd_replay(struct cli *c, int argc, char **argv)
 {
 	struct replay r = { .c = c };
 	const struct arg args[] = {
-		{ "fast", 0, ARG_FLAG, NULL, "do not keep the pace of the capture", &r.fast },
-		{ "quiet", 'q', ARG_FLAG, NULL, "only what could not be decoded", &r.quiet },
+		{ "fast", 0, ARG_FLAG, NULL, "do not keep the pace of the capture",
+		  &r.fast },
+		{ "quiet", 'q', ARG_FLAG, NULL, "only what could not be decoded",
+		  &r.quiet },
 		{ 0 },
 	};
 	int code = cli_args(c, &argc, argv, args);

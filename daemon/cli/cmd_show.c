@@ -25,7 +25,8 @@ static void figures(const struct alert *a, struct strb *s)
 
 	line(s, "now", measure_text(&a->measure, a->value, v));
 	if (a->state == ALERT_RESOLVED || a->peak > a->value)
-		line(s, a->below ? "lowest" : "peak", measure_text(&a->measure, a->peak, v));
+		line(s, a->below ? "lowest" : "peak",
+		     measure_text(&a->measure, a->peak, v));
 	if (a->has_baseline) {
 		snprintf(text, sizeof(text), "%s to %s, mostly %s",
 			 measure_text(&a->measure, a->low, v),
@@ -61,8 +62,10 @@ static void quality(const struct alert *a, struct strb *s)
 	char t[UNIT_TEXT], text[160];
 
 	if (a->lost_flows || a->dropped_datagrams) {
-		snprintf(text, sizeof(text), "%llu flows and %llu datagrams were lost in the "
-			 "window, so figures are too small", (unsigned long long)a->lost_flows,
+		snprintf(text, sizeof(text),
+			 "%llu flows and %llu datagrams were lost in the "
+			 "window, so figures are too small",
+			 (unsigned long long)a->lost_flows,
 			 (unsigned long long)a->dropped_datagrams);
 		line(s, "careful", text);
 	}
@@ -71,7 +74,8 @@ static void quality(const struct alert *a, struct strb *s)
 		line(s, "sampling", text);
 	}
 	if (a->evidence_short) {
-		snprintf(text, sizeof(text), "the flows below do not cover the whole window%s%s",
+		snprintf(text, sizeof(text),
+			 "the flows below do not cover the whole window%s%s",
 			 a->evidence_from_ms ? ", only from " : "",
 			 a->evidence_from_ms ? text_time(a->evidence_from_ms, t) : "");
 		line(s, "careful", text);
@@ -91,13 +95,14 @@ static void spark(const struct cli *c, const struct alert *a, struct strb *s)
 	strb_add(s, "\n");
 }
 
-static void endpoint(struct table *t, const struct addr *a, uint16_t port, const char *name)
+static void endpoint(struct table *t, const struct addr *a, uint16_t port,
+		     const char *name)
 {
 	char text[ADDR_TEXT], *both;
 
 	addr_text(a, text);
-	if (asprintf(&both, strchr(text, ':') ? "[%s]:%u%s%s%s" : "%s:%u%s%s%s", text, port,
-		     name ? " (" : "", name ? name : "", name ? ")" : "") < 0)
+	if (asprintf(&both, strchr(text, ':') ? "[%s]:%u%s%s%s" : "%s:%u%s%s%s", text,
+		     port, name ? " (" : "", name ? name : "", name ? ")" : "") < 0)
 		abort();
 	table_text(t, both);
 	free(both);
@@ -106,10 +111,14 @@ static void endpoint(struct table *t, const struct addr *a, uint16_t port, const
 static void top_flows(const struct cli *c, const struct alert *a, struct strb *s)
 {
 	static const struct column cols[] = {
-		{ "src", "source", COL_TEXT },       { "dst", "destination", COL_TEXT },
-		{ "proto", "protocol", COL_TEXT },   { "bytes", "bytes", COL_VALUE },
-		{ "packets", "packets", COL_VALUE }, { "flows", "flows", COL_VALUE },
-		{ "share", "share", COL_VALUE },     { NULL, "", COL_BAR },
+		{ "src", "source", COL_TEXT },
+		{ "dst", "destination", COL_TEXT },
+		{ "proto", "protocol", COL_TEXT },
+		{ "bytes", "bytes", COL_VALUE },
+		{ "packets", "packets", COL_VALUE },
+		{ "flows", "flows", COL_VALUE },
+		{ "share", "share", COL_VALUE },
+		{ NULL, "", COL_BAR },
 		{ "client", "behind the proxy", COL_TEXT },
 	};
 	bool proxied = false;
@@ -165,7 +174,8 @@ static void urls(const struct alert *a, struct strb *s)
 static void changes(const struct cli *c, const struct alert *a, struct strb *s)
 {
 	static const struct column cols[] = {
-		{ "key", "what changed", COL_TEXT }, { "value", "now", COL_VALUE },
+		{ "key", "what changed", COL_TEXT },
+		{ "value", "now", COL_VALUE },
 		{ "before", "before", COL_VALUE },
 		{ "share_of_change", "of the change", COL_VALUE },
 	};
@@ -198,7 +208,8 @@ static int show(const struct cli *c, const struct alert *a)
 
 	alert_headline(a, headline);
 	strb_tty(&inert, headline);
-	screen_paint(&c->out, &s, a->state == ALERT_RESOLVED ? PAINT_BOLD : paint[a->severity],
+	screen_paint(&c->out, &s,
+		     a->state == ALERT_RESOLVED ? PAINT_BOLD : paint[a->severity],
 		     inert.s);
 	strb_add(&s, "\n");
 	if (a->why) {
@@ -241,8 +252,11 @@ int cmd_show(struct cli *c, int argc, char **argv)
 	if (argc != 2)
 		return cli_usage(c, "which alert? `culprit alerts` lists them");
 	if (c->csv)
-		return cli_usage(c, "an alert is no table: --json, or `culprit top --as-of %s "
-				 "--csv` for its flows", argv[1]);
+		return cli_usage(
+		    c,
+		    "an alert is no table: --json, or `culprit top --as-of %s "
+		    "--csv` for its flows",
+		    argv[1]);
 	a = alerts_find(c, argv[1], &code);
 	if (!a)
 		return code;

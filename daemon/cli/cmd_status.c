@@ -47,34 +47,37 @@ static enum paint state_paint(const char *state)
 {
 	if (!strcmp(state, "ok"))
 		return PAINT_GREEN;
-	return !strcmp(state, "lossy") || !strcmp(state, "silent") ? PAINT_RED : PAINT_YELLOW;
+	return !strcmp(state, "lossy") || !strcmp(state, "silent") ? PAINT_RED
+								   : PAINT_YELLOW;
 }
 
 /* "lost 12 records, 3 malformed" of the whole life; "" when nothing. */
 static void losses(const json_t *e, struct strb *out)
 {
 	const json_t *d = json_object_get(e, "datagrams"), *v;
-	const json_t *lost = json_object_get(e, "lost"), *sets = json_object_get(e, "sets");
+	const json_t *lost = json_object_get(e, "lost"),
+		     *sets = json_object_get(e, "sets");
 	const struct {
 		const json_t *from;
 		const char *key, *word;
 	} parts[] = {
-		{ d, "malformed", "malformed" }, { d, "shed", "refused" },
+		{ d, "malformed", "malformed" },
+		{ d, "shed", "refused" },
 		{ sets, "no_template", "sets without template" },
 		{ sets, "malformed", "sets malformed" },
 	};
 	const char *unit;
 
 	strb_add(out, "");
-	json_object_foreach((json_t *)lost, unit, v)
-		if (json_integer_value(v) > 0)
-			strb_fmt(out, "%s%lld %s lost", out->len ? ", " : "",
-				 (long long)json_integer_value(v), unit);
+	json_object_foreach((json_t *)lost, unit, v) if (json_integer_value(v) > 0)
+	    strb_fmt(out, "%s%lld %s lost", out->len ? ", " : "",
+		     (long long)json_integer_value(v), unit);
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (count_of(parts[i].from, parts[i].key))
-			strb_fmt(out, "%s%llu %s", out->len ? ", " : "",
-				 (unsigned long long)count_of(parts[i].from, parts[i].key),
-				 parts[i].word);
+			strb_fmt(
+			    out, "%s%llu %s", out->len ? ", " : "",
+			    (unsigned long long)count_of(parts[i].from, parts[i].key),
+			    parts[i].word);
 }
 
 static void protocols(const json_t *e, struct strb *out)
@@ -84,7 +87,7 @@ static void protocols(const json_t *e, struct strb *out)
 
 	strb_add(out, "");
 	json_array_foreach(list, i, p)
-		strb_fmt(out, "%s%s", i ? ", " : "", text_of(p, "title"));
+	    strb_fmt(out, "%s%s", i ? ", " : "", text_of(p, "title"));
 }
 
 static void exporter_row(struct table *t, const json_t *e)
@@ -100,16 +103,19 @@ static void exporter_row(struct table *t, const json_t *e)
 	protocols(e, &s);
 	table_text(t, s.s);
 	strb_free(&s);
-	table_count(t, count_of(e, "flows"), text_count((double)count_of(e, "flows"), buf));
+	table_count(t, count_of(e, "flows"),
+		    text_count((double)count_of(e, "flows"), buf));
 	if (json_is_number(rate)) {
 		table_real(t, number_of(e, "flows_per_s"),
 			   text_count(number_of(e, "flows_per_s"), buf));
-		table_real(t, json_number_value(rate), text_rate(json_number_value(rate), buf));
+		table_real(t, json_number_value(rate),
+			   text_rate(json_number_value(rate), buf));
 	} else {
 		table_none(t);
 		table_none(t);
 	}
-	snprintf(buf, sizeof(buf), "1 in %llu", (unsigned long long)count_of(e, "sampling"));
+	snprintf(buf, sizeof(buf), "1 in %llu",
+		 (unsigned long long)count_of(e, "sampling"));
 	table_count(t, count_of(e, "sampling"), count_of(e, "sampling") > 1 ? buf : "-");
 	losses(e, &s);
 	table_text(t, s.s);
@@ -122,29 +128,26 @@ static void hints(const struct screen *sc, const json_t *list, struct strb *out)
 	size_t i, j;
 
 	json_array_foreach(list, i, e)
-		json_array_foreach(json_object_get(e, "hints"), j, h) {
-			bool problem = !strcmp(text_of(h, "level"), "problem");
-			struct strb s = { 0 };
+	    json_array_foreach(json_object_get(e, "hints"), j, h)
+	{
+		bool problem = !strcmp(text_of(h, "level"), "problem");
+		struct strb s = { 0 };
 
-			strb_tty(&s, text_of(e, "name"));
-			strb_add(&s, ": ");
-			strb_tty(&s, text_of(h, "text"));
-			strb_add(out, "  ");
-			screen_paint(sc, out, problem ? PAINT_RED : PAINT_YELLOW, s.s);
-			strb_add(out, "\n");
-			strb_free(&s);
-		}
+		strb_tty(&s, text_of(e, "name"));
+		strb_add(&s, ": ");
+		strb_tty(&s, text_of(h, "text"));
+		strb_add(out, "  ");
+		screen_paint(sc, out, problem ? PAINT_RED : PAINT_YELLOW, s.s);
+		strb_add(out, "\n");
+		strb_free(&s);
+	}
 }
 
 static const struct column exporter_cols[] = {
-	{ "exporter", "exporter", COL_TEXT },
-	{ "state", "state", COL_TEXT },
-	{ "protocols", "protocol", COL_TEXT },
-	{ "flows", "flows", COL_VALUE },
-	{ "flows_per_s", "flows/s", COL_VALUE },
-	{ "bits_per_s", "rate", COL_VALUE },
-	{ "sampling", "sampling", COL_VALUE },
-	{ "lost", "lost", COL_TEXT },
+	{ "exporter", "exporter", COL_TEXT },	 { "state", "state", COL_TEXT },
+	{ "protocols", "protocol", COL_TEXT },	 { "flows", "flows", COL_VALUE },
+	{ "flows_per_s", "flows/s", COL_VALUE }, { "bits_per_s", "rate", COL_VALUE },
+	{ "sampling", "sampling", COL_VALUE },	 { "lost", "lost", COL_TEXT },
 };
 
 static struct table *exporters(const json_t *list)
@@ -153,15 +156,14 @@ static struct table *exporters(const json_t *list)
 	const json_t *e;
 	size_t i;
 
-	json_array_foreach(list, i, e)
-		exporter_row(t, e);
+	json_array_foreach(list, i, e) exporter_row(t, e);
 	return t;
 }
 
 /* ---- the rest ---- */
 
 static void line(struct strb *out, const char *name, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 static void line(struct strb *out, const char *name, const char *fmt, ...)
 {
 	va_list ap;
@@ -183,9 +185,10 @@ static void sockets(const json_t *o, struct strb *out)
 	char n[UNIT_TEXT], b[UNIT_TEXT];
 	size_t i;
 
-	json_array_foreach(json_object_get(o, "sockets"), i, s) {
-		line(out, i ? "" : "listens", "%s, %s datagrams, buffer %s%s", text_of(s, "name"),
-		     text_count(number_of(s, "datagrams"), n),
+	json_array_foreach(json_object_get(o, "sockets"), i, s)
+	{
+		line(out, i ? "" : "listens", "%s, %s datagrams, buffer %s%s",
+		     text_of(s, "name"), text_count(number_of(s, "datagrams"), n),
 		     text_bytes(number_of(s, "receive_buffer"), b),
 		     count_of(s, "dropped") ? ", DROPPED:" : "");
 		if (*text_of(s, "hint"))
@@ -202,8 +205,10 @@ static void archive_line(const json_t *a, struct strb *out)
 		return;
 	}
 	line(out, "archive", "%s in %llu file%s, %s flows written since start%s%s",
-	     text_bytes(number_of(a, "bytes"), b), (unsigned long long)count_of(a, "files"),
-	     count_of(a, "files") == 1 ? "" : "s", text_count(number_of(a, "flows"), f), yes(a, "paused") ? "; PAUSED: " : "",
+	     text_bytes(number_of(a, "bytes"), b),
+	     (unsigned long long)count_of(a, "files"),
+	     count_of(a, "files") == 1 ? "" : "s", text_count(number_of(a, "flows"), f),
+	     yes(a, "paused") ? "; PAUSED: " : "",
 	     yes(a, "paused") ? text_of(a, "why") : "");
 	if (count_of(a, "dropped_flows"))
 		line(out, "", "  %llu flows were not written: the disk is too slow",
@@ -213,9 +218,11 @@ static void archive_line(const json_t *a, struct strb *out)
 static void history_line(const json_t *h, struct strb *out)
 {
 	if (yes(h, "up"))
-		line(out, "history", "up%s", count_of(h, "spool_bins") ? ", catching up" : "");
+		line(out, "history", "up%s",
+		     count_of(h, "spool_bins") ? ", catching up" : "");
 	else
-		line(out, "history", "DOWN: %s; %llu bins wait on disk and go in when it answers",
+		line(out, "history",
+		     "DOWN: %s; %llu bins wait on disk and go in when it answers",
 		     text_of(h, "why"), (unsigned long long)count_of(h, "spool_bins"));
 	if (count_of(h, "dropped_bins"))
 		line(out, "", "  %llu bins are lost for ever: the spool was full",
@@ -227,16 +234,18 @@ static void channels(const json_t *o, struct strb *out)
 	const json_t *list = json_object_get(o, "channels"), *ch;
 	size_t i;
 
-	json_array_foreach(list, i, ch) {
-		line(out, i ? "" : "channels", "%s: %llu sent, %llu waiting%s", text_of(ch, "name"),
-		     (unsigned long long)count_of(ch, "sent"),
+	json_array_foreach(list, i, ch)
+	{
+		line(out, i ? "" : "channels", "%s: %llu sent, %llu waiting%s",
+		     text_of(ch, "name"), (unsigned long long)count_of(ch, "sent"),
 		     (unsigned long long)count_of(ch, "queued"),
 		     count_of(ch, "dead") ? ", some given up" : "");
 		if (*text_of(ch, "last_error"))
 			line(out, "", "  last error: %s", text_of(ch, "last_error"));
 	}
 	if (!json_array_size(list))
-		line(out, "channels", "none: alerts are on the page and in `culprit alerts` only; "
+		line(out, "channels",
+		     "none: alerts are on the page and in `culprit alerts` only; "
 		     "add a notify section");
 }
 
@@ -259,7 +268,8 @@ static void rules(struct cli *c, struct strb *out)
 		json_decref(answer);
 		return;
 	}
-	json_array_foreach(json_object_get(answer, "series"), i, s) {
+	json_array_foreach(json_object_get(answer, "series"), i, s)
+	{
 		uint64_t in = count_of(s, "armed_in_s");
 
 		armed += !in;
@@ -292,9 +302,10 @@ static void head_line(const struct screen *sc, const json_t *o, struct strb *out
 	screen_paint(sc, out, yes(o, "ready") ? PAINT_BOLD : PAINT_RED, s.s);
 	strb_add(out, "\n");
 	strb_free(&s);
-	strb_fmt(&s, !firing ? "no alert is firing" :
-		 firing == 1 ? "%llu alert firing: `culprit alerts`" :
-			       "%llu alerts firing: `culprit alerts`",
+	strb_fmt(&s,
+		 !firing       ? "no alert is firing"
+		 : firing == 1 ? "%llu alert firing: `culprit alerts`"
+			       : "%llu alerts firing: `culprit alerts`",
 		 (unsigned long long)firing);
 	screen_paint(sc, out, firing ? PAINT_RED : PAINT_GREEN, s.s);
 	strb_add(out, "\n\n");
@@ -315,7 +326,8 @@ static int show(struct cli *c, const json_t *o)
 		if (table_rows(t))
 			table_show(t, &c->out, &s);
 		else
-			strb_add(&s, "No exporter has sent anything yet. Point one at a port below, "
+			strb_add(&s, "No exporter has sent anything yet. Point one at a "
+				     "port below, "
 				     "or try `softflowd -i eth0 -n 127.0.0.1:2055`.\n");
 		hints(&c->out, list, &s);
 		strb_add(&s, "\n");
@@ -384,9 +396,7 @@ int cmd_status(struct cli *c, int argc, char **argv)
 	switch (ask(c, "/api/v1/status", NULL, &o, &err)) {
 	case ASK_OK: break;
 	case ASK_CONFIG: return EX_CONFIG;
-	case ASK_REFUSED:
-		json_decref(o);
-		return cli_fail(EXIT_FAILURE, "%s", err.msg);
+	case ASK_REFUSED: json_decref(o); return cli_fail(EXIT_FAILURE, "%s", err.msg);
 	case ASK_AWAY:
 		if (c->url || c->json || c->csv)
 			return cli_fail(EX_UNAVAILABLE, "%s", err.msg);

@@ -17,7 +17,8 @@
 
 static void channels_text(const struct config *conf, struct strb *out)
 {
-	strb_add(out, conf->n_channels ? "there are " : "there is none in the configuration");
+	strb_add(out,
+		 conf->n_channels ? "there are " : "there is none in the configuration");
 	for (size_t i = 0; i < conf->n_channels; i++)
 		strb_fmt(out, "%s%s", i ? ", " : "", conf->channels[i].name);
 }
@@ -76,12 +77,13 @@ static int send_from_here(struct cli *c, const char *name)
 		return EX_CONFIG;
 	if (!channel) {
 		channels_text(conf, &said);
-		code = cli_fail(EXIT_FAILURE, "no notify section is called \"%s\"; %s", name,
-				said.s);
+		code = cli_fail(EXIT_FAILURE, "no notify section is called \"%s\"; %s",
+				name, said.s);
 		strb_free(&said);
 		return code;
 	}
-	ok = notify_test_once(channel, *conf->http.url ? conf->http.url : NULL, &said, &err);
+	ok = notify_test_once(channel, *conf->http.url ? conf->http.url : NULL, &said,
+			      &err);
 	code = report(c, name, ok, said.s ? said.s : "", err.msg);
 	strb_free(&said);
 	return code;
@@ -117,8 +119,9 @@ int cmd_test_notify(struct cli *c, int argc, char **argv)
 		return send_from_here(c, argv[1]);
 	}
 	code = report(c, argv[1], json_is_true(json_object_get(answer, "ok")),
-		      json_string_value(json_object_get(answer, "conversation")) ?
-			      json_string_value(json_object_get(answer, "conversation")) : "",
+		      json_string_value(json_object_get(answer, "conversation"))
+			  ? json_string_value(json_object_get(answer, "conversation"))
+			  : "",
 		      *err.msg ? err.msg : "the channel did not take it");
 	json_decref(answer);
 	return code;

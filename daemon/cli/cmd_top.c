@@ -58,9 +58,14 @@ static bool is_port(const struct top_key *k)
 static const char *title_of(const char *word)
 {
 	static const char *const titles[][2] = {
-		{ "src", "source" }, { "dst", "destination" }, { "proto", "protocol" },
-		{ "src-port", "from port" }, { "dst-port", "to port" }, { "port", "service" },
-		{ "src,dst", "source and destination" }, { "none", "all" },
+		{ "src", "source" },
+		{ "dst", "destination" },
+		{ "proto", "protocol" },
+		{ "src-port", "from port" },
+		{ "dst-port", "to port" },
+		{ "port", "service" },
+		{ "src,dst", "source and destination" },
+		{ "none", "all" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(titles); i++)
@@ -69,7 +74,8 @@ static const char *title_of(const char *word)
 	return word;
 }
 
-static void fill_table(struct table *t, const struct top_query *q, const struct top_result *r)
+static void fill_table(struct table *t, const struct top_query *q,
+		       const struct top_result *r)
 {
 	double seconds = (double)(q->to_ms - q->from_ms) / 1000;
 	char buf[UNIT_TEXT];
@@ -87,7 +93,8 @@ static void fill_table(struct table *t, const struct top_query *q, const struct 
 				table_text(t, row->value[k].text);
 		}
 		table_count(t, row->sums.bytes, text_bytes((double)row->sums.bytes, buf));
-		table_count(t, row->sums.packets, text_count((double)row->sums.packets, buf));
+		table_count(t, row->sums.packets,
+			    text_count((double)row->sums.packets, buf));
 		table_count(t, row->sums.flows, text_count((double)row->sums.flows, buf));
 		table_real(t, rate, text_rate(rate, buf));
 		snprintf(buf, sizeof(buf), "%.1f %%", 100 * share);
@@ -100,9 +107,9 @@ static struct table *make_table(const struct top_query *q, const struct top_resu
 				struct column cols[static COLUMNS])
 {
 	static const struct column figures[] = {
-		{ "bytes", "bytes", COL_VALUE },     { "packets", "packets", COL_VALUE },
-		{ "flows", "flows", COL_VALUE },     { "bits_per_s", "mean rate", COL_VALUE },
-		{ "share", "share", COL_VALUE },     { NULL, "", COL_BAR },
+		{ "bytes", "bytes", COL_VALUE }, { "packets", "packets", COL_VALUE },
+		{ "flows", "flows", COL_VALUE }, { "bits_per_s", "mean rate", COL_VALUE },
+		{ "share", "share", COL_VALUE }, { NULL, "", COL_BAR },
 	};
 	struct table *t;
 
@@ -116,14 +123,17 @@ static struct table *make_table(const struct top_query *q, const struct top_resu
 	return t;
 }
 
-static void totals_line(const struct top_query *q, const struct top_result *r, struct strb *out)
+static void totals_line(const struct top_query *q, const struct top_result *r,
+			struct strb *out)
 {
 	char b[UNIT_TEXT], p[UNIT_TEXT], f[UNIT_TEXT], v[UNIT_TEXT], d[UNIT_TEXT];
 
 	strb_fmt(out, "%s in %s packets and %s flows, %s on average",
-		 text_bytes((double)r->total.bytes, b), text_count((double)r->total.packets, p),
+		 text_bytes((double)r->total.bytes, b),
+		 text_count((double)r->total.packets, p),
 		 text_count((double)r->total.flows, f),
-		 text_rate((double)r->total.bytes * 8000 / (double)(q->to_ms - q->from_ms), v));
+		 text_rate(
+		     (double)r->total.bytes * 8000 / (double)(q->to_ms - q->from_ms), v));
 	if (r->sampling > 1)
 		strb_fmt(out, "; sampled up to 1 in %u, scaled up", r->sampling);
 	if (q->whole)
@@ -138,7 +148,8 @@ static void totals_line(const struct top_query *q, const struct top_result *r, s
 
 static void put_count(json_t *o, const char *key, uint64_t v)
 {
-	json_object_set_new(o, key, json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v));
+	json_object_set_new(o, key,
+			    json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v));
 }
 
 static void put_sums(json_t *o, const struct sums *s)
@@ -155,16 +166,16 @@ static json_t *row_json(const struct top_query *q, const struct top_result *r,
 
 	for (unsigned k = 0; k < q->n_keys; k++) {
 		json_object_set_new(o, key_word(&q->keys[k]),
-				    is_port(&q->keys[k]) ?
-					    json_integer((json_int_t)row->value[k].number) :
-					    json_of_text(row->value[k].text));
+				    is_port(&q->keys[k])
+					? json_integer((json_int_t)row->value[k].number)
+					: json_of_text(row->value[k].text));
 		json_array_append_new(values, json_of_text(row->value[k].text));
 	}
 	json_object_set_new(o, "values", values);
 	put_sums(o, &row->sums);
-	json_object_set_new(o, "bits_per_s",
-			    json_real((double)row->sums.bytes * 8000 /
-				      (double)(q->to_ms - q->from_ms)));
+	json_object_set_new(
+	    o, "bits_per_s",
+	    json_real((double)row->sums.bytes * 8000 / (double)(q->to_ms - q->from_ms)));
 	json_object_set_new(o, "share",
 			    json_real(share_of(q->order, &row->sums, &r->total)));
 	return o;
@@ -201,8 +212,8 @@ static json_t *result_json(const struct top_query *q, const struct top_result *r
 
 /* ---- one list ---- */
 
-static int print(const struct top *t, const struct top_query *q, const struct top_result *r,
-		 bool totals)
+static int print(const struct top *t, const struct top_query *q,
+		 const struct top_result *r, bool totals)
 {
 	struct column cols[COLUMNS];
 	struct table *table;
@@ -225,12 +236,18 @@ static int print(const struct top *t, const struct top_query *q, const struct to
 static int list(struct top *t, const char *by, bool first)
 {
 	const struct query *q = &t->q;
-	struct top_query tq = { .directory = q->directory, .from_ms = q->from_ms,
-				.to_ms = q->to_ms, .filter = q->filter, .names = q->names,
+	struct top_query tq = { .directory = q->directory,
+				.from_ms = q->from_ms,
+				.to_ms = q->to_ms,
+				.filter = q->filter,
+				.names = q->names,
 				.only = q->only ? &q->key : NULL,
 				.only_by = q->only ? q->alert->by : BY_NONE,
-				.order = t->order, .n = (unsigned)t->n, .whole = q->whole,
-				.both_ways = t->both_ways, .as_of = q->position,
+				.order = t->order,
+				.n = (unsigned)t->n,
+				.whole = q->whole,
+				.both_ways = t->both_ways,
+				.as_of = q->position,
 				.memory = cli_config(t->c)->memory,
 				.progress = progress_tell };
 	struct progress bar;
@@ -247,7 +264,8 @@ static int list(struct top *t, const char *by, bool first)
 	ok = top_run(&tq, &r, &err);
 	progress_end(&bar);
 	if (!ok) {
-		code = r.passes ? EX_UNAVAILABLE : EX_USAGE; /* before anything was read */
+		code =
+		    r.passes ? EX_UNAVAILABLE : EX_USAGE; /* before anything was read */
 		top_free(&r);
 		return cli_fail(code, "%s", err.msg);
 	}
@@ -275,7 +293,8 @@ static enum top_order alert_order(const struct alert *a)
 
 static bool parse_sort(struct top *t)
 {
-	if (!t->sort && t->q.alert) /* as the alert was measured, so as its mail was sorted */
+	if (!t->sort &&
+	    t->q.alert) /* as the alert was measured, so as its mail was sorted */
 		t->order = alert_order(t->q.alert);
 	if (!t->sort || !strcmp(t->sort, "rate")) /* over one range they order alike */
 		return true;
@@ -311,13 +330,14 @@ int cmd_top(struct cli *c, int argc, char **argv)
 	struct top t = { .c = c, .n = ROWS };
 	const struct arg args[] = {
 		QUERY_ARGS(&t.q),
-		{ "by", 0, ARG_TEXT, "KEYS", "host, src, dst, flow, port, as, interface, \"src,"
-		  "dst,dst-port\" or any column of flows", &t.by },
+		{ "by", 0, ARG_TEXT, "KEYS",
+		  "host, src, dst, flow, port, as, \"src,dst-port\" or any column",
+		  &t.by },
 		{ "rows", 'n', ARG_COUNT, "ROWS", "how many (10)", &t.n },
-		{ "bidirectional", 0, ARG_FLAG, NULL, "both directions of a conversation are one "
-		  "row", &t.both_ways },
-		{ "sort", 0, ARG_TEXT, "MEASURE", "bytes (as it is), packets, flows or rate",
-		  &t.sort },
+		{ "bidirectional", 0, ARG_FLAG, NULL,
+		  "both directions of a conversation as one row", &t.both_ways },
+		{ "sort", 0, ARG_TEXT, "MEASURE",
+		  "bytes (as it is), packets, flows or rate", &t.sort },
 		{ 0 },
 	};
 	int code = cli_args(c, &argc, argv, args);

@@ -20,7 +20,8 @@ struct verify {
 	uint64_t flows, blocks;
 };
 
-static void tell(void *arg, const char *path, uint64_t offset, uint64_t flows, const char *what)
+static void tell(void *arg, const char *path, uint64_t offset, uint64_t flows,
+		 const char *what)
 {
 	struct verify *v = arg;
 
@@ -36,8 +37,8 @@ static void tell(void *arg, const char *path, uint64_t offset, uint64_t flows, c
 	table_paint(v->table, what ? PAINT_RED : PAINT_GREEN);
 }
 
-static int print(const struct cli *c, const struct verify *v, const struct archive_result *r,
-		 bool whole)
+static int print(const struct cli *c, const struct verify *v,
+		 const struct archive_result *r, bool whole)
 {
 	struct strb head = { 0 };
 	json_t *wrap = NULL;
@@ -56,8 +57,9 @@ static int print(const struct cli *c, const struct verify *v, const struct archi
 		strb_fmt(&head, "%s: %llu files, %llu blocks, %s flows%s\n",
 			 whole ? "whole" : "damaged", (unsigned long long)r->files,
 			 (unsigned long long)r->blocks, text_count((double)v->flows, t),
-			 whole ? "" : "; what is named below is left out of answers, all else "
-				      "is good");
+			 whole ? ""
+			       : "; what is named below is left out of answers, all else "
+				 "is good");
 		if (table_rows(v->table))
 			strb_add(&head, "\n");
 	}
@@ -69,8 +71,10 @@ static int print(const struct cli *c, const struct verify *v, const struct archi
 int cmd_verify(struct cli *c, int argc, char **argv)
 {
 	static const struct column cols[] = {
-		{ "file", "file", COL_TEXT },     { "offset", "offset", COL_VALUE },
-		{ "flows", "flows", COL_VALUE },  { "what", "what", COL_TEXT },
+		{ "file", "file", COL_TEXT },
+		{ "offset", "offset", COL_VALUE },
+		{ "flows", "flows", COL_VALUE },
+		{ "what", "what", COL_TEXT },
 	};
 	struct verify v = { 0 };
 	const struct arg args[] = {

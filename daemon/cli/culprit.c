@@ -41,8 +41,10 @@ static const struct verb verbs[] = {
 	{ "verify", cmd_verify, "[-v] [DIRECTORY]", "Whether an archive is whole" },
 	{ "replay", cmd_replay, "[--fast] FILE",
 	  "Decode what a capture holds and print its flows" },
-	{ "score", score, "--detector NAME FILE.csv", "Run a detector over a series in a file" },
-	{ "demo", cmd_demo, "", "The daemon with traffic of its own, and a culprit in it" },
+	{ "score", score, "--detector NAME FILE.csv",
+	  "Run a detector over a series in a file" },
+	{ "demo", cmd_demo, "",
+	  "The daemon with traffic of its own, and a culprit in it" },
 };
 
 static const struct verb *find(const char *word)
@@ -56,11 +58,14 @@ static const struct verb *find(const char *word)
 static int help(const struct arg *options, FILE *to, int code)
 {
 	fputs("usage: culprit [OPTION...] VERB [...]\n"
-	      "Asks what happened on the network, and who did it.\n\n", to);
+	      "Asks what happened on the network, and who did it.\n\n",
+	      to);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].help);
-	fputs("\nOptions, before or behind the verb (`culprit VERB --help` has those of a "
-	      "verb):\n", to);
+	fputs(
+	    "\nOptions, before or behind the verb (`culprit VERB --help` has those of a "
+	    "verb):\n",
+	    to);
 	args_help(options, to);
 	return code;
 }
@@ -108,7 +113,8 @@ static int run(struct cli *c, int argc, char **argv)
 	if (c->verb)
 		return c->verb->run(c, argc - used, argv + used);
 	near = meant(argv[used]);
-	return cli_fail(EX_USAGE, "there is no verb \"%s\"%s%s%s; `culprit --help` lists them",
+	return cli_fail(EX_USAGE,
+			"there is no verb \"%s\"%s%s%s; `culprit --help` lists them",
 			argv[used], near ? "; did you mean \"" : "", near ? near : "",
 			near ? "\"?" : "");
 }

@@ -42,9 +42,11 @@ void progress_at(struct progress *p, uint64_t done, uint64_t all)
 			strb_addc(&s, i < share * BAR ? '#' : '.');
 		strb_fmt(&s, "] %3.0f %%", share * 100);
 		if (share > 0.01)
-			strb_fmt(&s, ", %s left",
-				 text_duration((int64_t)((double)spent * (1 - share) / share) /
-						       1000 * 1000, left));
+			strb_fmt(
+			    &s, ", %s left",
+			    text_duration((int64_t)((double)spent * (1 - share) / share) /
+					      1000 * 1000,
+					  left));
 	} else {
 		strb_fmt(&s, " %s, %s", text_count((double)done, left), "still going");
 	}

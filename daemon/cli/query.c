@@ -52,30 +52,34 @@ struct look {
 };
 
 /* An interface's name is told by the archive itself. */
-static bool look(void *arg, unsigned worker, const struct block *b, const uint64_t *bitmap)
+static bool look(void *arg, unsigned worker, const struct block *b,
+		 const uint64_t *bitmap)
 {
 	struct look *l = arg;
 	enum by by;
 
 	(void)worker;
 	(void)bitmap;
-	l->found = b->names && key_parse(l->q->alert->series_id, b->names, &by, &l->key) &&
+	l->found = b->names &&
+		   key_parse(l->q->alert->series_id, b->names, &by, &l->key) &&
 		   by == l->q->alert->by;
 	return !l->found;
 }
 
 static bool find_series(struct query *q)
 {
-	struct archive_query aq = { .directory = q->directory, .names = q->names,
+	struct archive_query aq = { .directory = q->directory,
+				    .names = q->names,
 				    .from_ms = q->alert->window_start_ms,
-				    .to_ms = q->alert->window_end_ms, .threads = 1 };
+				    .to_ms = q->alert->window_end_ms,
+				    .threads = 1 };
 	struct look l = { .q = q };
 	struct archive_result res;
 	enum by by;
 
 	learn_exporter(q->names, q->alert);
-	q->only = key_parse(q->alert->series_id, q->names, &by, &q->key) &&
-		  by == q->alert->by;
+	q->only =
+	    key_parse(q->alert->series_id, q->names, &by, &q->key) && by == q->alert->by;
 	if (q->only || !archive_read(&aq, look, &l, &res, NULL) || !l.found)
 		return q->only;
 	q->key = l.key;
@@ -91,8 +95,10 @@ static int read_alert(struct cli *c, struct query *q, bool own_time, const char 
 	if (!q->alert)
 		return code;
 	if (!q->alert->position.file_s)
-		return cli_fail(EXIT_FAILURE, "alert %s was made without an archive, so what it "
-				"saw cannot be asked again", q->alert->id);
+		return cli_fail(EXIT_FAILURE,
+				"alert %s was made without an archive, so what it "
+				"saw cannot be asked again",
+				q->alert->id);
 	q->position = q->alert->position;
 	if (!own_time) {
 		q->from_ms = q->alert->window_start_ms;
@@ -104,8 +110,10 @@ static int read_alert(struct cli *c, struct query *q, bool own_time, const char 
 		return -1;
 	q->filter = filter_compile(q->alert->filter, NULL);
 	if (!q->filter || !find_series(q))
-		return cli_fail(EXIT_FAILURE, "the flows of \"%s\" cannot be told from others any "
-				"more: name them with a filter", q->alert->series_id);
+		return cli_fail(EXIT_FAILURE,
+				"the flows of \"%s\" cannot be told from others any "
+				"more: name them with a filter",
+				q->alert->series_id);
 	return -1;
 }
 
@@ -136,8 +144,9 @@ static int read_all(struct cli *c, struct query *q, const char *words)
 	int code;
 
 	if (q->at && (q->from || q->to))
-		return cli_usage(c, "--at tells the whole range; --from and --to have no place "
-				 "beside it");
+		return cli_usage(
+		    c, "--at tells the whole range; --from and --to have no place "
+		       "beside it");
 	if ((own_time || !q->as_of) && !read_times(c, q, &err))
 		return cli_usage(c, "%s", err.msg);
 	if (q->as_of && (code = read_alert(c, q, own_time, words)) >= 0)
@@ -156,19 +165,23 @@ int query_read(struct cli *c, struct query *q, int argc, char **argv)
 	int code;
 
 	if (c->url)
-		return cli_usage(c, "flows are read from the archive itself, so --url has no "
-				 "place here; name its state with --state or -c");
+		return cli_usage(
+		    c, "flows are read from the archive itself, so --url has no "
+		       "place here; name its state with --state or -c");
 	conf = cli_config(c);
 	if (!conf)
 		return EX_CONFIG;
 	if (!conf->archive.enabled)
-		return cli_fail(EX_UNAVAILABLE, "the configuration has the archive switched off, "
+		return cli_fail(EX_UNAVAILABLE,
+				"the configuration has the archive switched off, "
 				"so no flows are kept");
 	q->directory = conf->archive.directory;
 	if (access(q->directory, R_OK | X_OK))
-		return cli_fail(EX_UNAVAILABLE, "archive %s: %m; is the state of culpritd elsewhere "
-				"(--state DIR, -c FILE), or who may read it somebody else?",
-				q->directory);
+		return cli_fail(
+		    EX_UNAVAILABLE,
+		    "archive %s: %m; is the state of culpritd elsewhere "
+		    "(--state DIR, -c FILE), or who may read it somebody else?",
+		    q->directory);
 	q->names = cli_names(c);
 	words = join(argc, argv);
 	code = read_all(c, q, words);
@@ -193,7 +206,8 @@ void query_head(const struct query *q, struct strb *out)
 		if (!strcmp(from + 19, to + 8))
 			from[19] = '\0';
 	}
-	strb_fmt(out, "%s to %s (%s)", from, to, text_duration(q->to_ms - q->from_ms, len));
+	strb_fmt(out, "%s to %s (%s)", from, to,
+		 text_duration(q->to_ms - q->from_ms, len));
 	if (q->alert) {
 		strb_add(out, ", as alert ");
 		strb_tty(out, q->alert->id);
@@ -215,14 +229,17 @@ void query_caveats(const struct query *q, const struct archive_result *r, bool e
 	char t[UNIT_TEXT];
 
 	if (r->blocks_damaged)
-		cli_say("%llu blocks of the archive are damaged and were left out; `culprit "
-			"verify` names them", (unsigned long long)r->blocks_damaged);
+		cli_say(
+		    "%llu blocks of the archive are damaged and were left out; `culprit "
+		    "verify` names them",
+		    (unsigned long long)r->blocks_damaged);
 	if (!r->oldest_ms)
 		cli_say("there are no flows in %s yet", q->directory);
 	else if (r->oldest_ms > q->from_ms)
 		cli_say("the archive begins only at %s", text_time(r->oldest_ms, t));
 	else if (empty)
 		cli_say("no flow of that time passes%s",
-			filter_is_all(q->filter) ? "; is the exporter sending? `culprit status`"
-						 : " the filter");
+			filter_is_all(q->filter)
+			    ? "; is the exporter sending? `culprit status`"
+			    : " the filter");
 }

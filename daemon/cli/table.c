@@ -37,14 +37,15 @@ struct table {
 	const struct column *cols;
 	unsigned n_cols;
 	struct cell *cells; /* row after row */
-	size_t n, cap;      /* cells */
+	size_t n, cap;	    /* cells */
 };
 
 /* ---- screens ---- */
 
 void screen_of(FILE *f, bool no_color, struct screen *out)
 {
-	const char *term = getenv("TERM"), *no = getenv("NO_COLOR"), *cols = getenv("COLUMNS");
+	const char *term = getenv("TERM"), *no = getenv("NO_COLOR"),
+		   *cols = getenv("COLUMNS");
 	struct winsize ws = { 0 };
 	uint64_t n;
 
@@ -64,8 +65,8 @@ void screen_of(FILE *f, bool no_color, struct screen *out)
 void screen_paint(const struct screen *sc, struct strb *out, enum paint p, const char *s)
 {
 	static const char *const on[] = {
-		[PAINT_BOLD] = "\x1b[1m",    [PAINT_DIM] = "\x1b[2m",
-		[PAINT_RED] = "\x1b[31m",    [PAINT_YELLOW] = "\x1b[33m",
+		[PAINT_BOLD] = "\x1b[1m",   [PAINT_DIM] = "\x1b[2m",
+		[PAINT_RED] = "\x1b[31m",   [PAINT_YELLOW] = "\x1b[33m",
 		[PAINT_GREEN] = "\x1b[32m",
 	};
 	bool painted = sc->colour && p != PAINT_NONE && *s;
@@ -81,11 +82,12 @@ void screen_paint(const struct screen *sc, struct strb *out, enum paint p, const
 static bool is_mark(uint32_t c)
 {
 	static const uint32_t range[][2] = {
-		{ 0x300, 0x36f }, { 0x483, 0x489 }, { 0x591, 0x5bd }, { 0x610, 0x61a },
-		{ 0x64b, 0x65f }, { 0x6d6, 0x6dc }, { 0x900, 0x902 }, { 0x93c, 0x93c },
-		{ 0x941, 0x948 }, { 0xe31, 0xe31 }, { 0xe34, 0xe3a }, { 0xe47, 0xe4e },
-		{ 0x1ab0, 0x1aff }, { 0x1dc0, 0x1dff }, { 0x200b, 0x200f },
-		{ 0x20d0, 0x20ff }, { 0xfe00, 0xfe0f }, { 0xfe20, 0xfe2f },
+		{ 0x300, 0x36f },   { 0x483, 0x489 },	  { 0x591, 0x5bd },
+		{ 0x610, 0x61a },   { 0x64b, 0x65f },	  { 0x6d6, 0x6dc },
+		{ 0x900, 0x902 },   { 0x93c, 0x93c },	  { 0x941, 0x948 },
+		{ 0xe31, 0xe31 },   { 0xe34, 0xe3a },	  { 0xe47, 0xe4e },
+		{ 0x1ab0, 0x1aff }, { 0x1dc0, 0x1dff },	  { 0x200b, 0x200f },
+		{ 0x20d0, 0x20ff }, { 0xfe00, 0xfe0f },	  { 0xfe20, 0xfe2f },
 		{ 0xfeff, 0xfeff }, { 0xe0100, 0xe01ef },
 	};
 
@@ -338,8 +340,8 @@ static void spaces(struct strb *out, unsigned n)
 static void bar(struct strb *out, double share, bool utf8)
 {
 	static const char *const part[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
-	unsigned eighths = share > 0 ? (unsigned)((share > 1 ? 1 : share) * BAR_WIDTH * 8 + 0.5)
-				     : 0;
+	unsigned eighths =
+	    share > 0 ? (unsigned)((share > 1 ? 1 : share) * BAR_WIDTH * 8 + 0.5) : 0;
 
 	strb_add(out, "");
 	for (unsigned i = 0; i < eighths / 8; i++)
@@ -387,7 +389,8 @@ void table_show(const struct table *t, const struct screen *sc, struct strb *out
 				continue;
 			spaces(out, first ? 0 : GAP);
 			first = false;
-			show_cell(t, sc, out, r ? cell_at(t, r - 1, i) : &head, i, width[i]);
+			show_cell(t, sc, out, r ? cell_at(t, r - 1, i) : &head, i,
+				  width[i]);
 		}
 		while (out->len && out->s[out->len - 1] == ' ') /* nothing at line ends */
 			out->s[--out->len] = '\0';
@@ -467,7 +470,8 @@ static json_t *json_cell(const struct cell *c)
 	case CELL_NONE: break;
 	case CELL_TEXT: return json_of_text(c->text ? c->text : "");
 	case CELL_COUNT:
-		return json_integer(c->count > INT64_MAX ? INT64_MAX : (json_int_t)c->count);
+		return json_integer(c->count > INT64_MAX ? INT64_MAX
+							 : (json_int_t)c->count);
 	case CELL_REAL: return json_real(c->real);
 	case CELL_TIME: return json_of_time(c->ms);
 	}

@@ -28,8 +28,8 @@ struct words {
 	int64_t now_s;
 	struct local_time today;
 	bool has_day, has_clock;
-	bool weekday;     /* the day was said by its name: the last one that has begun */
-	bool past;        /* "last": not today */
+	bool weekday; /* the day was said by its name: the last one that has begun */
+	bool past;    /* "last": not today */
 	int year, month, day;
 	int hour, minute, second;
 	int ms;
@@ -69,8 +69,8 @@ static bool set_day(struct words *w, int year, int month, int day)
 		return lost(w);
 	if (year < 1970 || year > 2200 || month < 1 || month > 12 || day < 1 ||
 	    day > days_in(year, month))
-		return err_set(w->err, "\"%s\": there is no day %04d-%02d-%02d", w->text, year,
-			       month, day);
+		return err_set(w->err, "\"%s\": there is no day %04d-%02d-%02d", w->text,
+			       year, month, day);
 	w->has_day = true;
 	w->year = year;
 	w->month = month;
@@ -83,8 +83,8 @@ static bool set_day_before(struct words *w, int days)
 {
 	struct local_time t;
 	/* Noon: no change of the clock moves it to another date. */
-	int64_t noon = calendar_unix(w->cal, w->today.year, w->today.month, w->today.day,
-				     12, 0, 0);
+	int64_t noon =
+	    calendar_unix(w->cal, w->today.year, w->today.month, w->today.day, 12, 0, 0);
 
 	calendar_at(w->cal, noon - (int64_t)days * DAY_S, &t);
 	return set_day(w, t.year, t.month, t.day);
@@ -98,23 +98,26 @@ static int name_find(const char *const *names, int n, const char *word)
 	if (len > 3 && word[len - 1] == '.')
 		len--;
 	for (int i = 0; i < n; i++)
-		if (len >= 3 && !strncasecmp(names[i], word, len) && len <= strlen(names[i]))
+		if (len >= 3 && !strncasecmp(names[i], word, len) &&
+		    len <= strlen(names[i]))
 			return i;
 	return -1;
 }
 
 static int weekday_find(const char *word)
 {
-	static const char *const names[] = { "monday", "tuesday", "wednesday", "thursday",
-					     "friday", "saturday", "sunday" };
+	static const char *const names[] = { "monday",	 "tuesday", "wednesday",
+					     "thursday", "friday",  "saturday",
+					     "sunday" };
 
 	return name_find(names, 7, word);
 }
 
 static int month_find(const char *word)
 {
-	static const char *const names[] = { "january", "february", "march", "april", "may",
-					     "june", "july", "august", "september",
+	static const char *const names[] = { "january", "february", "march",
+					     "april",	"may",	    "june",
+					     "july",	"august",   "september",
 					     "october", "november", "december" };
 
 	return name_find(names, 12, word);
@@ -157,8 +160,8 @@ static bool set_clock(struct words *w, int h, int m, int s)
 	if (w->has_clock)
 		return lost(w);
 	if (h > 23 || m > 59 || s > 59)
-		return err_set(w->err, "\"%s\": there is no time of day %d:%02d%s", w->text, h,
-			       m, s > 59 ? " with so many seconds" : "");
+		return err_set(w->err, "\"%s\": there is no time of day %d:%02d%s",
+			       w->text, h, m, s > 59 ? " with so many seconds" : "");
 	w->has_clock = true;
 	w->hour = h;
 	w->minute = m;
@@ -195,13 +198,14 @@ static bool take_clock(struct words *w, const char *s)
 	half = !strcasecmp(s, "am") || !strcasecmp(s, "pm");
 	if (half) {
 		if (h < 1 || h > 12)
-			return err_set(w->err, "\"%s\": there is no %d %s", w->text, h, s);
+			return err_set(w->err, "\"%s\": there is no %d %s", w->text, h,
+				       s);
 		h = h % 12 + (tolower((unsigned char)*s) == 'p' ? 12 : 0);
 		s += 2;
 	}
 	if (!colon && !half)
-		return err_set(w->err, "\"%s\" could be an hour or a day; say %s", w->text,
-			       examples);
+		return err_set(w->err, "\"%s\" could be an hour or a day; say %s",
+			       w->text, examples);
 	return (!*s || take_offset(w, s)) && set_clock(w, h, m, sec);
 }
 
@@ -210,8 +214,8 @@ static bool take_date(struct words *w, const char *s)
 {
 	int y, m, d;
 
-	if (!number(&s, 4, 4, &y) || *s++ != '-' || !number(&s, 2, 2, &m) || *s++ != '-' ||
-	    !number(&s, 2, 2, &d))
+	if (!number(&s, 4, 4, &y) || *s++ != '-' || !number(&s, 2, 2, &m) ||
+	    *s++ != '-' || !number(&s, 2, 2, &d))
 		return lost(w);
 	if (!set_day(w, y, m, d))
 		return false;
@@ -220,7 +224,8 @@ static bool take_date(struct words *w, const char *s)
 	return (*s == 'T' || *s == 't' || *s == '_') ? take_clock(w, s + 1) : lost(w);
 }
 
-/* "23 nov", "nov 23", "23 nov 2026": the words from i on; how many were taken, 0: none. */
+/* "23 nov", "nov 23", "23 nov 2026": the words from i on; how many were taken, 0: none.
+ */
 static int take_month(struct words *w, char **word, int n)
 {
 	const char *a = word[0], *b = n > 1 ? word[1] : "", *y = n > 2 ? word[2] : "";
@@ -234,7 +239,8 @@ static int take_month(struct words *w, char **word, int n)
 		return set_day(w, year, month + 1, day) ? 3 : -1;
 	}
 	year = w->today.year;
-	if (month + 1 > w->today.month || (month + 1 == w->today.month && day > w->today.day))
+	if (month + 1 > w->today.month ||
+	    (month + 1 == w->today.month && day > w->today.day))
 		year--; /* the last one there was */
 	return set_day(w, year, month + 1, day) ? 2 : -1;
 }
@@ -261,7 +267,8 @@ static bool take_word(struct words *w, const char *s)
 		return take_date(w, s);
 	if (isdigit((unsigned char)*s))
 		return take_clock(w, s);
-	if ((*s == '+' || *s == '-' || !strcasecmp(s, "z")) && w->has_clock && !w->has_offset)
+	if ((*s == '+' || *s == '-' || !strcasecmp(s, "z")) && w->has_clock &&
+	    !w->has_offset)
 		return take_offset(w, s);
 	if (!strcasecmp(s, "utc") || !strcasecmp(s, "gmt"))
 		return w->has_clock && !w->has_offset ? take_offset(w, "z") : lost(w);
@@ -303,14 +310,16 @@ static bool to_unix(const struct words *w, int64_t *out)
 		       w->minute * 60 + w->second - w->offset_s;
 		return true;
 	}
-	t = calendar_unix(w->cal, w->year, w->month, w->day, w->hour, w->minute, w->second);
+	t = calendar_unix(w->cal, w->year, w->month, w->day, w->hour, w->minute,
+			  w->second);
 	*out = t;
 	if (!w->has_clock) /* a day begins when it begins, also without a midnight */
 		return true;
 	if (!same_clock(w, t))
-		return err_set(w->err, "\"%s\": on %04d-%02d-%02d the clock was put forward over "
-			       "%d:%02d, so that time never was", w->text, w->year, w->month,
-			       w->day, w->hour, w->minute);
+		return err_set(w->err,
+			       "\"%s\": on %04d-%02d-%02d the clock was put forward over "
+			       "%d:%02d, so that time never was",
+			       w->text, w->year, w->month, w->day, w->hour, w->minute);
 	calendar_at(w->cal, t - DAY_S, &before);
 	calendar_at(w->cal, t + DAY_S, &after);
 	other = t + before.utc_off_s - after.utc_off_s;
@@ -319,9 +328,11 @@ static bool to_unix(const struct words *w, int64_t *out)
 
 		offset_text(before.utc_off_s, first);
 		offset_text(after.utc_off_s, second);
-		return err_set(w->err, "\"%s\": %d:%02d came twice on %04d-%02d-%02d; add %s "
-			       "for the first or %s for the second", w->text, w->hour,
-			       w->minute, w->year, w->month, w->day, first, second);
+		return err_set(w->err,
+			       "\"%s\": %d:%02d came twice on %04d-%02d-%02d; add %s "
+			       "for the first or %s for the second",
+			       w->text, w->hour, w->minute, w->year, w->month, w->day,
+			       first, second);
 	}
 	return true;
 }
@@ -439,7 +450,8 @@ static bool parse_words(char *copy, struct words *w, struct when *out)
 	char *word[WORDS_MAX], *save = NULL;
 	int n = 0, took;
 
-	for (char *p = strtok_r(copy, " \t,", &save); p; p = strtok_r(NULL, " \t,", &save)) {
+	for (char *p = strtok_r(copy, " \t,", &save); p;
+	     p = strtok_r(NULL, " \t,", &save)) {
 		if (n == WORDS_MAX)
 			return lost(w);
 		word[n++] = p;
@@ -471,7 +483,9 @@ static bool parse_words(char *copy, struct words *w, struct when *out)
 bool when_parse(const char *text, const struct calendar *cal, int64_t now_ms,
 		struct when *out, struct err *err)
 {
-	struct words w = { .text = text, .cal = cal, .err = err,
+	struct words w = { .text = text,
+			   .cal = cal,
+			   .err = err,
 			   .now_s = now_ms / 1000 - (now_ms % 1000 < 0) };
 	char copy[TEXT_MAX], *slash, *end;
 
@@ -484,8 +498,10 @@ bool when_parse(const char *text, const struct calendar *cal, int64_t now_ms,
 	if (slash) {
 		*slash = '\0';
 		if (!parse_duration(slash + 1, &out->len_ms) || out->len_ms <= 0)
-			return err_set(err, "\"%s\": behind / stands a length, as in "
-				       "\"10:35/15m\"", w.text);
+			return err_set(err,
+				       "\"%s\": behind / stands a length, as in "
+				       "\"10:35/15m\"",
+				       w.text);
 	}
 	for (end = copy + strlen(copy); end > copy && isspace((unsigned char)end[-1]);)
 		*--end = '\0';
@@ -523,9 +539,12 @@ static int64_t day_after(const struct calendar *cal, int64_t ms)
 	int64_t s = ms / 1000;
 
 	calendar_at(cal, s, &t);
-	calendar_at(cal, calendar_unix(cal, t.year, t.month, t.day, 12, 0, 0) + DAY_S, &next);
+	calendar_at(cal, calendar_unix(cal, t.year, t.month, t.day, 12, 0, 0) + DAY_S,
+		    &next);
 	return calendar_unix(cal, next.year, next.month, next.day, t.hour, t.minute,
-			     t.second) * 1000 + ms % 1000;
+			     t.second) *
+		   1000 +
+	       ms % 1000;
 }
 
 /* The first one after `from` of a time of day that is at ms on some day before now. */
@@ -537,8 +556,10 @@ static int64_t first_after(const struct calendar *cal, int64_t ms, int64_t from_
 	if (ms > from_ms) { /* back to the day of from */
 		calendar_at(cal, ms / 1000, &t);
 		calendar_at(cal, from_ms / 1000, &there);
-		ms = calendar_unix(cal, there.year, there.month, there.day, t.hour, t.minute,
-				   t.second) * 1000 + ms % 1000;
+		ms = calendar_unix(cal, there.year, there.month, there.day, t.hour,
+				   t.minute, t.second) *
+			 1000 +
+		     ms % 1000;
 	} else if (days > 1) {
 		ms += (days - 1) * DAY_S * 1000;
 	}
@@ -557,7 +578,8 @@ bool when_between(const char *from, const char *to, const struct calendar *cal,
 	if (from && a.ms > now_ms)
 		return err_set(err, "\"%s\" is still to come", from);
 	if (from && a.len_ms && to)
-		return err_set(err, "\"%s\" tells a length already, so --to has no place", from);
+		return err_set(err, "\"%s\" tells a length already, so --to has no place",
+			       from);
 	if (to && !when_parse(to, cal, now_ms, &b, err))
 		return false;
 	if (from && a.len_ms)

@@ -18,10 +18,8 @@ static const struct screen wide = { .utf8 = true, .width = UINT_MAX };
 static const struct screen ascii = { .width = UINT_MAX };
 
 static const struct column cols[] = {
-	{ "host", "host", COL_TEXT },
-	{ "bytes", "bytes", COL_VALUE },
-	{ "share", "share", COL_VALUE },
-	{ NULL, "", COL_BAR },
+	{ "host", "host", COL_TEXT },	 { "bytes", "bytes", COL_VALUE },
+	{ "share", "share", COL_VALUE }, { NULL, "", COL_BAR },
 	{ "secret", NULL, COL_DATA },
 };
 
@@ -74,9 +72,10 @@ static void programs_get_values_in_json_and_csv(void **state)
 	struct strb csv = { 0 };
 
 	(void)state;
-	assert_string_equal(text, "[{\"host\":\"reception-pc\",\"bytes\":18700000,\"share\":0.5,"
-				  "\"secret\":\"x,y\"},{\"host\":\"10.20.0.66\",\"bytes\":null,"
-				  "\"share\":null,\"secret\":null}]");
+	assert_string_equal(
+	    text, "[{\"host\":\"reception-pc\",\"bytes\":18700000,\"share\":0.5,"
+		  "\"secret\":\"x,y\"},{\"host\":\"10.20.0.66\",\"bytes\":null,"
+		  "\"share\":null,\"secret\":null}]");
 	table_csv(t, &csv);
 	assert_string_equal(csv.s, "host,bytes,share,secret\r\n"
 				   "reception-pc,18700000,0.5,\"x,y\"\r\n"
@@ -106,8 +105,16 @@ static void an_empty_table_is_its_header(void **state)
 static void hostile_text_is_inert_in_every_form(void **state)
 {
 	static const char *const hostile[] = {
-		"\x1b[2J\x1b]0;owned\x07", "a\nb\rc", "\xe2\x80\xae" "gpj.exe", "\x9b" "31m",
-		"\xff\xfe", "=cmd|' /C calc'!A0", "\"},{\"x\":1", "\x7f\x01",
+		"\x1b[2J\x1b]0;owned\x07",
+		"a\nb\rc",
+		"\xe2\x80\xae"
+		"gpj.exe",
+		"\x9b"
+		"31m",
+		"\xff\xfe",
+		"=cmd|' /C calc'!A0",
+		"\"},{\"x\":1",
+		"\x7f\x01",
 	};
 
 	(void)state;
@@ -204,14 +211,25 @@ static void widths_are_those_of_a_terminal(void **state)
 		const char *text;
 		unsigned width;
 	} rows[] = {
-		{ "", 0 }, { "abc", 3 }, { "é", 1 }, { "e\xcc\x81", 1 }, { "日本語", 6 },
-		{ "한", 2 }, { "😀", 2 }, { "█▏", 2 }, { "Ω", 1 }, { "a\xe2\x80\x8b" "b", 2 },
+		{ "", 0 },
+		{ "abc", 3 },
+		{ "é", 1 },
+		{ "e\xcc\x81", 1 },
+		{ "日本語", 6 },
+		{ "한", 2 },
+		{ "😀", 2 },
+		{ "█▏", 2 },
+		{ "Ω", 1 },
+		{ "a\xe2\x80\x8b"
+		  "b",
+		  2 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (text_width(rows[i].text) != rows[i].width)
-			fail_msg("\"%s\" is %u wide", rows[i].text, text_width(rows[i].text));
+			fail_msg("\"%s\" is %u wide", rows[i].text,
+				 text_width(rows[i].text));
 }
 
 static void text_is_cut_between_characters(void **state)
@@ -221,9 +239,10 @@ static void text_is_cut_between_characters(void **state)
 		unsigned width;
 		const char *cut;
 	} rows[] = {
-		{ "abcdef", 6, "abcdef" }, { "abcdef", 5, "abcd…" }, { "abcdef", 1, "…" },
-		{ "abcdef", 0, "" }, { "日本語", 6, "日本語" }, { "日本語", 5, "日本…" },
-		{ "日本語", 4, "日 …" }, { "äöü", 2, "ä…" },
+		{ "abcdef", 6, "abcdef" }, { "abcdef", 5, "abcd…" },
+		{ "abcdef", 1, "…" },	   { "abcdef", 0, "" },
+		{ "日本語", 6, "日本語" }, { "日本語", 5, "日本…" },
+		{ "日本語", 4, "日 …" },   { "äöü", 2, "ä…" },
 	};
 
 	(void)state;
@@ -358,7 +377,8 @@ int main(void)
 		cmocka_unit_test(hostile_text_is_inert_in_every_form),
 		cmocka_unit_test(colours_only_where_there_are_colours),
 		cmocka_unit_test(no_color_dumb_terminals_and_pipes_have_no_colour),
-		cmocka_unit_test(a_narrow_terminal_costs_the_bar_first_then_text_never_numbers),
+		cmocka_unit_test(
+		    a_narrow_terminal_costs_the_bar_first_then_text_never_numbers),
 		cmocka_unit_test(widths_are_those_of_a_terminal),
 		cmocka_unit_test(text_is_cut_between_characters),
 		cmocka_unit_test(sparks_rise_from_zero_and_show_gaps),
