@@ -55,7 +55,7 @@ struct udp_batch {
 	union {
 		struct cmsghdr align;
 		char octets[CMSG_SPACE(sizeof(uint32_t))];
-	} control[UDP_BATCH];
+	} control; /* of the first datagram */
 	unsigned used; /* slots to make ready again */
 };
 
@@ -400,10 +400,9 @@ struct udp_socket *udp_socket(struct udp *u, size_t i)
 
 static void make_ready(struct udp_batch *b, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
 		b->msg[i].msg_hdr.msg_namelen = sizeof(b->from[i]);
-		b->msg[i].msg_hdr.msg_controllen = sizeof(b->control[i]);
-	}
+	b->msg[0].msg_hdr.msg_controllen = sizeof(b->control);
 }
 
 struct udp_batch *udp_batch_new(void)
@@ -415,9 +414,9 @@ struct udp_batch *udp_batch_new(void)
 		b->iov[i] = (struct iovec){ b->slots + (size_t)i * STRIDE, SLOT };
 		b->msg[i].msg_hdr = (struct msghdr){ .msg_name = &b->from[i],
 						     .msg_iov = &b->iov[i],
-						     .msg_iovlen = 1,
-						     .msg_control = &b->control[i] };
+						     .msg_iovlen = 1 };
 	}
+	b->msg[0].msg_hdr.msg_control = &b->control;
 	b->used = UDP_BATCH;
 	return b;
 }
@@ -454,7 +453,8 @@ void udp_poll_drops(struct udp_socket *s)
 		udp_count_drops(s, info[SK_MEMINFO_DROPS]);
 }
 
-/* A datagram carries the count as it was when it came in; the newest has the highest. */
+/* A datagram carries the count as it was when it came in. Only the first of a batch is
+ * asked for it, since each answer costs; the next batch, or udp_poll_drops(), says more. */
 static void read_drops(struct udp_socket *s, struct msghdr *h)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(h);
@@ -480,7 +480,7 @@ unsigned udp_receive(struct udp_socket *s, struct udp_batch *b)
 	b->used = (unsigned)n;
 	for (int i = 0; i < n; i++)
 		octets += b->msg[i].msg_len;
-	read_drops(s, &b->msg[n - 1].msg_hdr);
+	read_drops(s, &b->msg[0].msg_hdr);
 	add_to(&s->datagrams, (unsigned)n);
 	add_to(&s->octets, octets);
 	return (unsigned)n;

@@ -12,7 +12,7 @@
 
 struct sockaddr_storage;
 
-enum { UDP_BATCH = 64, UDP_PURPOSE = 16, UDP_RCVBUF = 16 << 20 /* asked by default */ };
+enum { UDP_BATCH = 32, UDP_PURPOSE = 16, UDP_RCVBUF = 16 << 20 /* asked by default */ };
 
 struct udp_listen {
 	struct addr addr;  /* 0.0.0.0: all IPv4; :: (all zero): IPv6, and IPv4 as well

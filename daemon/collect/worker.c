@@ -8,8 +8,8 @@
  * would go into being woken for each. So after a look that found something the worker
  * naps and then finds a batch. The nap is short enough for the granted buffer (a
  * thousandth of its octets in microseconds: room for 400,000 datagrams a second), at
- * most NAP_US. Only a look that found nothing ends in epoll_wait(). Nobody notices ten
- * milliseconds: alerts are judged once a second.
+ * most NAP_US. Only a look that found nothing ends in epoll_wait(). Nobody notices twenty
+ * milliseconds: alerts are judged five times a second.
  *
  * Blocks are used again: the worker keeps a reference to each of WORKER_BLOCKS, and one
  * whose only reference that is has come back. The lowest free one is taken, because
@@ -32,7 +32,7 @@
 #include <unistd.h>
 
 enum {
-	NAP_US = 10000,
+	NAP_US = 20000,
 	TICK_MS = 1000,
 	ROUNDS = 16 /* batches of one socket before the next */
 };
