@@ -67,6 +67,13 @@ struct domain {
 	enum lost_unit lost_unit;
 	uint64_t restarts;    /* times its uptime went back */
 
+	/* nf9.c: what its sequence number counts */
+	enum nf9_counts { COUNTS_UNKNOWN, COUNTS_DATAGRAMS, COUNTS_RECORDS, COUNTS_HEADER } counts;
+	uint32_t last_number; /* of the datagram before, and what was in it: */
+	uint32_t last_of[2];  /* data records; records as its header says */
+	uint8_t votes[2];     /* times in a row that the number went on by them */
+	uint32_t doubtful;    /* lost, if it is datagrams that are counted */
+
 	/* times.h */
 	bool uptime_known;
 	uint32_t uptime;      /* of the newest datagram, ms */

@@ -7,13 +7,19 @@
  *   +-------+-------+---------------+---------------+---------------+---------------+
  *
  * count is of records in all sets; exporters disagree on what that is, so octets
- * decide (R1). The sequence number counts datagrams of the source id.
+ * decide (R1).
+ *
+ * The sequence number counts datagrams of the source id, but some exporters count
+ * records, as the header or as we do, and would lose most of what they send. Which it
+ * is shows where the datagram before had several records: the number went on by one,
+ * or by as many. Until it has shown, a step by as many is not counted as a loss; when it
+ * was one after all, it is counted then.
  */
 #include "daemon/collect/collector.h"
 #include "daemon/collect/sets.h"
 #include "daemon/collect/times.h"
 
-enum { MAX_GAP = 1 << 16 };
+enum { MAX_GAP = 1 << 16, VOTES = 3 };
 
 decode_f nf9_decode;
 
@@ -56,6 +62,55 @@ static bool options_template(struct dgram *d, struct rd *set)
 
 static const struct set_kinds kinds = { 0, 1, template, options_template };
 
+/* Looks at the step from the datagram before. True when nobody knows yet what it means. */
+static bool in_doubt(struct dgram *d, struct domain *dom, uint32_t number)
+{
+	uint32_t step = number - dom->last_number;
+	bool doubt = false;
+
+	if (dom->counts == COUNTS_DATAGRAMS || !dom->seq.known)
+		return false;
+	if (step == 1 && dom->last_of[0] > 1 && dom->last_of[1] > 1) {
+		if (dom->counts != COUNTS_UNKNOWN)
+			seq_forget(&dom->seq);
+		dom->counts = COUNTS_DATAGRAMS;
+		ledger_add(&d->x->exporter->ledger.lost[LOST_DATAGRAMS], dom->doubtful);
+		dom->doubtful = 0;
+		return false;
+	}
+	if (dom->counts != COUNTS_UNKNOWN)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		bool fits = step == dom->last_of[i];
+
+		doubt |= fits && step > 1;
+		dom->votes[i] = fits ? dom->votes[i] + (step > 1) : 0;
+		if (dom->votes[i] < VOTES || dom->counts != COUNTS_UNKNOWN)
+			continue;
+		dom->counts = i ? COUNTS_HEADER : COUNTS_RECORDS;
+		dom->doubtful = 0;
+	}
+	if (doubt && dom->counts == COUNTS_UNKNOWN)
+		dom->doubtful += step - 1;
+	return doubt;
+}
+
+static void sequence(struct dgram *d, uint32_t number, uint16_t count)
+{
+	struct domain *dom = d->dom;
+	uint32_t units = 1;
+
+	if (in_doubt(d, dom, number))
+		seq_forget(&dom->seq);
+	dom->last_number = number;
+	dom->last_of[0] = d->uncounted ? 0 : d->records;
+	dom->last_of[1] = count;
+	if (dom->counts >= COUNTS_RECORDS)
+		units = dom->last_of[dom->counts - COUNTS_RECORDS];
+	sets_sequence(d, number, units, MAX_GAP,
+		      dom->counts >= COUNTS_RECORDS ? LOST_RECORDS : LOST_DATAGRAMS);
+}
+
 int nf9_decode(struct dgram *d, struct rd r)
 {
 	uint32_t uptime, seconds, number;
@@ -84,6 +139,6 @@ int nf9_decode(struct dgram *d, struct rd r)
 	times_skew(d);
 	verdict = sets_decode(d, &r, &kinds);
 	if (verdict == DGRAM_OK)
-		sets_sequence(d, number, 1, MAX_GAP, LOST_DATAGRAMS);
+		sequence(d, number, count);
 	return verdict;
 }

@@ -80,6 +80,8 @@ class Assembler:
 
     def word(self, word):
         if re.fullmatch(r"\d+:-?[0-9a-fx]+", word):
+            if not self.version and word in ("2:9", "2:10"):
+                self.version = int(word[2:])
             return number(word)
         if word[0] == '"':
             return json.loads(word).encode("latin-1")
