@@ -80,23 +80,28 @@ static uint64_t rate_of(const struct block *b, uint32_t r)
 	return (uint64_t)((double)b->bytes[r] * 8000 / (double)(ms > 0 ? ms : 1));
 }
 
+/* What a flow is sorted by. */
+static uint64_t value_of(const struct flows *f, const struct block *b, uint32_t r)
+{
+	switch (f->sort) {
+	case SORT_NEWEST: return (uint64_t)b->start_ms[r];
+	case SORT_OLDEST: return ~(uint64_t)b->start_ms[r];
+	case SORT_BYTES: return b->bytes[r];
+	case SORT_PACKETS: return b->packets[r];
+	case SORT_RATE: break;
+	}
+	return rate_of(b, r);
+}
+
 static struct rank rank_of(const struct flows *f, const struct block *b, uint32_t r)
 {
-	uint64_t start = (uint64_t)b->start_ms[r];
 	uint64_t h = mix(UINT64_C(0xcbf29ce484222325), &b->src[r], sizeof(b->src[r]));
 
 	h = mix(h, &b->dst[r], sizeof(b->dst[r]));
 	h = mix(h, &b->src_port[r], sizeof(b->src_port[r]));
 	h = mix(h, &b->dst_port[r], sizeof(b->dst_port[r]));
 	h = mix(h, &b->bytes[r], sizeof(b->bytes[r]));
-	switch (f->sort) {
-	case SORT_NEWEST: return (struct rank){ start, 0, h };
-	case SORT_OLDEST: return (struct rank){ ~start, 0, h };
-	case SORT_BYTES: return (struct rank){ b->bytes[r], start, h };
-	case SORT_PACKETS: return (struct rank){ b->packets[r], start, h };
-	case SORT_RATE: break;
-	}
-	return (struct rank){ rate_of(b, r), start, h };
+	return (struct rank){ value_of(f, b, r), (uint64_t)b->start_ms[r], h };
 }
 
 static void sift(struct heap *h, size_t at)
@@ -153,13 +158,17 @@ static bool rank_rows(void *arg, unsigned worker, const struct block *b,
 	struct flows *f = arg;
 	uint64_t copy[ROW_WORDS];
 	const uint64_t *bits = mine(f, b, bitmap, copy);
+	struct heap *h = &f->heap[worker % WORKERS];
 
 	for (uint32_t w = 0; w * 64 < b->n; w++)
 		for (uint64_t left = bits[w]; left; left &= left - 1) {
-			struct rank r =
-			    rank_of(f, b, w * 64 + (uint32_t)__builtin_ctzll(left));
+			uint32_t row = w * 64 + (uint32_t)__builtin_ctzll(left);
+			struct rank r;
 
-			offer(&f->heap[worker % WORKERS], f->n, &r);
+			if (h->n == f->n && value_of(f, b, row) < h->at[0].by)
+				continue; /* most rows of a large archive */
+			r = rank_of(f, b, row);
+			offer(h, f->n, &r);
 		}
 	return true;
 }
@@ -228,6 +237,29 @@ static void find_limit(struct flows *f)
 	memset(f->heap, 0, sizeof(f->heap));
 }
 
+/* The second reading needs only what lies above the limit, which lets the archive skip
+ * whole blocks by their summaries. *own is a filter to be freed, or NULL. */
+static void narrow(const struct flows *f, struct archive_query *q, struct filter **own)
+{
+	int64_t start = (int64_t)(f->sort == SORT_OLDEST ? ~f->limit.by : f->limit.by);
+	char *text;
+
+	if (!f->limited)
+		return;
+	if (f->sort == SORT_NEWEST && start > q->from_ms)
+		q->from_ms = start;
+	if (f->sort == SORT_OLDEST && start < q->to_ms - 1)
+		q->to_ms = start + 1;
+	if ((f->sort != SORT_BYTES && f->sort != SORT_PACKETS) || !f->limit.by)
+		return;
+	text = xasprintf("(%s) and %s > %llu", filter_text(q->filter), sort_word[f->sort],
+			 (unsigned long long)f->limit.by - 1);
+	*own = filter_compile(text, NULL);
+	if (*own)
+		q->filter = *own;
+	free(text);
+}
+
 static bool read_flows(struct flows *f, struct err *err)
 {
 	struct archive_query q = { .directory = f->q.directory,
@@ -238,6 +270,7 @@ static bool read_flows(struct flows *f, struct err *err)
 				   .as_of = f->q.position,
 				   .progress = progress_tell,
 				   .progress_arg = &f->bar };
+	struct filter *own = NULL;
 	bool ok;
 
 	q.columns = f->q.only
@@ -248,9 +281,11 @@ static bool read_flows(struct flows *f, struct err *err)
 			      UINT64_C(1) << F_bytes | UINT64_C(1) << F_packets;
 	ok = archive_read(&q, rank_rows, f, &f->read, err);
 	find_limit(f);
+	narrow(f, &q, &own);
 	q.columns = UINT64_MAX;
 	q.threads = 1;
 	ok = ok && archive_read(&q, keep_rows, f, &f->read, err);
+	filter_free(&own);
 	qsort(f->chosen, f->n_chosen, sizeof(*f->chosen), by_rank);
 	for (; f->n_chosen > f->n; f->n_chosen--)
 		free(f->chosen[f->n_chosen - 1].text);
