@@ -118,4 +118,5 @@ void ruleset_names(const struct config *c, struct names *n)
 	for (size_t i = 0; i < c->n_networks; i++)
 		for (size_t j = 0; j < c->networks[i].n_prefixes; j++)
 			names_network_add(n, c->networks[i].name, &c->networks[i].prefixes[j]);
+	names_networks_done(n);
 }

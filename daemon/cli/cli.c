@@ -178,6 +178,7 @@ struct names *cli_names(struct cli *c)
 		for (size_t j = 0; j < conf->networks[i].n_prefixes; j++)
 			names_network_add(c->names, conf->networks[i].name,
 					  &conf->networks[i].prefixes[j]);
+	names_networks_done(c->names);
 	return c->names;
 }
 

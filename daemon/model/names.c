@@ -4,13 +4,17 @@
  * Exporters sit in an array of pointers that only grows; a reader that holds
  * an id indexes it without a lock (the count is published with release order
  * after the pointer). Everything with a name in it is behind one rwlock.
- * Networks keep one hash map for each prefix length in use, longest first, so
- * a lookup costs as many probes as there are lengths, not prefixes.
+ * Networks keep one hash map for each prefix length in use, longest first. That is for
+ * changing them; who looks an address up (every filter with `network` in it does, for
+ * each flow) takes ranges.h, made of the maps by names_networks_done() and read without
+ * a lock. A reader may be in the middle of one when the next is published, so they are
+ * kept to the end: 48 octets a prefix for each reload that changed networks.
  */
 #include "daemon/model/names.h"
 
 #include "daemon/base/map.h"
 #include "daemon/base/mem.h"
+#include "daemon/model/ranges.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -78,6 +82,9 @@ struct names {
 	struct length *lengths; /* longest first */
 	int n_lengths;
 	uint32_t n_prefixes;
+	const struct ranges *ranges; /* atomic; NULL while networks change */
+	struct ranges **kept;        /* all that ever were */
+	size_t n_kept;
 };
 
 struct names *names_new(uint32_t max_exporters)
@@ -104,6 +111,9 @@ void names_free(struct names **np)
 	for (int i = 0; i < n->n_networks; i++)
 		free(n->networks[i]);
 	free(n->networks);
+	for (size_t i = 0; i < n->n_kept; i++)
+		ranges_free(&n->kept[i]);
+	free(n->kept);
 	for (uint32_t i = 0; i < n->n; i++)
 		free(n->exporters[i]);
 	free(n->exporters);
@@ -341,6 +351,7 @@ bool names_network_add(struct names *n, const char *name, const struct prefix *p
 	int num, *v;
 
 	pthread_rwlock_wrlock(&n->lock);
+	__atomic_store_n(&n->ranges, NULL, __ATOMIC_RELEASE);
 	num = network_find(n, name);
 	if (num < 0 && n->n_networks < NETWORKS_MAX) {
 		num = n->n_networks++;
@@ -362,6 +373,7 @@ bool names_network_add(struct names *n, const char *name, const struct prefix *p
 void names_networks_clear(struct names *n)
 {
 	pthread_rwlock_wrlock(&n->lock);
+	__atomic_store_n(&n->ranges, NULL, __ATOMIC_RELEASE);
 	for (int i = 0; i < n->n_lengths; i++)
 		map_fini(&n->lengths[i].nets);
 	free(n->lengths);
@@ -395,6 +407,43 @@ void names_networks_copy(struct names *dst, const struct names *src)
 	}
 	dst->n_prefixes = src->n_prefixes;
 	unlock(src);
+	names_networks_done(dst);
+}
+
+static struct ranges *ranges_of(const struct names *n)
+{
+	struct ranged *all = xcalloc(n->n_prefixes + 1, sizeof(*all));
+	struct ranges *r;
+	const void *k;
+	size_t at = 0;
+	void *v;
+
+	for (int i = 0; i < n->n_lengths; i++)
+		for (uint32_t pos = 0; map_next(&n->lengths[i].nets, &pos, &k, &v);)
+			all[at++] = (struct ranged){ *(const struct addr *)k,
+						     n->lengths[i].bits, *(int *)v };
+	r = ranges_new(all, at);
+	free(all);
+	return r;
+}
+
+void names_networks_done(struct names *n)
+{
+	struct ranges *r;
+	size_t i;
+
+	pthread_rwlock_wrlock(&n->lock);
+	r = ranges_of(n);
+	for (i = 0; i < n->n_kept && !ranges_same(n->kept[i], r); i++)
+		continue;
+	if (i < n->n_kept) {
+		ranges_free(&r);
+	} else {
+		n->kept = xrealloc(n->kept, n->n_kept + 1, sizeof(struct ranges *));
+		n->kept[n->n_kept++] = r;
+	}
+	__atomic_store_n(&n->ranges, n->kept[i], __ATOMIC_RELEASE);
+	unlock(n);
 }
 
 static int network_of(const struct names *n, const struct addr *a)
@@ -411,8 +460,11 @@ static int network_of(const struct names *n, const struct addr *a)
 
 int names_network_of(const struct names *n, const struct addr *a)
 {
+	const struct ranges *r = __atomic_load_n(&n->ranges, __ATOMIC_ACQUIRE);
 	int v;
 
+	if (r)
+		return ranges_find(r, a);
 	rdlock(n);
 	v = network_of(n, a);
 	unlock(n);

@@ -129,6 +129,9 @@ bool names_network_add(struct names *n, const char *name, const struct prefix *p
 void names_networks_clear(struct names *n);
 /* dst, which has none, gets the networks of src under the same numbers. */
 void names_networks_copy(struct names *dst, const struct names *src);
+/* All are added: from now on looking an address up takes no lock, until they change
+ * again. */
+void names_networks_done(struct names *n);
 int names_network_of(const struct names *n, const struct addr *a); /* number, or -1 */
 int names_network_find(const struct names *n, const char *name);   /* number, or -1 */
 const char *names_network_name(const struct names *n, int number);
