@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { STOP_MS = 5000, SAVE_EVERY_MS = 60000, STUCK_MS = 20000, PAGE_URL = 256 };
@@ -89,6 +90,11 @@ static bool open_calendar(struct engine *e, struct err *err)
 {
 	const struct config *c = e->config;
 
+	/* Times in messages and log lines are told in it too. Before the first thread. */
+	if (strcmp(c->timezone, "local")) {
+		setenv("TZ", c->timezone, 1);
+		tzset();
+	}
 	e->calendar = calendar_new(c->timezone, err);
 	return e->calendar &&
 	       (!*c->holidays || calendar_load_holidays(e->calendar, c->holidays, err));

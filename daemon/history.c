@@ -208,6 +208,21 @@ static bool recall_baseline(void *arg, const char *key, const void *data, size_t
 	return true;
 }
 
+/* Its rule went while the daemon was down (or was built in and begins anew): somebody may
+ * still wait for the end of it. */
+static void end_orphan(struct analysis *a, struct alert *firing)
+{
+	struct alert *al = alert_copy(firing);
+
+	al->state = ALERT_RESOLVED;
+	al->ended_ms = al->judged_ms = a->now_ms;
+	free(al->why);
+	al->why = xstrdup("It was firing when culpritd was stopped, and nothing watches for it "
+			  "any more.");
+	alert_unref(&firing);
+	analysis_emit(a, al);
+}
+
 static bool recall_alert(void *arg, const char *key, const void *data, size_t len)
 {
 	struct recall *r = arg;
@@ -221,10 +236,10 @@ static bool recall_alert(void *arg, const char *key, const void *data, size_t le
 	al->judged_ms = 0; /* an old one: counts in no figure of this run */
 	if (r->a->opts.board)
 		board_pin(r->a->opts.board, al);
-	if (al->state == ALERT_FIRING)
-		eval_restore(r->a->eval, al);
-	else
+	if (al->state != ALERT_FIRING)
 		alert_unref(&al);
+	else if (!eval_restore(r->a->eval, al))
+		end_orphan(r->a, al);
 	return true;
 }
 

@@ -4,9 +4,8 @@
  * A detector sees each bin once, when all its flows are in (D6), and between two
  * bins is asked about the window of a bin's length that ends now, so a rise is
  * told within seconds and a fall when it is sure. A bin with fewer than
- * COVERED_MIN of its slices seen is a gap. A bin inside an open alert of this
- * series does not train. What a detector remembers is plain bytes; they are
- * kept in history under "rule|series" and brought back at start.
+ * COVERED_MIN of its slices seen is a gap. What a detector remembers is plain
+ * bytes; they are kept in history under "rule|series" and brought back at start.
  */
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
@@ -112,7 +111,7 @@ static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t
 	struct verdict v;
 
 	p.gap = !bin_value(e, r, s, at, &p);
-	p.train = s->state != ALERT_FIRING;
+	p.train = true; /* its own alerts a detector knows of, and what to do about them */
 	r->detector->step(r->conf, s->detector, &p, &v);
 	s->unsaved = true;
 	take(s, &v);

@@ -197,6 +197,8 @@ void eval_resolve(struct eval *e, struct state *s, int64_t ended_ms)
 	if (a->below ? s->peak < a->peak : s->peak > a->peak)
 		a->peak = s->peak;
 	a->position = (struct archive_position){ 0 };
+	free(a->why); /* evidence looks again, at all the time that it lasted */
+	a->why = NULL;
 	alert_unref(&s->alert);
 	s->state = ALERT_RESOLVED;
 	e->opts.emit(e->opts.arg, a);
@@ -515,7 +517,7 @@ void eval_rules(struct eval *e, const struct rules *r, int64_t now_ms)
 	e->rules = r;
 }
 
-void eval_restore(struct eval *e, struct alert *a)
+bool eval_restore(struct eval *e, struct alert *a)
 {
 	for (unsigned i = 0; i < e->n; i++) {
 		struct rule_state *rs = &e->of[i];
@@ -533,10 +535,12 @@ void eval_restore(struct eval *e, struct alert *a)
 		s->from = slice_of(a->pending_ms);
 		s->fired = s->last = slice_of(a->started_ms);
 		s->peak = a->peak;
+		a->by = by;
+		a->key = k; /* ids of this process, which its JSON does not have */
 		s->alert = a;
-		return;
+		return true;
 	}
-	alert_unref(&a);
+	return false;
 }
 
 void eval_values(struct eval *e, eval_value_f *fn, void *arg)

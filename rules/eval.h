@@ -49,8 +49,9 @@ void eval_key(struct eval *e, unsigned view, const struct key *k, int64_t change
 /* Time went on; fresh: a slice has begun since the last tick. */
 void eval_tick(struct eval *e, struct span open, int64_t now_ms, bool fresh);
 
-/* An alert that was firing when the daemon stopped; takes it. */
-void eval_restore(struct eval *e, struct alert *a);
+/* An alert that was firing when the daemon stopped: takes it and goes on with it. False:
+ * no rule knows its series any more; it stays the caller's. */
+bool eval_restore(struct eval *e, struct alert *a);
 
 struct series_value { /* what a series shows now */
 	const struct rule *rule;

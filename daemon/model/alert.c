@@ -252,6 +252,7 @@ void alert_headline(const struct alert *a, char out[static 160])
 		p.normal[0] = p.hour[0] = '\0';
 	else if (strlen(p.normal) + strlen(p.hour) > left)
 		p.hour[0] = '\0';
-	snprintf(out, 160, "%.*s%s: %s%s%s", (int)cut, name, cut < all ? ".." : "",
-		 p.what, p.normal, p.hour);
+	/* Widths that the compiler can see: together they fit, whatever was counted above. */
+	snprintf(out, 160, "%.*s%s: %.80s%.40s%.24s", cut < 8 ? 8 : cut > 72 ? 72 : (int)cut,
+		 name, cut < all ? ".." : "", p.what, p.normal, p.hour);
 }

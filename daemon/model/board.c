@@ -162,7 +162,9 @@ void board_pin(struct board *b, const struct alert *a)
 	} else {
 		if (b->n == BOARD_ALERTS)
 			make_room(b);
-		i = b->n++;
+		/* By age: ids are ordered by time, and history brings back the newest first. */
+		for (i = b->n++; i && strcmp(b->alert[i - 1]->id, a->id) > 0; i--)
+			b->alert[i] = b->alert[i - 1];
 		if (a->judged_ms) /* not one that history brought back */
 			count(b, a);
 	}

@@ -381,7 +381,7 @@ static void an_open_alert_survives_a_restart(void **state)
 	old->by = BY_SRC;
 	old->pending_ms = old->started_ms = s->now - MIN;
 	old->peak = 5000;
-	eval_restore(s->e, old);
+	assert_true(eval_restore(s->e, old));
 	flow(s, "10.0.0.5", s->now, s->now, 2000);
 	assert_int_equal(s->n, 0); /* no second alert for it */
 	pass(s, 5 * MIN);
