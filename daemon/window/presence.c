@@ -100,9 +100,11 @@ static bool covered(const struct one *o, int64_t slice)
 {
 	uint64_t i = (uint64_t)slice % PRESENCE_SLICES;
 
-	/* Only what came later proves that all of it was there to be seen. */
+	/* Only what came later proves that all of it was there to be seen, and only what
+	 * came earlier: of the slice it was first heard in, or we started in, a part is
+	 * missing, and an open alert must not end because of that. */
 	return slice < o->newest && slice > o->newest - PRESENCE_SLICES &&
-	       slice >= slice_of(o->first_ms) && o->bits[i / 64] >> (i % 64) & 1;
+	       slice > slice_of(o->first_ms) && o->bits[i / 64] >> (i % 64) & 1;
 }
 
 bool presence_covered(const struct presence *p, uint32_t exporter, int64_t slice)
@@ -117,7 +119,7 @@ bool presence_covered_all(const struct presence *p, int64_t slice)
 	for (uint32_t i = 0; i < p->n; i++) {
 		const struct one *o = &p->of[i];
 
-		if (!o->first_ms || slice < slice_of(o->first_ms) ||
+		if (!o->first_ms || slice <= slice_of(o->first_ms) ||
 		    o->last_ms < slice * SLICE_MS - HOUR_MS)
 			continue;
 		if (!covered(o, slice))

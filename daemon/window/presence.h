@@ -1,8 +1,8 @@
 /* presence.h - which exporters were there in which slice (D3: missing is never zero).
  * SPDX-License-Identifier: ISC
  *
- * A slice is covered by an exporter when a datagram came after it, with no
- * silence in between: only what comes later proves that nothing was missed.
+ * A slice is covered by an exporter when a datagram came before and after it, with no
+ * silence in between: only that proves that nothing was missed.
  * Silence is a gap longer than four times the longest usual one, at least two
  * minutes (five in an exporter's first hour) and at most half an hour. The usual
  * gap is learnt and fades slowly, because an exporter with no flows sends nothing

@@ -396,6 +396,24 @@ static void see_hour(void *arg, unsigned view, const struct key *k, const struct
 	s->covered = bin->covered;
 }
 
+static void the_slice_it_began_in_is_not_whole(void **state)
+{
+	struct site *s = *state;
+	struct presence *p = window_presence(s->w);
+	int64_t begin = s->now / 10000 * 10000 + 7000;
+
+	for (int i = 0; i < 4; i++)
+		presence_heard(p, 0, begin + i * 10000);
+	assert_false(presence_covered(p, 0, slice_of(begin)));
+	assert_true(presence_covered(p, 0, slice_of(begin) + 1));
+	assert_false(presence_covered_all(p, slice_of(begin)));
+	assert_true(presence_covered_all(p, slice_of(begin) + 2));
+	/* Another one that joins takes nothing from what the first one proves. */
+	presence_heard(p, 1, begin + 20000);
+	presence_heard(p, 1, begin + 30000);
+	assert_true(presence_covered_all(p, slice_of(begin) + 2));
+}
+
 static void settled_bins_make_their_hour(void **state)
 {
 	struct site *s = *state;
@@ -403,6 +421,8 @@ static void settled_bins_make_their_hour(void **state)
 	int64_t hour = s->now / HOUR * HOUR + HOUR;
 
 	views(s, BY_NONE, MEASURE_BYTES, 0);
+	/* Of the slice in which an exporter is first heard a part is missing. */
+	presence_heard(window_presence(s->w), 0, hour - 1);
 	for (s->now = hour; s->now < hour + HOUR; s->now += 10000) {
 		presence_heard(window_presence(s->w), 0, s->now);
 		flow(s, s->now, s->now, 10);
@@ -481,6 +501,7 @@ int main(void)
 		WITH_SITE(every_packet_counts_once),
 		WITH_SITE(missing_is_not_zero),
 		WITH_SITE(a_bin_goes_on_after_a_restart),
+		WITH_SITE(the_slice_it_began_in_is_not_whole),
 		WITH_SITE(settled_bins_make_their_hour),
 		WITH_SITE(a_longer_window_keeps_what_is_open),
 		WITH_SITE(a_month_is_a_calendar_month),
