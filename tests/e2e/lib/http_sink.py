@@ -10,7 +10,7 @@
 #   /hang/headers, /hang/body, /drip          accepts and does not come to an end
 #   /redirect    302 to /ok                  /huge        200 with 10 MiB
 #   /say/TEXT    200 with that body (URL-encoded)
-# usage: http_sink.py [--cert FILE --key FILE]
+# usage: http_sink.py [--port N] [--cert FILE --key FILE]
 import argparse
 import collections
 import http.server
@@ -120,8 +120,9 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--cert")
     p.add_argument("--key")
+    p.add_argument("--port", type=int, default=0)
     a = p.parse_args()
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", a.port), Handler)
     if a.cert:
         ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ctx.load_cert_chain(a.cert, a.key)

@@ -137,7 +137,7 @@ stop_daemon() {
 
 	kill -"$signal" "$daemon" || fail "culpritd was not there any more"
 	wait_until 20 "culpritd ended after SIG$signal" gone_or_reaped "$daemon"
-	wait "$daemon" || rc=$?
+	wait "$daemon" 2>/dev/null || rc=$?
 	[ "$signal" = KILL ] || expect "exit code of culpritd after SIG$signal" 0 "$rc"
 	no_reports
 	daemon=
@@ -219,7 +219,25 @@ nothing_lost() {
 	expect "flows that were not archived" 0 "$(metric culprit_archive_dropped_flows_total)"
 }
 
+# history SERIES: bytes, flows and seconds seen, summed over the bins of the last two hours.
+history() {
+	get "/api/v1/history?from=-2h&series=$(jq -rn --arg s "$1" '$s | @uri')" |
+		jq -c '[.bins[]] | {bytes: (map(.bytes) | add // 0),
+			flows: (map(.flows) | add // 0), seen_s: (map(.seen_s) | add // 0)}'
+}
+
 # --- senders and sinks ---
+
+# burst EXPORTER DST: one datagram of IPFIX that crosses any limit of these scripts.
+burst() {
+	"$python" - "$udp" "$1" "$2" <<-'END'
+		import sys, nf
+		e = nf.Exporter(10, int(sys.argv[1]), source=sys.argv[2])
+		e.send_template()
+		e.send_flows([nf.flow(src="203.0.113.99", dst=sys.argv[3], bytes=2_000_000_000,
+		                      packets=1_400_000)])
+	END
+}
 
 field() { jq -r "$1"; } # of the JSON on standard input
 

@@ -4,7 +4,9 @@
 # An Exporter sends NetFlow v5, v9 or IPFIX from an address of its own and counts what it
 # sent. Flows are dictionaries; what is missing is filled in. IPFIX carries absolute
 # milliseconds, so a test knows to the octet which share of a flow falls into a window.
+# CULPRIT_CLOCK="FROM_MS REAL_MS SPEED" is the clock of a culpritd with --clock.
 import ipaddress
+import os
 import socket
 import struct
 import time
@@ -17,8 +19,11 @@ FIELDS = {9: COMMON + [(22, 4, "first"), (21, 4, "last")],
           10: COMMON + [(152, 8, "start"), (153, 8, "end")]}
 
 
+FROM_MS, REAL_MS, SPEED = map(int, os.environ.get("CULPRIT_CLOCK", "0 0 1").split())
+
+
 def now_ms():
-    return time.time_ns() // 1_000_000
+    return FROM_MS + (time.time_ns() // 1_000_000 - REAL_MS) * SPEED
 
 
 def ip(text):
