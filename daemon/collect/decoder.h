@@ -72,6 +72,7 @@ struct dgram {
 	uint32_t first;      /* first row of out->block that is not finished */
 	uint32_t rows;       /* so far, over all blocks */
 	uint32_t records;    /* v9, IPFIX: data records so far, options included */
+	uint32_t options;    /* how many of them are options' */
 	uint32_t new_octets; /* memory for templates that it defined */
 	bool uncounted;      /* and a set whose records nobody could count */
 };

@@ -69,6 +69,7 @@ struct domain {
 
 	/* nf9.c: what its sequence number counts */
 	enum nf9_counts { COUNTS_UNKNOWN, COUNTS_DATAGRAMS, COUNTS_RECORDS, COUNTS_HEADER } counts;
+	bool counts_itself;   /* ipfix.c: its number is the one after its datagram */
 	uint32_t last_number; /* of the datagram before, and what was in it: */
 	uint32_t last_of[2];  /* data records; records as its header says */
 	uint8_t votes[2];     /* times in a row that the number went on by them */

@@ -6,7 +6,9 @@
  *   |  10   | octets| Unix seconds  | sequence      | domain        | sets
  *   +-------+-------+---------------+---------------+---------------+
  *
- * The sequence number counts data records of the domain, those of options included. A
+ * The sequence number counts the data records of the domain before this message, those
+ * of options included (sec. 3.1). softflowd counts those of this message too, and
+ * options not at all; taken as usual that would look like losses all the time. A
  * datagram holds one message (sec. 10.3.3), but some senders put several together, and
  * they are taken one by one; other octets behind a message are counted as one
  * malformed set. Withdrawals are for connections (tcp.c); over UDP they are ignored
@@ -80,6 +82,31 @@ static bool options_template(struct dgram *d, struct rd *set)
 
 static const struct set_kinds kinds = { TEMPLATES, OPTIONS, template, options_template };
 
+/* What fits only one of the two ways of counting tells which it is. */
+static void sequence(struct dgram *d, uint32_t number)
+{
+	struct domain *dom = d->dom;
+	uint32_t data = d->records - d->options, units = d->records;
+	bool usual = number - dom->last_of[0] == dom->last_number;
+	bool itself = number - data == dom->last_number;
+
+	if (dom->seq.known && !d->uncounted && usual != itself &&
+	    itself != dom->counts_itself) {
+		dom->counts_itself = itself;
+		seq_forget(&dom->seq);
+	}
+	dom->last_number = number;
+	dom->last_of[0] = units;
+	if (dom->counts_itself) {
+		number -= data;
+		units = data;
+	}
+	if (dom->counts_itself && d->uncounted)
+		seq_forget(&dom->seq); /* nobody knows where it began */
+	else
+		sets_sequence(d, number, units, MAX_GAP, LOST_RECORDS);
+}
+
 /* One message; takes it out of r. */
 static int message(struct dgram *d, struct rd *r)
 {
@@ -105,11 +132,11 @@ static int message(struct dgram *d, struct rd *r)
 	times_skew(d);
 	body = rd_sub(r, octets);
 	(void)rd_sub(&body, HEADER);
-	d->records = 0;
+	d->records = d->options = 0;
 	d->uncounted = false;
 	verdict = sets_decode(d, &body, &kinds);
 	if (verdict == DGRAM_OK)
-		sets_sequence(d, number, d->records, MAX_GAP, LOST_RECORDS);
+		sequence(d, number);
 	return verdict;
 }
 

@@ -29,6 +29,7 @@ static enum set_outcome options_set(struct dgram *d, struct tmpl *t, struct rd *
 		if (!options_take(d, t, ipfix, set))
 			return SET_MALFORMED;
 		d->records++;
+		d->options++;
 		ledger_add(&d->x->exporter->ledger.options, 1);
 	}
 	return SET_DECODED;

@@ -120,6 +120,46 @@ static void lost_records_are_counted_options_included(void **state)
 	rig_fini(&r);
 }
 
+/* As softflowd does it: the number is the one after its message, without options. */
+static void a_number_that_counts_its_own_message_is_no_loss(void **state)
+{
+	static const struct {
+		uint32_t number;
+		unsigned records;
+	} sent[] = { { 3, 3 }, { 5, 2 }, { 9, 4 }, { 9, 0 }, { 13, 4 },
+		     { 20, 2 } /* 5 are missing */, { 21, 1 }, { 23, 2 } };
+	static const struct el opts[] = { { 149, 4, 0 }, { 34, 4, 0 } };
+	struct rig r;
+	struct dg g;
+	size_t at;
+
+	(void)state;
+	rig_init(&r);
+	for (unsigned i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
+		head10(&g, sent[i].number, 7);
+		if (i == 0 || i == 3) {
+			TEMPLATE10(&g, 256, base);
+			at = set_begin(&g, 3);
+			p16(&g, 300);
+			p16(&g, 2);
+			p16(&g, 1);
+			put_els(&g, opts, 2);
+			set_end(&g, at);
+			at = set_begin(&g, 300);
+			p32(&g, 7);
+			p32(&g, 1);
+			set_end(&g, at);
+		}
+		if (sent[i].records)
+			base_data(&g, 256, sent[i].records);
+		send10(&r, &g);
+	}
+	collector_tick(r.c, r.now_ms + 2000);
+	assert_int_equal(rig_ledger(&r)->lost[LOST_RECORDS], 5);
+	assert_int_equal(rig_ledger(&r)->restarts, 0);
+	rig_fini(&r);
+}
+
 static void withdrawals_are_ignored(void **state)
 {
 	static const uint16_t ids[] = { 2, 256, 777 };
@@ -585,6 +625,7 @@ int main(void)
 		cmocka_unit_test(the_message_length_is_held_against_the_datagram),
 		cmocka_unit_test(messages_put_together_are_taken_one_by_one),
 		cmocka_unit_test(lost_records_are_counted_options_included),
+		cmocka_unit_test(a_number_that_counts_its_own_message_is_no_loss),
 		cmocka_unit_test(withdrawals_are_ignored),
 		cmocka_unit_test(lengths_inside_a_record_stay_inside_its_set),
 		cmocka_unit_test(an_element_of_fixed_size_may_come_with_a_length),
