@@ -15,7 +15,7 @@ struct total {
 /* The flow with that key said `now` (IE 85, 86) at end_ms, having begun at start_ms by
  * the exporter's clock. Replaces *now by what is new since its last record; if there
  * was one, *since_ms is its end, else 0. `last`: the flow is over. *t is made when
- * NULL: 4 MiB, and no more. */
+ * NULL and grows to 4 MiB, no more. */
 void totals_since(struct totals **t, uint64_t key, struct total *now, int64_t start_ms,
 		  int64_t end_ms, bool last, int64_t *since_ms);
 void totals_free(struct totals **t);

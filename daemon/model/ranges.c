@@ -8,8 +8,8 @@
  *   ├── -1 ──┼── lan ──┼── clinic ──┼── lan ──┼── -1 ──┤
  *            10.0.0.0  10.20.0.0    10.21.0.0 11.0.0.0
  *
- * A lookup is a binary search among their beginnings, without a branch that depends on
- * the address: some 10 ns, where a hash for each prefix length was 100.
+ * A lookup is a binary search among their beginnings: 20 ns among a hundred prefixes,
+ * where a lock and a hash for each prefix length took 150.
  */
 #include "daemon/model/ranges.h"
 
@@ -127,7 +127,7 @@ int ranges_find(const struct ranges *r, const struct addr *a)
 		const struct range *m = at + half;
 		bool right = (m->high < k.high) | ((m->high == k.high) & (m->low <= k.low));
 
-		at += half & -(size_t)right;
+		at = right ? m : at;
 		n -= half;
 	}
 	return at->value;
