@@ -9,7 +9,7 @@ fixtures/*.txt are cases, each with datagrams and expectations, in this order:
   = {JSON}                                a flow, all of it but received and exporter
   counters {JSON}                         of an interface, likewise
   ledger WORD=N …                         sets.decoded=2, lost.flows=0; over all exporters
-  interface N NAME SPEED                  as it is called then
+  interface N NAME SPEED                  as it is called then; _ is a blank
 
 What a datagram holds, word by word; # begins a comment:
 
@@ -192,7 +192,7 @@ class Case:
             self.ledger.update((k, int(v)) for k, v in (w.split("=") for w in rest.split()))
         elif word == "interface":
             n, name, speed = rest.split(" ")
-            self.interfaces[n] = [name, int(speed)]
+            self.interfaces[n] = [name.replace("_", " "), int(speed)]
         else:
             raise ValueError(f"{self.name}: what is {line!r}?")
 
