@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +190,103 @@ static void a_closed_queue_does_not_hold_the_worker(void **unused)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
+struct got {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	unsigned rows, counters;
+};
+
+static bool got_rows(void *arg, struct block *b)
+{
+	struct got *g = arg;
+
+	pthread_mutex_lock(&g->lock);
+	g->rows += b->n;
+	pthread_cond_signal(&g->more);
+	pthread_mutex_unlock(&g->lock);
+	block_unref(&b);
+	return true;
+}
+
+static void got_counters(void *arg, const struct if_counters *c)
+{
+	struct got *g = arg;
+
+	pthread_mutex_lock(&g->lock);
+	g->counters += c->index == 7;
+	pthread_cond_signal(&g->more);
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* An IPFIX message with a template and one flow of it. */
+static const uint8_t message[] = {
+	0, 10, 0, 44, 0x65, 0x53, 0xf1, 0, 0, 0, 0, 0, 0, 0, 0, 7,
+	0, 2, 0, 16, 1, 0, 0, 2, 0, 8, 0, 4, 0, 1, 0, 4,
+	1, 0, 0, 12, 198, 51, 100, 1, 0, 0, 0, 100,
+};
+
+static void say_counters(int fd)
+{
+	uint32_t w[7 + 2 + 3 + 2 + 22] = { 5, 1, 0xc00002fa, 0, 1, 1000, 1, 2, 12 + 8 + 88,
+					   1, 7, 1, 1, 88, 7, 6, 0, 1000000000 };
+
+	for (size_t i = 0; i < ARRAY_LEN(w); i++)
+		w[i] = htonl(w[i]);
+	assert_int_equal(write(fd, w, sizeof(w)), sizeof(w));
+}
+
+static void connections_counters_and_forwarding_have_one_thread(void **state)
+{
+	static const struct collect_conf conf;
+	struct udp_listen l[2] = { { .addr = addr_of4("\x7f\0\0\1"), .purpose = "ipfix" },
+				   { .addr = addr_of4("\x7f\0\0\1"), .purpose = "ipfix",
+				     .stream = true } };
+	struct sockaddr_in to = { .sin_family = AF_INET }, other = to;
+	struct got g = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
+	struct names *names = names_new(10);
+	struct worker_conf wc = { .sink = got_rows, .counters = got_counters, .arg = &g,
+				  .names = names, .collector = collector_new(names, &conf) };
+	struct forward_target target = { addr_of4("\x7f\0\0\1"), 0 };
+	socklen_t len = sizeof(other);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), udp = socket(AF_INET, SOCK_DGRAM, 0);
+	int sink_fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct err err = { "" };
+	struct worker *w;
+	uint8_t buf[256];
+
+	(void)state;
+	other.sin_addr.s_addr = to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(sink_fd, (struct sockaddr *)&other, sizeof(other)), 0);
+	assert_int_equal(getsockname(sink_fd, (struct sockaddr *)&other, &len), 0);
+	target.port = ntohs(other.sin_port);
+	wc.udp = udp_open(l, 2, 1, 1 << 20, &err);
+	assert_non_null(wc.udp);
+	wc.forward = forward_new(&target, 1, &err);
+	assert_non_null(wc.forward);
+	w = worker_start(&wc, &err);
+	assert_non_null(w);
+	to.sin_port = htons(udp_socket(wc.udp, 1)->listen.port);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(write(fd, message, sizeof(message)), sizeof(message));
+	to.sin_port = htons(udp_socket(wc.udp, 0)->listen.port);
+	assert_int_equal(connect(udp, (struct sockaddr *)&to, sizeof(to)), 0);
+	say_counters(udp);
+	pthread_mutex_lock(&g.lock);
+	while (!g.rows || !g.counters)
+		pthread_cond_wait(&g.more, &g.lock);
+	pthread_mutex_unlock(&g.lock);
+	assert_int_equal(recv(sink_fd, buf, sizeof(buf), 0), 36 * 4); /* the datagram went on */
+	close(fd);
+	worker_stop(&w);
+	assert_int_equal(g.rows, 1);
+	forward_free(&wc.forward);
+	udp_close(&wc.udp);
+	collector_free(&wc.collector);
+	names_free(&names);
+	close(udp);
+	close(sink_fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +295,7 @@ int main(void)
 		TEST(what_has_arrived_is_handed_over_at_the_end),
 		TEST(a_call_runs_on_the_thread_of_the_collector),
 		TEST(a_closed_queue_does_not_hold_the_worker),
+		cmocka_unit_test(connections_counters_and_forwarding_have_one_thread),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
