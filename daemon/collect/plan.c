@@ -124,7 +124,7 @@ static void odd(const struct run *r, const struct step *s, size_t len, enum op o
 	}
 }
 
-static void decode(const struct run *r, const struct step *s, size_t len, enum op op,
+INLINE void decode(const struct run *r, const struct step *s, size_t len, enum op op,
 		   const uint8_t *p, size_t stride, uint32_t n, void *to)
 {
 	switch (op) {
@@ -181,17 +181,39 @@ static void *cells(const struct run *r, enum target t)
 	return block_cell(r->b, (enum field)t, r->row);
 }
 
-static void step(const struct run *r, const struct step *s, size_t len, enum op op,
+/* Many a probe sends the next hop's octets and has none: sixteen zeros a row that need
+ * not be written, since they are there. */
+INLINE bool no_hop(const uint8_t *p, size_t stride, uint32_t n)
+{
+	uint32_t v, any = 0;
+
+	for (uint32_t i = 0; i < n && !any; i++, p += stride) {
+		memcpy(&v, p, 4);
+		any = v;
+	}
+	return !any;
+}
+
+INLINE void step(const struct run *r, const struct step *s, size_t len, enum op op,
 		 const uint8_t *p, size_t stride, uint32_t n)
 {
-	void *to = cells(r, s->to);
+	void *to;
 
+	if (op == OP_HOP4 && no_hop(p, stride, n))
+		return;
+	to = cells(r, s->to);
 	if (!s->merge) {
 		decode(r, s, len, op, p, stride, n, to);
 		return;
 	}
 	decode(r, s, len, op, p, stride, n, r->s->merge);
 	merge(to, r->s->merge, n, target_width(s->to));
+}
+
+static void step_one(const struct run *r, const struct step *s, size_t len, enum op op,
+		     const uint8_t *p)
+{
+	step(r, s, len, op, p, 0, 1);
 }
 
 void plan_run(const struct plan *p, const struct run *r, const uint8_t *at, uint32_t n)
@@ -221,9 +243,9 @@ bool plan_run_one(const struct plan *p, const struct run *r, struct rd *rec)
 		size_t len = rd_left(&field[i]);
 
 		if (s->len != IE_VARLEN) {
-			step(r, s, len, s->op, field[i].p, 0, 1);
+			step_one(r, s, len, s->op, field[i].p);
 		} else if (len && len >= s->min && len <= s->max) {
-			step(r, s, len, plan_op(s->how, len, s->to), field[i].p, 0, 1);
+			step_one(r, s, len, plan_op(s->how, len, s->to), field[i].p);
 		} else if (!s->merge) {
 			/* Not legal for the element, or empty: not told. */
 			memset(cells(r, s->to), 0, target_width(s->to));
