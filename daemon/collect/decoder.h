@@ -101,9 +101,14 @@ static inline void out_room(struct dgram *d, uint32_t n)
  * the exporter's clock, 0 not told (then: received_ms). */
 static inline uint32_t out_row(struct dgram *d)
 {
+	struct block *b;
+
 	out_room(d, 1);
 	d->rows++;
-	return d->out->block->n++;
+	b = d->out->block;
+	if (b->n >= b->ready)
+		block_ready(b, b->n + 64 < BLOCK_ROWS ? b->n + 64 : BLOCK_ROWS, 0);
+	return b->n++;
 }
 
 /* Takes the newest row back (its record turned out to be bad). */

@@ -199,7 +199,7 @@ INLINE void step(const struct run *r, const struct step *s, size_t len, enum op 
 {
 	void *to;
 
-	if (op == OP_HOP4 && no_hop(p, stride, n))
+	if (op == OP_HOP4 && !(r->b->stale >> s->to & 1) && no_hop(p, stride, n))
 		return;
 	to = cells(r, s->to);
 	if (!s->merge) {
@@ -216,8 +216,22 @@ static void step_one(const struct run *r, const struct step *s, size_t len, enum
 	step(r, s, len, op, p, 0, 1);
 }
 
+/* Columns that every row gets: by the plan, or by dgram_finish(). */
+static uint64_t written(const struct plan *p)
+{
+	uint64_t w = UINT64_C(1) << F_received_ms | UINT64_C(1) << F_exporter |
+		     UINT64_C(1) << F_via;
+
+	for (const struct step *s = p->steps; s < p->steps + p->n_steps; s++)
+		if (!s->merge && s->to < FIELD_COUNT)
+			w |= UINT64_C(1) << s->to;
+	return w;
+}
+
 void plan_run(const struct plan *p, const struct run *r, const uint8_t *at, uint32_t n)
 {
+	if (r->b->stale)
+		block_ready(r->b, r->row + n, written(p));
 	for (const struct step *s = p->steps; s < p->steps + p->n_steps; s++)
 		step(r, s, s->len, s->op, at + s->off, p->size, n);
 }
@@ -238,6 +252,7 @@ bool plan_run_one(const struct plan *p, const struct run *r, struct rd *rec)
 	}
 	if (!rd_ok(rec))
 		return false;
+	block_ready(r->b, r->row + 1, 0);
 	for (unsigned i = 0; i < p->n_steps; i++) {
 		const struct step *s = &p->steps[i];
 		size_t len = rd_left(&field[i]);

@@ -378,6 +378,7 @@ static void way_back(const struct plan *p, const struct run *r, uint32_t i)
 		return;
 	b->n++;
 	r->d->rows++;
+	block_ready(b, b->n, b->used);
 	for (int f = 0; f < FIELD_COUNT; f++)
 		if (block_uses(b, f))
 			memcpy(block_cell(b, f, to), block_cell(b, f, from),

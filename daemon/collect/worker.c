@@ -75,7 +75,7 @@ static struct block *take_block(struct worker *w)
 
 	for (i = 0; i < WORKER_BLOCKS && w->pool[i]; i++) {
 		if (w->pool[i]->refs == 1) {
-			block_reset(w->pool[i]);
+			block_reuse(w->pool[i]);
 			return block_ref(w->pool[i]);
 		}
 	}

@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: ISC
  *
  * All columns of a block lie in one zeroed mapping of BLOCK_ROWS rows each;
- * the kernel gives pages only to columns that are written. Resetting clears
- * the rows of used columns alone, so a block in steady use costs a few
- * memsets and no page faults.
+ * the kernel gives pages only to columns that are written. A block in steady use gets
+ * the same columns again and again, whole; so block_reuse() leaves them as they are,
+ * and only what new rows do not bring is cleared, when the rows come.
  */
 #include "daemon/model/block.h"
 
@@ -77,16 +77,46 @@ void block_unref(struct block **bp)
 	free(b);
 }
 
-void block_reset(struct block *b)
+static void clear(struct block *b, uint64_t columns, uint32_t from, uint32_t to)
 {
-	for (int f = 0; f < FIELD_COUNT; f++)
-		if (block_uses(b, f))
-			memset(block_col(b, f), 0, (size_t)b->n * field_info[f].width);
+	for (; columns; columns &= columns - 1) {
+		enum field f = (enum field)__builtin_ctzll(columns);
+
+		memset(block_cell(b, f, from), 0, (size_t)(to - from) * field_info[f].width);
+	}
+}
+
+void block_clear(struct block *b, uint32_t rows, uint64_t written)
+{
+	uint32_t to = rows < b->stale_n ? rows : b->stale_n;
+
+	if (b->ready < to)
+		clear(b, b->stale & ~written, b->ready, to);
+	b->ready = rows;
+}
+
+void block_reuse(struct block *b)
+{
+	/* What this filling did not use is clean up to where it was made ready. */
+	if (b->ready < b->stale_n)
+		clear(b, b->stale & ~b->used, b->ready, b->stale_n);
+	if (!(b->stale & b->used) || b->stale_n < b->n)
+		b->stale_n = b->n;
+	b->stale = b->used;
+	b->ready = 0;
 	b->n = 0;
 	b->used = 0;
 	b->seq = 0;
 	b->text_len = 0;
 	b->text_last = 0;
+}
+
+void block_reset(struct block *b)
+{
+	block_reuse(b);
+	clear(b, b->stale, 0, b->stale_n);
+	b->stale = 0;
+	b->stale_n = 0;
 }
 
 static bool room(struct block *b, size_t more)
@@ -145,6 +175,7 @@ void block_copy_row(struct block *dst, const struct block *src, uint32_t from)
 	uint32_t to = dst->n++;
 
 	assert(to < BLOCK_ROWS);
+	block_ready(dst, dst->n, 0);
 	for (int f = 0; f < FIELD_COUNT; f++) {
 		if (!block_uses(src, f))
 			continue;

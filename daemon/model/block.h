@@ -61,6 +61,9 @@ struct block {
 	uint32_t text_len, text_cap;
 	uint32_t text_last; /* the text stored last, 0: none */
 	void *mem;          /* what the columns lie in */
+	uint64_t stale;     /* columns with cells of before block_reuse() */
+	uint32_t stale_n;   /* in rows [ready, stale_n) */
+	uint32_t ready;     /* never below n */
 	_Atomic uint32_t refs;
 };
 
@@ -76,7 +79,19 @@ int field_find(const char *name); /* enum field, or -1 */
 struct block *block_new(const struct names *names); /* empty, one reference */
 struct block *block_ref(struct block *b);           /* one more */
 void block_unref(struct block **b);                 /* the last one frees */
-void block_reset(struct block *b); /* empty again; the caller holds the only reference */
+/* Empty again; the caller holds the only reference. */
+void block_reset(struct block *b);
+/* The same for less: cells are cleared by block_ready(), which whoever fills such a block
+ * calls for new rows. */
+void block_reuse(struct block *b);
+void block_clear(struct block *b, uint32_t rows, uint64_t written); /* for block_ready() */
+/* Rows below `rows` are zero now, but for those columns (bits as in `used`) of the new ones
+ * that the caller writes whole. */
+static inline void block_ready(struct block *b, uint32_t rows, uint64_t written)
+{
+	if (b->stale && rows > b->ready)
+		block_clear(b, rows, written);
+}
 
 /* The column of f in b, and the address of one cell. */
 static inline void *block_col(const struct block *b, enum field f)
