@@ -260,7 +260,7 @@ static void nine_hanging_channels_do_not_hold_the_tenth(void **state)
 	static const char *const bad[] = { "/hang/headers", "/hang/body", "/drip" };
 	struct channel_conf c[10];
 	struct sink http, smtp, slow;
-	char *dir = own_dir(), *urls[10] = { NULL }, names[10][8];
+	char *dir = own_dir(), *urls[10] = { NULL }, names[10][16];
 	int deaf = socket(AF_INET, SOCK_STREAM, 0);
 	struct alert *a = sample_alert(clock_wall_ms(), ALERT_FIRING);
 	struct notify *n;
