@@ -46,7 +46,8 @@ struct udp;
  * source address) always reaches the same worker, udp_worker_of(). rcvbuf: octets to
  * ask for, 0: UDP_RCVBUF. Sockets that systemd passed (LISTEN_FDS) are taken first, and
  * an address whose port is among them is not opened; there is one worker then. An
- * address with `stream` that cannot be had is left out, and said. NULL + err: a sentence that names the address and says what to do. Once, before threads. */
+ * address with `stream` that cannot be had is left out, and said. NULL + err: a sentence
+ * that names the address and says what to do. Once, before threads. */
 struct udp *udp_open(const struct udp_listen *list, size_t n, unsigned workers,
 		     uint32_t rcvbuf, struct err *err);
 void udp_close(struct udp **u);
