@@ -90,7 +90,7 @@ static struct flow any_flow(void)
 static void put(struct datagram *d, uint64_t v, unsigned octets)
 {
 	while (octets--)
-		d->b[d->len++] = (uint8_t)(v >> (8 * octets));
+		d->b[d->len++] = octets < sizeof(v) ? (uint8_t)(v >> (8 * octets)) : 0;
 }
 
 static void patch(struct datagram *d, unsigned at, uint64_t v, unsigned octets)
