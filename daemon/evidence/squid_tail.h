@@ -1,0 +1,37 @@
+/* squid_tail.h - follows a log through its rotations.
+ * SPDX-License-Identifier: ISC */
+#ifndef CUL_EVIDENCE_SQUID_TAIL_H
+#define CUL_EVIDENCE_SQUID_TAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tail;
+
+struct tail_opts {
+	const char *path;       /* of the log */
+	const char *state;      /* file that keeps the position over restarts; NULL: none */
+	uint64_t back;          /* octets of what is there already that are read at the start */
+	/* One whole line without its newline; borrowed. `again`: it was given before the
+	 * restart, and counts for memory but not for figures. */
+	void (*line)(void *arg, const char *line, size_t len, bool again);
+	void *arg;
+};
+
+struct tail_stats {
+	uint64_t lines, too_long; /* whole ones given; skipped for their length */
+	uint64_t rotations, truncations;
+	bool there;               /* the log could be opened */
+	char why[256];            /* if not: one sentence */
+};
+
+/* Reads nothing yet; the log need not be there. One thread for a tail. */
+struct tail *tail_open(const struct tail_opts *o);
+/* Reads what has come, at most some megabytes: true when there is more. now_ms is
+ * monotonic. Never waits for anything but the disk. */
+bool tail_step(struct tail *t, int64_t now_ms);
+void tail_stats(const struct tail *t, struct tail_stats *out);
+void tail_close(struct tail **t); /* keeps the position */
+
+#endif
