@@ -16,7 +16,7 @@ debian_build='gcc make libc6-dev pkg-config|pkgconf libmicrohttpd-dev libesmtp-d
 	libssl-dev libcairo2-dev'
 debian_test='libcmocka-dev redis-server softflowd nfdump prometheus python3-aiosmtpd
 	python3-jsonschema python3-scapy python3-yaml tcpdump curl jq openssl
-	prometheus-alertmanager'
+	prometheus-alertmanager squid nginx-light|nginx iproute2'
 debian_fuzz='clang'
 fedora_build='gcc make pkgconf-pkg-config libmicrohttpd-devel libesmtp-devel hiredis-devel
 	libconfuse-devel libcurl-devel jansson-devel sqlite-devel libzstd-devel lz4-devel

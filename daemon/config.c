@@ -176,6 +176,22 @@ static bool same_archive(const struct archive_conf *a, const struct archive_conf
 	       a->keep_ms == b->keep_ms && a->size == b->size && a->free == b->free;
 }
 
+static bool same_squids(const struct config *a, const struct config *b)
+{
+	if (a->n_squids != b->n_squids)
+		return false;
+	for (size_t i = 0; i < a->n_squids; i++) {
+		const struct squid_conf *x = &a->squids[i], *y = &b->squids[i];
+
+		if (strcmp(x->log, y->log) || strcmp(x->manager, y->manager) ||
+		    x->n_addresses != y->n_addresses ||
+		    memcmp(x->addresses, y->addresses,
+			   x->n_addresses * sizeof(*x->addresses)))
+			return false;
+	}
+	return true;
+}
+
 const char *config_needs_restart(const struct config *a, const struct config *b,
 				 char *buf, size_t size)
 {
@@ -187,6 +203,7 @@ const char *config_needs_restart(const struct config *a, const struct config *b,
 		{ "http", same_http(&a->http, &b->http) },
 		{ "history", same_history(&a->history, &b->history) },
 		{ "archive", same_archive(&a->archive, &b->archive) },
+		{ "squid", same_squids(a, b) },
 		{ "memory", a->memory == b->memory },
 		{ "workers", a->workers == b->workers },
 		{ "max_exporters", a->max_exporters == b->max_exporters },

@@ -21,6 +21,7 @@
 #include "daemon/collect/worker.h"
 #include "daemon/engine_impl.h"
 #include "daemon/evidence/evidence.h"
+#include "daemon/evidence/squid.h"
 #include "daemon/http/http.h"
 #include "daemon/priv.h"
 #include "daemon/ruleset.h"
@@ -163,6 +164,21 @@ static struct store_opts store_opts(const struct config *c)
 	};
 }
 
+/* The proxies' logs; NULL where none is configured. */
+static struct squid *follow_proxies(const struct config *c)
+{
+	struct squid_opts *o = xcalloc(c->n_squids + 1, sizeof(*o));
+	struct squid *s;
+
+	for (size_t i = 0; i < c->n_squids; i++)
+		o[i] = (struct squid_opts){ c->squids[i].log, c->squids[i].manager,
+					    c->squids[i].addresses,
+					    c->squids[i].n_addresses };
+	s = squid_start(o, c->n_squids, c->state_dir);
+	free(o);
+	return s;
+}
+
 static bool start_keepers(struct engine *e, struct err *err)
 {
 	const struct config *c = e->config;
@@ -170,7 +186,7 @@ static bool start_keepers(struct engine *e, struct err *err)
 				  .state_dir = c->state_dir, .spool_max = c->history.spool };
 	struct notify_opts no = { c->state_dir, c->channels, c->n_channels, e->base_url };
 	struct evidence_opts eo = { c->archive.enabled ? c->archive.directory : "", e->names,
-				    c->memory / 4, alert_done, e };
+				    c->memory / 4, NULL, alert_done, e };
 	struct archive_opts ao = { .directory = c->archive.directory,
 				   .keep_ms = c->archive.keep_ms,
 				   .max_octets = c->archive.size,
@@ -181,6 +197,7 @@ static bool start_keepers(struct engine *e, struct err *err)
 	e->notify = e->writer ? notify_start(&no, err) : NULL;
 	if (!e->notify)
 		return false;
+	eo.squid = e->squid = follow_proxies(c);
 	e->evidence = evidence_start(&eo);
 	if (c->archive.enabled && !(e->archive = archive_start(&ao, err)))
 		return false;
@@ -316,6 +333,7 @@ void engine_stop(struct engine **ep)
 		analysis_stop(e->analysis);
 	archive_stop(&e->archive);
 	evidence_stop(&e->evidence);
+	squid_stop(&e->squid);
 	analysis_free(&e->analysis);
 	notify_stop(&e->notify, STOP_MS);
 	writer_stop(&e->writer, STOP_MS);

@@ -30,6 +30,7 @@ struct engine {
 	struct analysis *analysis;
 	struct archive *archive;
 	struct evidence *evidence;
+	struct squid *squid;
 	struct notify *notify;
 	struct writer *writer;
 	struct store_opts history;

@@ -4,7 +4,8 @@
  * Two questions to the archive, both with the rule's filter, the series' key and
  * the alert's position: the largest flows, and the largest hosts. A host of one of
  * our own networks is named before a server somewhere: the person who reads can
- * walk up to it.
+ * walk up to it. Before both, the client for whom the proxy did it (explain.c), unless
+ * one of our hosts had more without the proxy.
  */
 #include "daemon/evidence/evidence.h"
 
@@ -13,6 +14,8 @@
 #include "daemon/base/queue.h"
 #include "daemon/base/strb.h"
 #include "daemon/base/units.h"
+#include "daemon/evidence/explain.h"
+#include "daemon/evidence/squid.h"
 #include "daemon/evidence/top.h"
 #include "rules/filter/filter.h"
 
@@ -23,6 +26,8 @@
 
 enum { QUEUE_ALERTS = 4096, FLOWS = 10, HOSTS = 8 };
 static const double share_worth_naming = 0.15;
+/* Headers and ACKs are 3 to 8 % that no log knows of. */
+static const double unexplained_worth_telling = 0.12;
 
 struct evidence {
 	struct evidence_opts opts;
@@ -54,18 +59,24 @@ static double share(enum top_order o, const struct sums *s, const struct sums *t
 	return all ? (double)part / (double)all : 0;
 }
 
+/* The span that the evidence is of: what has lasted longer than the window, wholly. */
+static int64_t span_end(const struct alert *a)
+{
+	return a->state == ALERT_RESOLVED && a->ended_ms > a->window_end_ms
+		       ? a->ended_ms
+		       : a->window_end_ms;
+}
+
 static bool ask(const struct evidence_opts *o, const struct alert *a,
 		const struct filter *f, const char *by, unsigned n, struct top_result *out)
 {
 	struct top_query q = { .directory = o->archive_dir, .from_ms = a->window_start_ms,
-			       .to_ms = a->window_end_ms, .filter = f, .names = o->names,
+			       .to_ms = span_end(a), .filter = f, .names = o->names,
 			       .only = &a->key, .only_by = a->by, .n = n,
 			       .order = order_of(&a->measure), .as_of = a->position,
 			       .memory = o->memory };
 	struct err err = { "" };
 
-	if (a->state == ALERT_RESOLVED && a->ended_ms > q.to_ms)
-		q.to_ms = a->ended_ms;
 	q.n_keys = top_keys_parse(by, q.keys, &err);
 	if (q.n_keys && top_run(&q, out, &err))
 		return true;
@@ -161,8 +172,49 @@ static void other_end(const struct alert *a, const struct addr *host, const char
 	}
 }
 
+static bool is_proxy(const struct evidence_opts *o, const struct addr *a)
+{
+	const struct addr *list = NULL;
+	size_t n = 0;
+
+	if (o->squid)
+		list = squid_addresses(o->squid, &n);
+	for (size_t i = 0; i < n; i++)
+		if (addr_eq(a, &list[i]))
+			return true;
+	return false;
+}
+
+/* Is the proxy's client the one to name, rather than the host `who`? */
+static bool client_first(const struct evidence_opts *o, const struct alert *a,
+			 const struct top_row *who, const struct top_result *hosts,
+			 const struct explained *e)
+{
+	if (!e || !*e->client || e->share < share_worth_naming)
+		return false;
+	return !who || is_proxy(o, &who->value[0].addr) ||
+	       addr_eq(&who->value[0].addr, &e->host) ||
+	       names_network_of(o->names, &who->value[0].addr) < 0 ||
+	       share(order_of(&a->measure), &who->sums, &hosts->total) < e->share;
+}
+
+/* " 71 % of it is 10.20.0.66 fetching cdn-7.example.net/a.mp3 and 11 more through ..." */
+static void client_text(const struct alert *a, const struct explained *e, struct strb *s)
+{
+	strb_fmt(s, " %.0f %% of %s is %s %s ", 100 * e->share,
+		 order_of(&a->measure) == TOP_BYTES ? "it" : "its bytes", e->client,
+		 e->running ? "still fetching" : "fetching");
+	strb_add(s, e->url);
+	if (e->more_urls)
+		strb_fmt(s, " and %u more", e->more_urls);
+	strb_add(s, " through the proxy.");
+	if (e->unexplained >= unexplained_worth_telling)
+		strb_fmt(s, " %.0f %% of what went through the proxy is explained by no "
+			 "request that is known.", 100 * e->unexplained);
+}
+
 static char *sentence(const struct evidence_opts *o, const struct alert *a,
-		      const struct top_result *hosts)
+		      const struct top_result *hosts, const struct explained *e)
 {
 	const struct top_row *who = hosts ? culprit(o, a, hosts) : NULL;
 	char v[UNIT_TEXT], d[UNIT_TEXT], text[ADDR_TEXT];
@@ -172,7 +224,9 @@ static char *sentence(const struct evidence_opts *o, const struct alert *a,
 		 text_duration(a->window_end_ms - a->window_start_ms, d));
 	limits_text(a, &s);
 	strb_add(&s, ".");
-	if (who && !(a->by == BY_HOST || a->by == BY_SRC || a->by == BY_DST)) {
+	if (client_first(o, a, who, hosts, e)) {
+		client_text(a, e, &s);
+	} else if (who && !(a->by == BY_HOST || a->by == BY_SRC || a->by == BY_DST)) {
 		strb_fmt(&s, " %.0f %% of it is %s",
 			 100 * share(order_of(&a->measure), &who->sums, &hosts->total),
 			 addr_text(&who->value[0].addr, text));
@@ -192,16 +246,19 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 	struct top_result flows = { 0 }, hosts = { 0 };
 	struct filter *f = filter_compile(a->filter, NULL);
 	bool told = a->why != NULL, found = false;
+	struct explained e = { .share = 0 };
 
 	if (*o->archive_dir && f && !told && a->window_end_ms > a->window_start_ms &&
 	    ask(o, a, f, "flow", FLOWS, &flows)) {
 		take_flows(a, &flows);
+		explain_alert(o, a, f, a->window_start_ms, span_end(a), &e);
 		found = ask(o, a, f, "host", HOSTS, &hosts);
 	} else if (!told) {
 		a->evidence_short = true;
 	}
 	if (!told)
-		a->why = sentence(o, a, found ? &hosts : NULL);
+		a->why = sentence(o, a, found ? &hosts : NULL, &e);
+	explained_fini(&e);
 	top_free(&flows);
 	top_free(&hosts);
 	filter_free(&f);
@@ -237,7 +294,7 @@ void evidence_alert(struct evidence *e, struct alert *a)
 		return;
 	a->evidence_short = true; /* a storm: told without looking */
 	if (!a->why)
-		a->why = sentence(&e->opts, a, NULL);
+		a->why = sentence(&e->opts, a, NULL, NULL);
 	e->opts.done(e->opts.arg, a);
 }
 

@@ -12,11 +12,13 @@
 #include "daemon/model/alert.h"
 
 struct evidence;
+struct squid;
 
 struct evidence_opts {
 	const char *archive_dir; /* "": no flows are kept */
 	const struct names *names;
 	size_t memory;           /* octets that one search may use */
+	struct squid *squid;     /* what was asked of the proxy; NULL: there is none */
 	/* Takes the alert with everything that is known of it. */
 	void (*done)(void *arg, struct alert *a);
 	void *arg;

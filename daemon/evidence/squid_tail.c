@@ -45,15 +45,15 @@ struct file {
 	bool skip;               /* to the next newline */
 };
 
-struct tail {
-	struct tail_opts opts;
+struct squid_tail {
+	struct squid_tail_opts opts;
 	char *path, *state;
 	struct file now, old;
 	int64_t old_quiet_ms;    /* since when the old one gave nothing; 0: it did */
 	int64_t saved_ms;
 	uint64_t saved_offset;
 	bool started;
-	struct tail_stats stats;
+	struct squid_tail_stats stats;
 };
 
 static void file_close(struct file *f)
@@ -101,7 +101,7 @@ static bool file_open(struct file *f, const char *path, char *why, size_t room)
 	return true;
 }
 
-static void give(struct tail *t, struct file *f, const char *line, size_t len,
+static void give(struct squid_tail *t, struct file *f, const char *line, size_t len,
 		 uint64_t begins)
 {
 	bool again = begins < f->counted_from;
@@ -118,7 +118,7 @@ static void give(struct tail *t, struct file *f, const char *line, size_t len,
 }
 
 /* Cuts p[0..n), which was read at offset `at`, into lines. */
-static void cut(struct tail *t, struct file *f, const char *p, size_t n, uint64_t at)
+static void cut(struct squid_tail *t, struct file *f, const char *p, size_t n, uint64_t at)
 {
 	const char *end = p + n, *nl;
 
@@ -160,7 +160,7 @@ static void cut(struct tail *t, struct file *f, const char *p, size_t n, uint64_
 }
 
 /* True: there was something. */
-static bool file_read(struct tail *t, struct file *f, char *chunk)
+static bool file_read(struct squid_tail *t, struct file *f, char *chunk)
 {
 	ssize_t n = f->fd < 0 ? 0 : pread(f->fd, chunk, CHUNK, (off_t)f->offset);
 
@@ -179,7 +179,7 @@ static void restart(struct file *f)
 	f->skip = false;
 }
 
-static void check_truncated(struct tail *t, struct file *f)
+static void check_truncated(struct squid_tail *t, struct file *f)
 {
 	struct stat st;
 
@@ -199,7 +199,7 @@ struct position {
 	unsigned head_len;
 };
 
-static bool load(const struct tail *t, struct position *p)
+static bool load(const struct squid_tail *t, struct position *p)
 {
 	FILE *f = t->state ? fopen(t->state, "re") : NULL;
 	char path[4096];
@@ -214,7 +214,7 @@ static bool load(const struct tail *t, struct position *p)
 	return ok;
 }
 
-static void save(struct tail *t, int64_t now_ms)
+static void save(struct squid_tail *t, int64_t now_ms)
 {
 	const struct file *f = &t->now;
 	uint64_t whole = f->offset - f->part_len;
@@ -246,7 +246,7 @@ static bool is_that(const struct file *f, const struct position *p)
 }
 
 /* Places f so that from `counted` on lines count, and `back` octets before come again. */
-static void place(const struct tail *t, struct file *f, uint64_t counted)
+static void place(const struct squid_tail *t, struct file *f, uint64_t counted)
 {
 	char before = '\n';
 
@@ -258,7 +258,7 @@ static void place(const struct tail *t, struct file *f, uint64_t counted)
 }
 
 /* The file of the position, at the path or under the name it was rotated to. */
-static void start(struct tail *t)
+static void start(struct squid_tail *t)
 {
 	static const char *const ends[] = { ".1", ".0" };
 	struct position p;
@@ -294,7 +294,7 @@ static void start(struct tail *t)
 }
 
 /* Another file at the path: the one before is read on beside it. */
-static void look(struct tail *t, char *chunk)
+static void look(struct squid_tail *t, char *chunk)
 {
 	struct stat st;
 	struct file f;
@@ -323,7 +323,7 @@ static void look(struct tail *t, char *chunk)
 	t->started = true;
 }
 
-bool tail_step(struct tail *t, int64_t now_ms)
+bool squid_tail_step(struct squid_tail *t, int64_t now_ms)
 {
 	char *chunk = xcalloc(1, CHUNK);
 	bool more = false;
@@ -348,9 +348,9 @@ bool tail_step(struct tail *t, int64_t now_ms)
 	return more;
 }
 
-struct tail *tail_open(const struct tail_opts *o)
+struct squid_tail *squid_tail_open(const struct squid_tail_opts *o)
 {
-	struct tail *t = xcalloc(1, sizeof(*t));
+	struct squid_tail *t = xcalloc(1, sizeof(*t));
 
 	t->opts = *o;
 	t->path = xstrdup(o->path);
@@ -360,14 +360,14 @@ struct tail *tail_open(const struct tail_opts *o)
 	return t;
 }
 
-void tail_stats(const struct tail *t, struct tail_stats *out)
+void squid_tail_stats(const struct squid_tail *t, struct squid_tail_stats *out)
 {
 	*out = t->stats;
 }
 
-void tail_close(struct tail **tp)
+void squid_tail_close(struct squid_tail **tp)
 {
-	struct tail *t = *tp;
+	struct squid_tail *t = *tp;
 
 	*tp = NULL;
 	if (!t)

@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct tail;
+struct squid_tail;
 
-struct tail_opts {
+struct squid_tail_opts {
 	const char *path;       /* of the log */
 	const char *state;      /* file that keeps the position over restarts; NULL: none */
 	uint64_t back;          /* octets of what is there already that are read at the start */
@@ -19,7 +19,7 @@ struct tail_opts {
 	void *arg;
 };
 
-struct tail_stats {
+struct squid_tail_stats {
 	uint64_t lines, too_long; /* whole ones given; skipped for their length */
 	uint64_t rotations, truncations;
 	bool there;               /* the log could be opened */
@@ -27,11 +27,11 @@ struct tail_stats {
 };
 
 /* Reads nothing yet; the log need not be there. One thread for a tail. */
-struct tail *tail_open(const struct tail_opts *o);
+struct squid_tail *squid_tail_open(const struct squid_tail_opts *o);
 /* Reads what has come, at most some megabytes: true when there is more. now_ms is
  * monotonic. Never waits for anything but the disk. */
-bool tail_step(struct tail *t, int64_t now_ms);
-void tail_stats(const struct tail *t, struct tail_stats *out);
-void tail_close(struct tail **t); /* keeps the position */
+bool squid_tail_step(struct squid_tail *t, int64_t now_ms);
+void squid_tail_stats(const struct squid_tail *t, struct squid_tail_stats *out);
+void squid_tail_close(struct squid_tail **t); /* keeps the position */
 
 #endif

@@ -15,7 +15,7 @@
 
 struct kit {
 	char dir[64], *log, *rotated, *state;
-	struct tail *tail;
+	struct squid_tail *tail;
 	struct strb seen; /* "line|line|", those that came again in brackets */
 	int64_t now_ms;
 };
@@ -31,9 +31,9 @@ static void take(void *arg, const char *line, size_t len, bool again)
 
 static void open_tail(struct kit *k, uint64_t back)
 {
-	struct tail_opts o = { k->log, k->state, back, take, k };
+	struct squid_tail_opts o = { k->log, k->state, back, take, k };
 
-	k->tail = tail_open(&o);
+	k->tail = squid_tail_open(&o);
 }
 
 static int setup(void **state)
@@ -56,7 +56,7 @@ static int teardown(void **state)
 	struct kit *k = *state;
 	char *cmd = xasprintf("rm -rf '%s'", k->dir);
 
-	tail_close(&k->tail);
+	squid_tail_close(&k->tail);
 	assert_int_equal(system(cmd), 0);
 	free(cmd);
 	free(k->log);
@@ -84,17 +84,17 @@ static void add(const char *path, const char *text)
 static void sees(struct kit *k, const char *expected)
 {
 	k->now_ms += 250;
-	while (tail_step(k->tail, k->now_ms))
+	while (squid_tail_step(k->tail, k->now_ms))
 		;
 	assert_string_equal(k->seen.s ? k->seen.s : "", expected);
 	strb_free(&k->seen);
 }
 
-static struct tail_stats stats(const struct kit *k)
+static struct squid_tail_stats stats(const struct kit *k)
 {
-	struct tail_stats s;
+	struct squid_tail_stats s;
 
-	tail_stats(k->tail, &s);
+	squid_tail_stats(k->tail, &s);
 	return s;
 }
 
@@ -245,22 +245,22 @@ static void over_a_restart_no_line_counts_twice(void **state)
 
 	add(k->log, "one\ntwo\npar");
 	sees(k, "one|two|");
-	tail_close(&k->tail);
+	squid_tail_close(&k->tail);
 	add(k->log, "t\nthree\n");
 	open_tail(k, 6);
 	sees(k, "(two)|part|three|");
-	tail_close(&k->tail);
+	squid_tail_close(&k->tail);
 	open_tail(k, 0);
 	sees(k, "");
 	assert_int_equal(stats(k).lines, 0);
-	tail_close(&k->tail);
+	squid_tail_close(&k->tail);
 	/* rotated while nobody looked */
 	add(k->log, "four\n");
 	assert_int_equal(rename(k->log, k->rotated), 0);
 	add(k->log, "five\n");
 	open_tail(k, 0);
 	sees(k, "four|five|");
-	tail_close(&k->tail);
+	squid_tail_close(&k->tail);
 	/* another log stands there now */
 	unlink(k->rotated);
 	unlink(k->log);
@@ -273,7 +273,7 @@ static void of_a_long_log_the_end_is_read(void **state)
 {
 	struct kit *k = *state;
 
-	tail_close(&k->tail);
+	squid_tail_close(&k->tail);
 	for (int i = 0; i < 1000; i++)
 		add(k->log, "a line that is old\n");
 	add(k->log, "new\n");

@@ -1,0 +1,45 @@
+/* join.h - which requests a flow through the proxy was made of.
+ * SPDX-License-Identifier: ISC */
+#ifndef CUL_EVIDENCE_JOIN_H
+#define CUL_EVIDENCE_JOIN_H
+
+#include "daemon/evidence/request.h"
+
+enum join_leg {
+	JOIN_NONE,   /* direct traffic: neither end is the proxy */
+	JOIN_CLIENT, /* between client and proxy */
+	JOIN_ORIGIN, /* between proxy and origin */
+	JOIN_UNKNOWN /* the proxy's, but no request has the other end */
+};
+
+/* A flow, or the part of one that lies in the window asked about. */
+struct join_flow {
+	struct addr src, dst;
+	uint16_t src_port, dst_port;
+	int64_t from_ms, to_ms;
+	uint64_t bytes;
+	enum join_leg leg; /* filled */
+	double explained;  /* filled: octets of it that requests explain, at most bytes */
+};
+
+/* So many octets of this flow were for that request. */
+struct join_part {
+	uint32_t flow, request; /* indexes of what was given */
+	double bytes;
+	double weight; /* the same, but of a way whose octets nobody logged (the ACKs of a
+			  download) the download's: to tell who had most of it */
+};
+
+struct join {
+	struct join_part *parts;
+	size_t n, cap;
+};
+
+/* Both lists are borrowed; flows are filled. Octets of a request outside of
+ * [from_ms, to_ms) are nobody's. Free the answer with join_free. */
+void join_run(struct join_flow *flows, size_t n_flows, struct request *const *requests,
+	      size_t n_requests, const struct addr *proxies, size_t n_proxies,
+	      int64_t from_ms, int64_t to_ms, struct join *out);
+void join_free(struct join *j);
+
+#endif

@@ -1,0 +1,397 @@
+/* squid.c - the logs' follower and the requests of the last two hours.
+ * SPDX-License-Identifier: ISC
+ *
+ * The log is looked at every 250 ms, and at once when somebody asks: a line is written
+ * when the request ends, and an alert may come in the same moment. Requests stand in a
+ * ring in the order of their lines, which is that of their ends but for milliseconds.
+ * One lock guards the ring; it is never held while a file or the network is read.
+ *
+ * Where the log does not tell the origin (combined format), the manager's answer may;
+ * else such a request explains only the client's leg.
+ */
+#include "daemon/evidence/squid.h"
+
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/evidence/squid_line.h"
+#include "daemon/evidence/squid_live.h"
+#include "daemon/evidence/squid_tail.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { LOOK_MS = 250, WAIT_MS = 500, REST_MS = 30000, BATCH = 512 };
+static const int64_t keep_ms = INT64_C(2) * 3600 * 1000;
+static const int64_t disorder_ms = INT64_C(60) * 1000; /* ends out of order at most by */
+static const int64_t same_ms = 20; /* starts of one request, from manager and log */
+static const size_t memory_max = 64 << 20, back_max = 16 << 20;
+
+struct proxy {
+	struct squid *owner;
+	char *log, *manager;
+	struct squid_tail *tail;
+	int64_t silent_ms;        /* when the manager did not answer; 0: it did */
+};
+
+struct squid {
+	struct proxy *proxies;
+	size_t n_proxies;
+	struct addr *addresses;
+	size_t n_addresses;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake, done;
+	bool stopping, asked;
+	uint64_t round;           /* readings finished */
+	struct request **ring;    /* cap of them, a power of two; n from `first` */
+	size_t cap, first, n;
+	struct request *batch[BATCH]; /* the thread's own, not in the ring yet */
+	size_t n_batch;
+	uint64_t broken_batch, lines_batch;
+	struct squid_stats stats;
+};
+
+/* --- the ring; lock held --- */
+
+static void drop_first(struct squid *s)
+{
+	struct request *r = s->ring[s->first];
+
+	s->stats.octets -= request_octets(r);
+	request_unref(&r);
+	s->first = (s->first + 1) & (s->cap - 1);
+	s->n--;
+}
+
+static void push(struct squid *s, struct request *r)
+{
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? 2 * s->cap : 1024;
+		struct request **ring = xcalloc(cap, sizeof(*ring));
+
+		for (size_t i = 0; i < s->n; i++)
+			ring[i] = s->ring[(s->first + i) & (s->cap - 1)];
+		free(s->ring);
+		s->ring = ring;
+		s->cap = cap;
+		s->first = 0;
+	}
+	s->ring[(s->first + s->n++) & (s->cap - 1)] = r;
+	s->stats.octets += request_octets(r);
+	while (s->stats.octets + s->cap * sizeof(*s->ring) > memory_max && s->n > 1)
+		drop_first(s);
+}
+
+static void flush(struct squid *s)
+{
+	int64_t oldest_ms = clock_wall_ms() - keep_ms;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n_batch; i++)
+		push(s, s->batch[i]);
+	while (s->n && s->ring[s->first]->end_ms < oldest_ms)
+		drop_first(s);
+	s->stats.broken += s->broken_batch;
+	s->stats.lines += s->lines_batch;
+	s->stats.kept = s->n;
+	pthread_mutex_unlock(&s->lock);
+	s->n_batch = 0;
+	s->lines_batch = s->broken_batch = 0;
+}
+
+/* --- the thread --- */
+
+static void line(void *arg, const char *text, size_t len, bool again)
+{
+	struct proxy *p = arg;
+	struct squid *s = p->owner;
+	char url[REQUEST_URL];
+	struct request r;
+
+	if (!squid_line(text, len, &r, url)) {
+		s->broken_batch += !again;
+		log_seldom(p->log, 3600, "%s: a line is of no format that is known (native, "
+			   "combined, culprit); it is skipped", p->log);
+		return;
+	}
+	s->lines_batch += !again;
+	s->batch[s->n_batch++] = request_new(&r);
+	if (s->n_batch == BATCH)
+		flush(s);
+}
+
+static void tell_missing(const struct proxy *p)
+{
+	struct squid_tail_stats t;
+
+	squid_tail_stats(p->tail, &t);
+	if (!t.there && *t.why)
+		log_seldom(t.why, 3600, "squid log: %s; URLs stay unknown until it can be "
+			   "read (on Debian the group proxy may read it)", t.why);
+}
+
+static void note_files(struct squid *s)
+{
+	uint64_t too_long = 0, rotations = 0, truncations = 0;
+
+	for (size_t i = 0; i < s->n_proxies; i++) {
+		struct squid_tail_stats t;
+
+		if (!s->proxies[i].tail)
+			continue;
+		squid_tail_stats(s->proxies[i].tail, &t);
+		too_long += t.too_long;
+		rotations += t.rotations;
+		truncations += t.truncations;
+	}
+	pthread_mutex_lock(&s->lock);
+	s->stats.too_long = too_long;
+	s->stats.rotations = rotations;
+	s->stats.truncations = truncations;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void read_all(struct squid *s)
+{
+	for (size_t i = 0; i < s->n_proxies; i++) {
+		struct proxy *p = &s->proxies[i];
+
+		if (!p->tail)
+			continue;
+		while (squid_tail_step(p->tail, clock_mono_ms()) &&
+		       !__atomic_load_n(&s->stopping, __ATOMIC_RELAXED))
+			flush(s);
+		tell_missing(p);
+	}
+	flush(s);
+	note_files(s);
+}
+
+static struct timespec after(int ms)
+{
+	int64_t at = clock_mono_ms() + ms;
+
+	return (struct timespec){ at / 1000, (at % 1000) * 1000000 };
+}
+
+static void *run(void *arg)
+{
+	struct squid *s = arg;
+	struct timespec until;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping) {
+		s->asked = false;
+		pthread_mutex_unlock(&s->lock);
+		read_all(s);
+		pthread_mutex_lock(&s->lock);
+		s->round++;
+		pthread_cond_broadcast(&s->done);
+		until = after(LOOK_MS);
+		while (!s->stopping && !s->asked &&
+		       !pthread_cond_timedwait(&s->wake, &s->lock, &until))
+			;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* --- outside --- */
+
+struct squid *squid_start(const struct squid_opts *o, size_t n, const char *state_dir)
+{
+	struct squid *s;
+	pthread_condattr_t attr;
+
+	if (!n)
+		return NULL;
+	s = xcalloc(1, sizeof(*s));
+	s->proxies = xcalloc(n, sizeof(*s->proxies));
+	for (s->n_proxies = 0; s->n_proxies < n; s->n_proxies++) {
+		const struct squid_opts *from = &o[s->n_proxies];
+		struct proxy *p = &s->proxies[s->n_proxies];
+		char *state = state_dir && *from->log ? xasprintf("%s/squid-%zu.pos",
+								  state_dir, s->n_proxies)
+						      : NULL;
+		struct squid_tail_opts to = { from->log, state, back_max, line, p };
+
+		*p = (struct proxy){ s, xstrdup(from->log), xstrdup(from->manager), NULL, 0 };
+		if (*from->log)
+			p->tail = squid_tail_open(&to);
+		free(state);
+		s->addresses = xrealloc(s->addresses, s->n_addresses + from->n_addresses + 1,
+					sizeof(*s->addresses));
+		if (from->n_addresses)
+			memcpy(s->addresses + s->n_addresses, from->addresses,
+			       from->n_addresses * sizeof(*s->addresses));
+		s->n_addresses += from->n_addresses;
+	}
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->wake, &attr);
+	pthread_cond_init(&s->done, &attr);
+	pthread_condattr_destroy(&attr);
+	if (!pthread_create(&s->thread, NULL, run, s))
+		pthread_setname_np(s->thread, "squid");
+	return s;
+}
+
+void squid_stop(struct squid **sp)
+{
+	struct squid *s = *sp;
+
+	*sp = NULL;
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	__atomic_store_n(&s->stopping, true, __ATOMIC_RELAXED);
+	pthread_cond_broadcast(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	for (size_t i = 0; i < s->n_proxies; i++) {
+		squid_tail_close(&s->proxies[i].tail);
+		free(s->proxies[i].log);
+		free(s->proxies[i].manager);
+	}
+	while (s->n)
+		drop_first(s);
+	pthread_cond_destroy(&s->wake);
+	pthread_cond_destroy(&s->done);
+	pthread_mutex_destroy(&s->lock);
+	free(s->ring);
+	free(s->addresses);
+	free(s->proxies);
+	free(s);
+}
+
+const struct addr *squid_addresses(const struct squid *s, size_t *n)
+{
+	*n = s->n_addresses;
+	return s->addresses;
+}
+
+struct found {
+	struct request **list;
+	size_t n, cap;
+	int64_t from_ms, to_ms;
+};
+
+static void found_add(struct found *f, struct request *r)
+{
+	if (f->n == f->cap) {
+		f->cap = f->cap ? 2 * f->cap : 256;
+		f->list = xrealloc(f->list, f->cap, sizeof(*f->list));
+	}
+	f->list[f->n++] = r;
+}
+
+static void found_running(void *arg, const struct request *r)
+{
+	struct found *f = arg;
+
+	if (r->start_ms < f->to_ms && r->end_ms >= f->from_ms)
+		found_add(f, request_new(r));
+}
+
+static void ask_managers(struct squid *s, struct found *f)
+{
+	for (size_t i = 0; i < s->n_proxies; i++) {
+		struct proxy *p = &s->proxies[i];
+		int64_t now_ms = clock_mono_ms();
+		struct err err = { "" };
+
+		if (!*p->manager || (p->silent_ms && now_ms - p->silent_ms < REST_MS))
+			continue;
+		p->silent_ms = 0;
+		if (!squid_live(p->manager, clock_wall_ms(), found_running, f, &err)) {
+			p->silent_ms = now_ms;
+			log_seldom(p->manager, 600, "squid's cache manager did not tell the "
+				   "requests in progress: %s", err.msg);
+		}
+	}
+}
+
+/* Lock held. A reading that begins now sees all lines of requests that are over. */
+static void catch_up(struct squid *s)
+{
+	struct timespec until = after(WAIT_MS);
+	uint64_t round = s->round + 2; /* the one that may be under way does not count */
+
+	while (s->round < round && !s->stopping) {
+		s->asked = true;
+		pthread_cond_signal(&s->wake);
+		if (pthread_cond_timedwait(&s->done, &s->lock, &until))
+			break;
+	}
+}
+
+/* What was running when the manager was asked and has its line by now. */
+static bool is_over(const struct request *running, struct request *const *over, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int64_t apart = over[i]->start_ms - running->start_ms;
+
+		if (apart >= -same_ms && apart <= same_ms &&
+		    addr_eq(&over[i]->client, &running->client) &&
+		    !strcmp(over[i]->url, running->url))
+			return true;
+	}
+	return false;
+}
+
+static void drop_over(struct found *f, size_t running)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		if (i < running && is_over(f->list[i], f->list + running, f->n - running))
+			request_unref(&f->list[i]);
+		else
+			f->list[kept++] = f->list[i];
+	}
+	f->n = kept;
+}
+
+struct request **squid_requests(struct squid *s, int64_t from_ms, int64_t to_ms,
+				bool running, size_t *n)
+{
+	struct found f = { .from_ms = from_ms, .to_ms = to_ms };
+	size_t n_running;
+
+	if (running) /* first: what ends while we ask has a line afterwards */
+		ask_managers(s, &f);
+	n_running = f.n;
+	pthread_mutex_lock(&s->lock);
+	catch_up(s);
+	for (size_t i = s->n; i-- > 0;) {
+		struct request *r = s->ring[(s->first + i) & (s->cap - 1)];
+
+		if (r->end_ms < from_ms - disorder_ms)
+			break;
+		if (r->start_ms < to_ms && r->end_ms >= from_ms)
+			found_add(&f, request_ref(r));
+	}
+	pthread_mutex_unlock(&s->lock);
+	drop_over(&f, n_running);
+	*n = f.n;
+	return f.list;
+}
+
+void squid_give_back(struct request **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		request_unref(&list[i]);
+	free(list);
+}
+
+void squid_stats(struct squid *s, struct squid_stats *out)
+{
+	pthread_mutex_lock(&s->lock);
+	*out = s->stats;
+	pthread_mutex_unlock(&s->lock);
+}

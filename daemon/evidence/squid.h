@@ -1,0 +1,46 @@
+/* squid.h - what was asked of the proxy lately: the log followed, requests in memory.
+ * SPDX-License-Identifier: ISC
+ *
+ * One thread reads all logs; requests of the last two hours are kept, at most 64 MB of
+ * them. Whoever has an alert to explain asks for a span of time.
+ */
+#ifndef CUL_EVIDENCE_SQUID_H
+#define CUL_EVIDENCE_SQUID_H
+
+#include "daemon/evidence/request.h"
+
+struct squid;
+
+/* One proxy, as the configuration says. */
+struct squid_opts {
+	const char *log;             /* "": none */
+	const char *manager;         /* "": none */
+	const struct addr *addresses; /* of the proxy, as flows show them */
+	size_t n_addresses;
+};
+
+struct squid_stats {
+	uint64_t lines, broken, too_long; /* requests; lines of no format; over 64 KiB */
+	uint64_t kept, octets;            /* requests in memory */
+	uint64_t rotations, truncations;
+};
+
+/* Copies what it needs of o[0..n). state_dir keeps the positions; NULL: they are not
+ * kept. NULL when n is 0. */
+struct squid *squid_start(const struct squid_opts *o, size_t n, const char *state_dir);
+void squid_stop(struct squid **s);
+
+/* The proxies' addresses; valid until squid_stop. */
+const struct addr *squid_addresses(const struct squid *s, size_t *n);
+
+/* Requests that overlap [from, to), each once, in no order, after the logs' last lines
+ * were read (waits for that at most 500 ms). `running` asks the cache managers too (2 s at
+ * most, and not again for 30 s after one failed). Gives *n references in a list, to be
+ * freed with squid_give_back. One thread. */
+struct request **squid_requests(struct squid *s, int64_t from_ms, int64_t to_ms,
+				bool running, size_t *n);
+void squid_give_back(struct request **list, size_t n);
+
+void squid_stats(struct squid *s, struct squid_stats *out);
+
+#endif
