@@ -160,7 +160,7 @@ static bool set_url(struct request *r, struct piece p, char *url)
 		return false;
 	request_url(p.s, p.len, url);
 	r->url = url;
-	return true;
+	return *url != '\0';
 }
 
 /* After the status: "27343 GET URL user HIER_DIRECT/198.51.100.10 text/html". */

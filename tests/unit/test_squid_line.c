@@ -113,6 +113,8 @@ static void broken_lines_are_refused(void **state)
 		"1795469029.373 11 10.20.0.11 TCP_MISS/200 27343 GET http://a/ - HIER",
 		"0.000 11 10.0.0.1 TCP_MISS/200 7 GET http://a/ - HIER_NONE/- -",
 		"9223372036854775808 11 10.0.0.1 TCP_MISS/200 7 GET http://a/ - HIER_NONE/- -",
+		"1795469029.373 11 10.0.0.1 TCP_MISS/200 7 GET ?x - HIER_NONE/- -",
+		"1795469029.373 11 10.0.0.1 TCP_MISS/200 7 GET http://u:p@ - HIER_NONE/- -",
 		"NaN 11 10.0.0.1 TCP_MISS/200 7 GET http://a/ - HIER_NONE/- -",
 		"1795469029.37x 11 10.0.0.1 TCP_MISS/200 7 GET http://a/ - HIER_NONE/- -",
 		"1795469029.373 NaN 10.0.0.1 TCP_MISS/200 7 GET http://a/ - HIER_NONE/- -",
