@@ -395,7 +395,10 @@ bool engine_tick(struct engine *e)
 	int64_t age = s ? clock_wall_ms() - s->at_ms : 0;
 
 	board_give(e->board, &s);
-	if (clock_mono_ms() - e->saved_ms >= SAVE_EVERY_MS) {
+	/* At once when a template is new: after a crash it would be missed for minutes. */
+	if (clock_mono_ms() - e->saved_ms >= SAVE_EVERY_MS ||
+	    e->saved_templates != templates_known(e)) {
+		e->saved_templates = templates_known(e);
 		templates_save(e);
 		e->saved_ms = clock_mono_ms();
 	}

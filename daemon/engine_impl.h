@@ -37,11 +37,13 @@ struct engine {
 	struct http_sources sources;
 	struct http *http;
 	int64_t saved_ms;
+	uint64_t saved_templates; /* how many there were then */
 };
 
 /* templates.c: what collectors know, kept in the state directory over a restart. */
 void templates_save(struct engine *e);
 void templates_load(struct engine *e);
+uint64_t templates_known(const struct engine *e); /* how many there are now */
 /* Settings of the collectors, from the configuration in force. */
 void engine_collect_conf(struct engine *e);
 /* Looks again for interfaces that the configuration knows by name alone; true when there

@@ -118,6 +118,15 @@ void templates_save(struct engine *e)
 	}
 }
 
+uint64_t templates_known(const struct engine *e)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < names_exporters(e->names); i++)
+		n += ledger_get(&names_exporter_at(e->names, i)->ledger.templates);
+	return n;
+}
+
 struct mine {
 	unsigned worker, workers;
 };
