@@ -3,7 +3,7 @@
  *
  * A router repeats its v9 and IPFIX templates every few minutes; a restart must
  * not be blind until then. One file for each worker, written beside and renamed,
- * once a minute and at the end. Exporters may land on another worker after the
+ * when a template is new, once a minute and at the end. Exporters may land on another worker after the
  * number of workers was changed, so every file is offered to every collector.
  */
 #include "daemon/engine_impl.h"

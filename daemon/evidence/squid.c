@@ -6,8 +6,8 @@
  * ring in the order of their lines, which is that of their ends but for milliseconds.
  * One lock guards the ring; it is never held while a file or the network is read.
  *
- * Where the log does not tell the origin (combined format), the manager's answer may;
- * else such a request explains only the client's leg.
+ * Where the log does not tell the origin (combined format), a request explains only the
+ * client's leg; of requests in progress the manager's answer tells it.
  */
 #include "daemon/evidence/squid.h"
 
