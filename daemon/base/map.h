@@ -40,19 +40,6 @@ void *map_put_hashed(struct map *m, const void *key, uint64_t hash, bool *fresh)
 void *map_get_hashed(const struct map *m, const void *key, uint64_t hash);
 bool map_del(struct map *m, const void *key);
 
-/* Asks the cache for the place of a key soon to be put or got: worth it when the
- * table is bigger than the cache and hashes are computed a few keys ahead. */
-static inline void map_prefetch(const struct map *m, uint64_t hash)
-{
-	size_t i;
-
-	if (!m->cap)
-		return;
-	i = (size_t)((hash * m->mul) >> m->shift);
-	__builtin_prefetch(m->used + i);
-	__builtin_prefetch(m->tab + i * m->stride);
-}
-
 /* Iteration in table order: start with *at = 0; false at the end. */
 bool map_next(const struct map *m, uint32_t *at, const void **key, void **value);
 size_t map_octets(const struct map *m); /* memory it holds */

@@ -10,7 +10,6 @@
 
 #include "daemon/base/mem.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,24 +167,4 @@ uint64_t block_u64(const struct block *b, enum field f, uint32_t row)
 	case KIND_ADDR: break;
 	}
 	return 0;
-}
-
-void block_copy_row(struct block *dst, const struct block *src, uint32_t from)
-{
-	uint32_t to = dst->n++;
-
-	assert(to < BLOCK_ROWS);
-	block_ready(dst, dst->n, 0);
-	for (int f = 0; f < FIELD_COUNT; f++) {
-		if (!block_uses(src, f))
-			continue;
-		block_use(dst, f);
-		if (field_info[f].kind == KIND_TEXT) {
-			const char *s = block_text_at(src, (uint32_t)block_u64(src, f, from));
-			*(uint32_t *)block_cell(dst, f, to) = block_text(dst, s, strlen(s));
-		} else {
-			memcpy(block_cell(dst, f, to), block_cell(src, f, from),
-			       field_info[f].width);
-		}
-	}
 }

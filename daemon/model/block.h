@@ -122,7 +122,5 @@ static inline const char *block_text_at(const struct block *b, uint32_t at)
 
 /* A cell as unsigned number (any kind but ADDR); zero for an unused column. */
 uint64_t block_u64(const struct block *b, enum field f, uint32_t row);
-/* Copies row `from` of src to a new row of dst (room is the caller's care). */
-void block_copy_row(struct block *dst, const struct block *src, uint32_t from);
 
 #endif

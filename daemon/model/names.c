@@ -491,8 +491,3 @@ const char *names_network_name(const struct names *n, int number)
 	unlock(n);
 	return s;
 }
-
-bool names_network_has(const struct names *n, int number, const struct addr *a)
-{
-	return number >= 0 && names_network_of(n, a) == number;
-}

@@ -135,6 +135,5 @@ void names_networks_done(struct names *n);
 int names_network_of(const struct names *n, const struct addr *a); /* number, or -1 */
 int names_network_find(const struct names *n, const char *name);   /* number, or -1 */
 const char *names_network_name(const struct names *n, int number);
-bool names_network_has(const struct names *n, int number, const struct addr *a);
 
 #endif

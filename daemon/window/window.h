@@ -4,7 +4,7 @@
  * One thread owns everything here: the analysis thread. Blocks come in the
  * order of arrival from all workers and leave their sums in every view. This
  * is simpler than slices of the workers' own, merged later: no locks, no
- * second hash of the same key, one order of events, and one core takes millions
+ * second hash of the same key, one order of events, and one core takes a million
  * of flows a second (make bench); beyond that several daemons share a store.
  */
 #ifndef CUL_WINDOW_WINDOW_H
