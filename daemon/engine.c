@@ -54,11 +54,25 @@ static void keep_alert(struct engine *e, const struct alert *a)
 	json_decref(j);
 }
 
+/* What is over keeps the position at which it was raised, which the rules never knew: it
+ * was found out behind them, in the archive's thread. */
+static void recall_position(struct engine *e, struct alert *a)
+{
+	struct alert *was;
+
+	if (a->state != ALERT_RESOLVED || a->position.file_s)
+		return;
+	was = board_alert(e->board, a->id);
+	a->position = was ? was->position : a->end_position;
+	alert_unref(&was);
+}
+
 static void alert_done(void *arg, struct alert *a)
 {
 	struct engine *e = arg;
 	char line[160];
 
+	recall_position(e, a);
 	alert_headline(a, line);
 	log_warn("%s %s", a->was ? "was" : alert_state_word[a->state], line);
 	board_pin(e->board, a);

@@ -196,7 +196,6 @@ void eval_resolve(struct eval *e, struct state *s, int64_t ended_ms)
 	a->value = s->value;
 	if (a->below ? s->peak < a->peak : s->peak > a->peak)
 		a->peak = s->peak;
-	a->position = (struct archive_position){ 0 };
 	free(a->why); /* evidence looks again, at all the time that it lasted */
 	a->why = NULL;
 	alert_unref(&s->alert);

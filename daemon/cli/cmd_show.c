@@ -234,7 +234,7 @@ static int show(const struct cli *c, const struct alert *a)
 	if (a->position.file_s) {
 		strb_add(&s, "\nEverything it saw: culprit top --as-of ");
 		strb_tty(&s, a->id);
-		strb_add(&s, "\n");
+		strb_add(&s, a->end_position.file_s ? "/end\n" : "\n");
 	}
 	code = cli_print_text(&s);
 	strb_free(&inert);

@@ -89,22 +89,27 @@ static bool find_series(struct query *q)
 
 static int read_alert(struct cli *c, struct query *q, bool own_time, const char *filter)
 {
+	char id[ALERT_ID];
+	bool at_end = alert_id_at_end(q->as_of, id);
+	struct alert_sight s;
 	int code;
 
-	q->alert = alerts_find(c, q->as_of, &code);
+	q->alert = alerts_find(c, id, &code);
 	if (!q->alert)
 		return code;
-	if (!q->alert->position.file_s)
+	if (at_end && q->alert->state != ALERT_RESOLVED)
+		return cli_fail(EXIT_FAILURE, "alert %s is not over yet: ask without /end",
+				q->alert->id);
+	s = alert_sight(q->alert, at_end);
+	if (!s.position.file_s)
 		return cli_fail(EXIT_FAILURE,
 				"alert %s was made without an archive, so what it "
 				"saw cannot be asked again",
 				q->alert->id);
-	q->position = q->alert->position;
+	q->position = s.position;
 	if (!own_time) {
-		q->from_ms = q->alert->window_start_ms;
-		q->to_ms = q->alert->window_end_ms;
-		if (q->alert->state == ALERT_RESOLVED && q->alert->ended_ms > q->to_ms)
-			q->to_ms = q->alert->ended_ms;
+		q->from_ms = s.from_ms;
+		q->to_ms = s.to_ms;
 	}
 	if (*filter)
 		return -1;

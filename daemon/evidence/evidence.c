@@ -59,21 +59,20 @@ static double share(enum top_order o, const struct sums *s, const struct sums *t
 	return all ? (double)part / (double)all : 0;
 }
 
-/* The span that the evidence is of: what has lasted longer than the window, wholly. */
-static int64_t span_end(const struct alert *a)
+/* What has lasted longer than its window is looked at wholly when it is over. */
+static struct alert_sight sight_of(const struct alert *a)
 {
-	return a->state == ALERT_RESOLVED && a->ended_ms > a->window_end_ms
-		       ? a->ended_ms
-		       : a->window_end_ms;
+	return alert_sight(a, a->state == ALERT_RESOLVED);
 }
 
 static bool ask(const struct evidence_opts *o, const struct alert *a,
 		const struct filter *f, const char *by, unsigned n, struct top_result *out)
 {
-	struct top_query q = { .directory = o->archive_dir, .from_ms = a->window_start_ms,
-			       .to_ms = span_end(a), .filter = f, .names = o->names,
+	struct alert_sight at = sight_of(a);
+	struct top_query q = { .directory = o->archive_dir, .from_ms = at.from_ms,
+			       .to_ms = at.to_ms, .filter = f, .names = o->names,
 			       .only = &a->key, .only_by = a->by, .n = n,
-			       .order = order_of(&a->measure), .as_of = a->position,
+			       .order = order_of(&a->measure), .as_of = at.position,
 			       .memory = o->memory };
 	struct err err = { "" };
 
@@ -251,7 +250,7 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 	if (*o->archive_dir && f && !told && a->window_end_ms > a->window_start_ms &&
 	    ask(o, a, f, "flow", FLOWS, &flows)) {
 		take_flows(a, &flows);
-		explain_alert(o, a, f, a->window_start_ms, span_end(a), &e);
+		explain_alert(o, a, f, sight_of(a), &e);
 		found = ask(o, a, f, "host", HOSTS, &hosts);
 	} else if (!told) {
 		a->evidence_short = true;

@@ -29,6 +29,7 @@ struct load {
 	size_t n_proxies;
 	uint64_t filter_columns;
 	int64_t from_ms, to_ms;
+	struct archive_position position;
 	struct join_flow *flows;
 	size_t n, cap;
 };
@@ -89,7 +90,7 @@ static bool load_flows(const struct evidence_opts *o, const struct filter *f, st
 	struct archive_query q = {
 		.directory = o->archive_dir, .from_ms = l->from_ms, .to_ms = l->to_ms,
 		.filter = f, .columns = UINT64_MAX, .names = o->names,
-		.as_of = l->a->position, .threads = 1,
+		.as_of = l->position, .threads = 1,
 	};
 	struct archive_result read;
 	struct err err = { "" };
@@ -286,9 +287,10 @@ static bool touches_proxy(const struct alert *a, const struct load *l)
 }
 
 bool explain_alert(const struct evidence_opts *o, struct alert *a, const struct filter *f,
-		   int64_t from_ms, int64_t to_ms, struct explained *out)
+		   struct alert_sight at, struct explained *out)
 {
-	struct load l = { .a = a, .from_ms = from_ms, .to_ms = to_ms };
+	struct load l = { .a = a, .from_ms = at.from_ms, .to_ms = at.to_ms,
+			  .position = at.position };
 	struct request **requests;
 	struct join j;
 	size_t n;
@@ -302,8 +304,9 @@ bool explain_alert(const struct evidence_opts *o, struct alert *a, const struct 
 		free(l.flows);
 		return false;
 	}
-	requests = squid_requests(o->squid, from_ms, to_ms, a->state == ALERT_FIRING, &n);
-	join_run(l.flows, l.n, requests, n, l.proxies, l.n_proxies, from_ms, to_ms, &j);
+	requests = squid_requests(o->squid, at.from_ms, at.to_ms, a->state == ALERT_FIRING,
+				  &n);
+	join_run(l.flows, l.n, requests, n, l.proxies, l.n_proxies, at.from_ms, at.to_ms, &j);
 	marks = xcalloc(l.n, sizeof(*marks));
 	fill_top(a, &l, &j, requests, marks);
 	fill_leader(a, &l, &j, requests, marks, out);

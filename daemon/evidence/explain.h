@@ -18,10 +18,10 @@ struct explained {
 };
 
 /* After the top flows are in a: fills client and urls of those through the proxy. False:
- * none of it goes through a proxy, or nothing is known. f is the rule's filter, [from, to)
- * the span that the top flows are of. Free with explained_fini in any case. */
+ * none of it goes through a proxy, or nothing is known. f is the rule's filter, `at` what
+ * the top flows were read from. Free with explained_fini in any case. */
 bool explain_alert(const struct evidence_opts *o, struct alert *a, const struct filter *f,
-		   int64_t from_ms, int64_t to_ms, struct explained *out);
+		   struct alert_sight at, struct explained *out);
 void explained_fini(struct explained *e);
 
 #endif

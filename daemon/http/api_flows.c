@@ -50,10 +50,8 @@ void api_flows(struct http *h, const struct request *rq, struct answer *out)
 	}
 	struct archive_query q = { .directory = h->archive_dir, .from_ms = a.from_ms,
 				   .to_ms = a.to_ms, .filter = a.filter, .columns = UINT64_MAX,
-				   .names = h->src.names, .threads = 1 };
+				   .names = h->src.names, .as_of = a.as_of, .threads = 1 };
 
-	if (a.alert)
-		q.as_of = a.alert->position;
 	l.limit = a.n;
 	strb_fmt(&out->body, "{\"from\":\"%s\",\"to\":\"%s\",\"filter\":",
 		 text_rfc3339(a.from_ms, from), text_rfc3339(a.to_ms, to));

@@ -101,13 +101,11 @@ static bool ask(struct http *h, const struct request *rq, const struct ask *a,
 
 	*q = (struct top_query){ .directory = h->archive_dir, .from_ms = a->from_ms,
 				 .to_ms = a->to_ms, .filter = a->filter, .names = h->src.names,
-				 .n = (unsigned)a->n, .threads = 1, .memory = MEMORY };
-	if (a->alert) {
-		q->as_of = a->alert->position;
-		if (!target_get(&rq->target, "filter")) {
-			q->only = &a->alert->key;
-			q->only_by = a->alert->by;
-		}
+				 .n = (unsigned)a->n, .as_of = a->as_of, .threads = 1,
+				 .memory = MEMORY };
+	if (a->alert && !target_get(&rq->target, "filter")) {
+		q->only = &a->alert->key;
+		q->only_by = a->alert->by;
 	}
 	q->n_keys = top_keys_parse(by ? by : a->alert ? "flow" : "host", q->keys, err);
 	return q->n_keys && parse_order(&rq->target, q, err) &&

@@ -87,17 +87,24 @@ struct alert *alert_find(struct http *h, const char *id, struct err *err)
 
 static bool take_alert(struct http *h, const char *id, struct ask *a, struct answer *out)
 {
+	char found[ALERT_ID];
+	bool at_end = alert_id_at_end(id, found);
 	struct err err = { "" };
+	struct alert_sight s;
 
-	a->alert = alert_find(h, id, &err);
+	a->alert = alert_find(h, found, &err);
 	if (!a->alert) {
 		answer_error(out, 404, "%s", err.msg);
 		return false;
 	}
-	a->from_ms = a->alert->window_start_ms;
-	a->to_ms = a->alert->window_end_ms;
-	if (a->alert->state == ALERT_RESOLVED && a->alert->ended_ms > a->to_ms)
-		a->to_ms = a->alert->ended_ms;
+	if (at_end && a->alert->state != ALERT_RESOLVED) {
+		answer_error(out, 404, "alert %s is not over yet: ask without /end", found);
+		return false;
+	}
+	s = alert_sight(a->alert, at_end);
+	a->from_ms = s.from_ms;
+	a->to_ms = s.to_ms;
+	a->as_of = s.position;
 	return true;
 }
 

@@ -111,6 +111,7 @@ struct ask {
 	int64_t from_ms, to_ms;
 	struct filter *filter;
 	struct alert *alert; /* of as_of; or NULL */
+	struct archive_position as_of; /* its */
 	uint64_t n;
 };
 /* Fills from the parameters; false: out says why. ask_fini in any case. */

@@ -109,6 +109,27 @@ struct alert *alert_copy(const struct alert *a)
 	return c;
 }
 
+struct alert_sight alert_sight(const struct alert *a, bool at_end)
+{
+	struct alert_sight s = { a->window_start_ms, a->window_end_ms, a->position };
+
+	if (!at_end && !a->was)
+		return s;
+	if (a->ended_ms > s.to_ms)
+		s.to_ms = a->ended_ms;
+	if (!a->was)
+		s.position = a->end_position;
+	return s;
+}
+
+bool alert_id_at_end(const char *text, char id[static ALERT_ID])
+{
+	size_t n = strlen(text), cut = n > 4 && !strcmp(text + n - 4, "/end") ? n - 4 : n;
+
+	snprintf(id, ALERT_ID, "%.*s", (int)(cut < ALERT_ID ? cut : ALERT_ID - 1), text);
+	return cut < n;
+}
+
 /* ULID: 48 bits of milliseconds, then 80 random bits, in Crockford's base 32:
  * 26 digits of five bits, the first two bits of the 130 zero. */
 void alert_new_id(char id[static ALERT_ID], int64_t now_ms)

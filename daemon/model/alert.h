@@ -81,7 +81,8 @@ struct alert {
 	char *why;                /* one sentence, or NULL: evidence writes it */
 	uint64_t lost_flows, dropped_datagrams; /* in the window, for its exporters */
 	uint32_t sampling;        /* largest rate in the window; 1: none */
-	struct archive_position position;
+	struct archive_position position; /* when it was raised */
+	struct archive_position end_position; /* when it was over; not set before, or if `was` */
 	uint64_t block_seq;       /* last block that had been judged */
 	bool evidence_short;      /* the flows kept do not cover the whole window */
 	int64_t evidence_from_ms; /* then they begin here */
@@ -112,6 +113,17 @@ int severity_find(const char *word);
 json_t *alert_json(const struct alert *a, const char *base_url);
 /* Back from alert_json, as far as it tells; NULL + err. Used by history and outbox. */
 struct alert *alert_from_json(const json_t *j, struct err *err);
+
+/* The flows that a message was made of: their time, and what of the archive counts. Those of
+ * the raised alert never change; at_end: those of its resolved message, of all the time that
+ * it lasted. One that `was` has only the latter. */
+struct alert_sight {
+	int64_t from_ms, to_ms;
+	struct archive_position position;
+};
+struct alert_sight alert_sight(const struct alert *a, bool at_end);
+/* Cuts "/end" off an alert's id as people write it; true when it was there. */
+bool alert_id_at_end(const char *text, char id[static ALERT_ID]);
 
 /* "WAN in: 18.7 Mbit/s for 2 minutes, normally 2-4 at this hour": at most 78 characters. */
 void alert_headline(const struct alert *a, char out[static 160]);

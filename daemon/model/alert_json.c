@@ -146,12 +146,19 @@ static json_t *lists(const struct alert *a, json_t *o)
 	return o;
 }
 
+static json_t *position(const struct archive_position *p)
+{
+	json_t *at = json_object();
+
+	put(at, "file", json_integer(p->file_s));
+	put(at, "offset", count(p->offset));
+	return at;
+}
+
 static json_t *evidence(const struct alert *a)
 {
-	json_t *o = json_object(), *at = json_object();
+	json_t *o = json_object(), *at = position(&a->position);
 
-	put(at, "file", json_integer(a->position.file_s));
-	put(at, "offset", count(a->position.offset));
 	put(at, "block", count(a->block_seq));
 	put(o, "short", json_boolean(a->evidence_short));
 	put(o, "from", when(a->evidence_from_ms));
@@ -159,6 +166,8 @@ static json_t *evidence(const struct alert *a)
 	put(o, "packets", count(a->total_packets));
 	put(o, "flows", count(a->total_flows));
 	put(o, "archive", at);
+	if (a->end_position.file_s)
+		put(o, "archive_end", position(&a->end_position));
 	return o;
 }
 
@@ -360,6 +369,11 @@ static void read_lists(struct alert *a, const json_t *j)
 	}
 }
 
+static struct archive_position read_position(const json_t *p)
+{
+	return (struct archive_position){ (int64_t)u64(p, "file"), u64(p, "offset") };
+}
+
 static void read_evidence(struct alert *a, const json_t *e)
 {
 	const json_t *p = json_object_get(e, "archive");
@@ -369,8 +383,8 @@ static void read_evidence(struct alert *a, const json_t *e)
 	a->total_bytes = u64(e, "bytes");
 	a->total_packets = u64(e, "packets");
 	a->total_flows = u64(e, "flows");
-	a->position.file_s = (int64_t)u64(p, "file");
-	a->position.offset = u64(p, "offset");
+	a->position = read_position(p);
+	a->end_position = read_position(json_object_get(e, "archive_end"));
 	a->block_seq = u64(p, "block");
 }
 

@@ -339,7 +339,10 @@ static void on_block(struct archive *a, const struct block *b, int64_t now_ms)
 static void on_mark(struct archive *a, struct alert *alert, int64_t now_ms)
 {
 	alert->evidence_short |= !flush(a, now_ms) || a->paused;
-	alert->position = a->position;
+	if (alert->state == ALERT_RESOLVED && !alert->was)
+		alert->end_position = a->position;
+	else
+		alert->position = a->position;
 	a->opts.mark_done(a->opts.arg, alert);
 }
 

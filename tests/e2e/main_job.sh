@@ -89,6 +89,9 @@ nothing_lost
 
 wait_until 60 "a webhook that says it is over" has "$dir/hook.jsonl" resolved
 wait_until 15 "a mail that says it is over" has "$dir/mail.jsonl" RESOLVED
+# What each message said can be asked for ever, the first one's also now that it is over.
+get "/api/v1/top?as_of=$alert" >"$dir/as_of_later.json"
+get "/api/v1/top?as_of=$alert/end" >"$dir/as_of_end.json"
 "$python" tests/e2e/lib/main_job.py "$dir"
 stop_daemon
 "$python" tests/e2e/lib/main_job.py "$dir" >/dev/null # nothing more came at the end
