@@ -1,6 +1,10 @@
 #!/bin/bash
-# run.sh TEST... - runs tests one after another; ends with "N passed, N failed".
+# run.sh TEST... - runs tests, several at a time; ends with "N passed, N failed".
 # SPDX-License-Identifier: ISC
+#
+# As many at a time as there are processors, or JOBS. Scripts come first: they mostly wait,
+# and programs fill the time. One that measures or needs the machine for itself says so in
+# a line "# alone" and runs at the end, with nothing beside it.
 #
 # A TEST is a cmocka program, whose closing lines are counted, or any other
 # program or script, which counts as one by its exit code. Every test has its
@@ -17,9 +21,11 @@ export BUILD=${BUILD:-build}
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
 export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$PWD/tests/lsan.supp:print_suppressions=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+jobs=${JOBS:-$(nproc)}
 logs=$BUILD/tests/log
-passed=0 failed=0
 mkdir -p "$logs"
+sums=$(mktemp) || exit 1 # a line "PASSED FAILED" of each test
+trap 'rm -f "$sums"' EXIT
 
 # The sum of the numbers in cmocka's "[  WORD  ] N test(s)" lines of a log.
 count() {
@@ -41,7 +47,7 @@ limit_of() {
 }
 
 run() {
-	local test=$1 name log limit rc good bad skipped began=$SECONDS note=
+	local test=$1 name log limit rc good bad skipped began=$SECONDS note= out
 
 	name=${test#"$BUILD"/}
 	log=$logs/$(echo "${name#tests/}" | tr / _).log
@@ -62,21 +68,49 @@ run() {
 	[ "$rc" -gt 128 ] && note="$note, signal $((rc - 128))"
 	[ "$rc" != 77 ] || note="$note, skipped"
 	[ "$skipped" = 0 ] || note="$note, $skipped of them skipped"
-	passed=$((passed + good))
-	failed=$((failed + bad))
+	echo "$good $bad" >>"$sums"
 	if [ "$bad" = 0 ]; then
 		printf '  ok   %-44s %4d  %3d s\n' "$name" "$good" $((SECONDS - began))
 	else
-		printf '  FAIL %-44s %4d failed (exit code %d%s)\n' "$name" "$bad" "$rc" "$note"
-		tail -n 200 "$log" | sed 's/^/       | /'
+		out=$(printf '  FAIL %-44s %4d failed (exit code %d%s)\n' "$name" "$bad" "$rc" "$note"
+			tail -n 200 "$log" | sed 's/^/       | /')
+		printf '%s\n' "$out" # in one piece, whoever else prints
 	fi
 }
 
+scripts=() programs=() alone=()
 for test in "$@"; do
 	case $test in
-	*.sh) [ -x "$test" ] || continue ;;
+	*.sh)
+		[ -x "$test" ] || continue
+		if grep -q '^# alone$' "$test"; then
+			alone+=("$test")
+		else
+			scripts+=("$test")
+		fi
+		;;
+	*) programs+=("$test") ;;
 	esac
+done
+running=0
+for test in "${scripts[@]}" "${programs[@]}"; do
+	if [ "$running" -ge "$jobs" ]; then
+		wait -n
+		running=$((running - 1))
+	fi
+	run "$test" &
+	running=$((running + 1))
+done
+wait
+for test in "${alone[@]}"; do
 	run "$test"
 done
+read -r passed failed < <(awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }' "$sums")
+# A test whose sums are missing did not come to its end.
+missing=$(($# - $(wc -l <"$sums")))
+for test in "$@"; do
+	case $test in *.sh) [ -x "$test" ] || missing=$((missing - 1)) ;; esac
+done
+failed=$((failed + missing))
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -2,6 +2,7 @@
 # counts.sh - what was sent is what is counted: datagrams, flows, octets, packets.
 # SPDX-License-Identifier: ISC
 # timeout: 120
+# alone
 . "$(dirname "$0")/lib/lib.sh"
 
 conf </dev/null
