@@ -81,6 +81,11 @@ void alert_unref(struct alert **ap)
 	free(a->series_id);
 	free(a->detector);
 	free(a->why);
+	free(a->quiet);
+	free(a->ack_by);
+	free(a->ack_comment);
+	free(a->act_ack);
+	free(a->act_silence);
 	free(a);
 }
 
@@ -101,6 +106,11 @@ struct alert *alert_copy(const struct alert *a)
 	c->series_id = dup(a->series_id);
 	c->detector = dup(a->detector);
 	c->why = dup(a->why);
+	c->quiet = dup(a->quiet);
+	c->ack_by = dup(a->ack_by);
+	c->ack_comment = dup(a->ack_comment);
+	c->act_ack = dup(a->act_ack);
+	c->act_silence = dup(a->act_silence);
 	c->top = NULL;
 	c->changed = NULL;
 	c->n_top = c->n_changed = 0;
@@ -128,6 +138,35 @@ bool alert_id_at_end(const char *text, char id[static ALERT_ID])
 
 	snprintf(id, ALERT_ID, "%.*s", (int)(cut < ALERT_ID ? cut : ALERT_ID - 1), text);
 	return cut < n;
+}
+
+static void clone_flow(struct top_flow *to, const struct top_flow *f)
+{
+	*to = *f;
+	to->src_name = dup(f->src_name);
+	to->dst_name = dup(f->dst_name);
+	to->client = dup(f->client);
+	to->urls = f->n_urls ? xcalloc(f->n_urls, sizeof(*to->urls)) : NULL;
+	for (unsigned i = 0; i < f->n_urls; i++) {
+		to->urls[i] = f->urls[i];
+		to->urls[i].url = dup(f->urls[i].url);
+		to->urls[i].client = dup(f->urls[i].client);
+	}
+}
+
+struct alert *alert_clone(const struct alert *a)
+{
+	struct alert *c = alert_copy(a);
+
+	c->top = a->n_top ? xcalloc(a->n_top, sizeof(*c->top)) : NULL;
+	for (; c->n_top < a->n_top; c->n_top++)
+		clone_flow(&c->top[c->n_top], &a->top[c->n_top]);
+	c->changed = a->n_changed ? xcalloc(a->n_changed, sizeof(*c->changed)) : NULL;
+	for (; c->n_changed < a->n_changed; c->n_changed++) {
+		c->changed[c->n_changed] = a->changed[c->n_changed];
+		c->changed[c->n_changed].key = dup(a->changed[c->n_changed].key);
+	}
+	return c;
 }
 
 /* ULID: 48 bits of milliseconds, then 80 random bits, in Crockford's base 32:
@@ -218,6 +257,10 @@ static void firing(const struct alert *a, struct parts *p)
 	measure_text(&a->measure, a->value, value);
 	measure_text(&a->measure, a->threshold, limit);
 	lasting(a, time);
+	if (a->notice) {
+		snprintf(p->what, sizeof(p->what), "alive and watching");
+		return;
+	}
 	if (a->was)
 		snprintf(p->what, sizeof(p->what), "was at %s for %s", value, time);
 	else if (a->below && a->value <= 0)
@@ -225,7 +268,10 @@ static void firing(const struct alert *a, struct parts *p)
 	else if (quota(a))
 		snprintf(p->what, sizeof(p->what), "%s in %s", value, time);
 	else
-		snprintf(p->what, sizeof(p->what), "%s%s %s %s", a->below ? "only " : "",
+		snprintf(p->what, sizeof(p->what), "%s%s %s %s",
+			 a->below     ? "only "
+			 : a->group > 1 ? "up to "
+					: "",
 			 value, measure_is_rate(&a->measure) ? "for" : "in", time);
 	if (a->has_baseline) {
 		range(a, a->below && a->value <= 0 ? "" : value, band);

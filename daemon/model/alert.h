@@ -95,6 +95,12 @@ struct alert {
 	unsigned n_spark;
 	int64_t spark_step_ms;
 	char *notify[ALERT_NOTIFY]; /* names of channels; NULL ends */
+	char *quiet;              /* why nobody was told, one sentence; NULL: somebody was */
+	char *ack_by, *ack_comment; /* who knows of it; NULL: nobody said so */
+	int64_t ack_ms;           /* since when; 0: not */
+	unsigned group;           /* a message that speaks for so many alerts; 0: for itself */
+	bool notice;              /* no alert: that culpritd is alive */
+	char *act_ack, *act_silence; /* signed addresses below the page's; only in messages */
 	_Atomic uint32_t refs;
 };
 
@@ -102,6 +108,7 @@ struct alert *alert_new(void); /* zeroed, one reference */
 struct alert *alert_ref(const struct alert *a);
 void alert_unref(struct alert **a);
 struct alert *alert_copy(const struct alert *a); /* deep, without top flows and changes */
+struct alert *alert_clone(const struct alert *a); /* deep, with all of it */
 void alert_new_id(char id[static ALERT_ID], int64_t now_ms);
 
 extern const char *const alert_state_word[]; /* "pending" "firing" "resolved" */
@@ -124,6 +131,9 @@ struct alert_sight {
 struct alert_sight alert_sight(const struct alert *a, bool at_end);
 /* Cuts "/end" off an alert's id as people write it; true when it was there. */
 bool alert_id_at_end(const char *text, char id[static ALERT_ID]);
+
+/* "2026-11-23T09:35:00.000Z" as Unix milliseconds; 0: it is no such time. */
+int64_t alert_time(const char *rfc3339);
 
 /* "WAN in: 18.7 Mbit/s for 2 minutes, normally 2-4 at this hour": at most 78 characters. */
 void alert_headline(const struct alert *a, char out[static 160]);

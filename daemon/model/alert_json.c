@@ -188,7 +188,41 @@ static json_t *links(const struct alert *a, const char *base_url)
 		      (long long)(a->window_start_ms / BIN_MS * (BIN_MS / 1000)));
 	put(o, "bin", text(s));
 	free(s);
+	if (a->act_ack) {
+		s = xasprintf("%.*s/%s", (int)len, base_url, a->act_ack);
+		put(o, "acknowledge", text(s));
+		free(s);
+	}
+	if (a->act_silence) {
+		s = xasprintf("%.*s/%s", (int)len, base_url, a->act_silence);
+		put(o, "silence", text(s));
+		free(s);
+	}
 	return o;
+}
+
+/* What became of telling it (rules/noise.h). The signed addresses are in messages only. */
+static void told(const struct alert *a, json_t *o)
+{
+	json_t *ack = a->ack_ms ? json_object() : json_null(), *acts;
+
+	if (a->ack_ms) {
+		put(ack, "by", text(a->ack_by ? a->ack_by : ""));
+		put(ack, "at", when(a->ack_ms));
+		put(ack, "comment", text(a->ack_comment ? a->ack_comment : ""));
+	}
+	put(o, "quiet", text(a->quiet));
+	put(o, "ack", ack);
+	if (a->group)
+		put(o, "group", json_integer(a->group));
+	if (a->notice)
+		put(o, "notice", json_true());
+	if (!a->act_ack && !a->act_silence)
+		return;
+	acts = json_object();
+	put(acts, "ack", text(a->act_ack));
+	put(acts, "silence", text(a->act_silence));
+	put(o, "acts", acts);
 }
 
 json_t *alert_json(const struct alert *a, const char *base_url)
@@ -242,6 +276,7 @@ json_t *alert_json(const struct alert *a, const char *base_url)
 	put(o, "judged_at", when(a->judged_ms));
 	put(o, "crossed_at", when(a->crossed_ms));
 	put(o, "evidence", evidence(a));
+	told(a, o);
 	return o;
 }
 
@@ -280,18 +315,22 @@ static bool yes(const json_t *o, const char *key)
 	return json_is_true(json_object_get(o, key));
 }
 
-/* "2026-11-23T09:35:00.000Z"; 0 for null and what is no such time. */
-static int64_t at(const json_t *o, const char *key)
+int64_t alert_time(const char *rfc3339)
 {
 	struct tm tm = { 0 };
 	int ms = 0;
 
-	if (sscanf(str(o, key), "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &tm.tm_year, &tm.tm_mon,
+	if (sscanf(rfc3339, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &tm.tm_year, &tm.tm_mon,
 		   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms) < 6)
 		return 0;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
 	return (int64_t)timegm(&tm) * 1000 + ms;
+}
+
+static int64_t at(const json_t *o, const char *key)
+{
+	return alert_time(str(o, key));
 }
 
 static void read_flow(struct top_flow *f, const json_t *o)
@@ -388,6 +427,20 @@ static void read_evidence(struct alert *a, const json_t *e)
 	a->block_seq = u64(p, "block");
 }
 
+static void read_told(struct alert *a, const json_t *j)
+{
+	const json_t *ack = json_object_get(j, "ack"), *acts = json_object_get(j, "acts");
+
+	a->quiet = maybe(j, "quiet");
+	a->ack_ms = at(ack, "at");
+	a->ack_by = maybe(ack, "by");
+	a->ack_comment = maybe(ack, "comment");
+	a->group = (unsigned)u64(j, "group");
+	a->notice = yes(j, "notice");
+	a->act_ack = maybe(acts, "ack");
+	a->act_silence = maybe(acts, "silence");
+}
+
 static int state_find(const char *word)
 {
 	for (size_t i = 0; i <= ALERT_RESOLVED; i++)
@@ -453,5 +506,6 @@ struct alert *alert_from_json(const json_t *j, struct err *err)
 	a->sampling = (uint32_t)u64(q, "sampling");
 	read_evidence(a, json_object_get(j, "evidence"));
 	read_lists(a, j);
+	read_told(a, j);
 	return a;
 }
