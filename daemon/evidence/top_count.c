@@ -38,22 +38,10 @@ static struct sums sums_of(const struct top *t, const struct block *b, uint32_t 
 			   bool inside)
 {
 	uint64_t flows = b->flows[r] ? b->flows[r] : 1;
-	int64_t from = t->q->from_ms, to = t->q->to_ms, start, end, last;
 
 	if (inside)
 		return (struct sums){ b->bytes[r], b->packets[r], flows };
-	start = b->start_ms[r];
-	end = b->end_ms[r];
-	last = end > start ? end - 1 : start;
-	if (end <= start) /* one moment, and it is in, or the row would not be here */
-		return (struct sums){ b->bytes[r], b->packets[r], flows };
-	return (struct sums){
-		share_upto(b->bytes[r], start, end, to) -
-		    share_upto(b->bytes[r], start, end, from),
-		share_upto(b->packets[r], start, end, to) -
-		    share_upto(b->packets[r], start, end, from),
-		last >= from && last < to ? flows : 0,
-	};
+	return row_share(b, r, t->q->from_ms, t->q->to_ms);
 }
 
 static void count_rows(struct top *t, struct top_worker *w, const struct block *b,
