@@ -200,7 +200,7 @@ static bool start_keepers(struct engine *e, struct err *err)
 				  .state_dir = c->state_dir, .spool_max = c->history.spool };
 	struct notify_opts no = { c->state_dir, c->channels, c->n_channels, e->base_url };
 	struct evidence_opts eo = { c->archive.enabled ? c->archive.directory : "", e->names,
-				    c->memory / 4, NULL, alert_done, e };
+				    c->memory / 4, NULL, alert_done, e, e->calendar };
 	struct archive_opts ao = { .directory = c->archive.directory,
 				   .keep_ms = c->archive.keep_ms,
 				   .max_octets = c->archive.size,

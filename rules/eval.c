@@ -334,7 +334,7 @@ static void judge_period(struct eval *e, const struct rule *r, struct state *s)
 	a = eval_alert(e, r, s);
 	a->value = a->peak = v;
 	a->warning_share = early;
-	a->threshold = early ? warn : r->above;
+	a->threshold = r->above; /* also of a warning: a share of this is what is told */
 	if (early && a->severity > SEVERITY_WARNING)
 		a->severity = SEVERITY_WARNING;
 	a->pending_ms = a->started_ms = e->now_ms;

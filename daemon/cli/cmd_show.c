@@ -179,6 +179,7 @@ static void changes(const struct cli *c, const struct alert *a, struct strb *s)
 		{ "before", "before", COL_VALUE },
 		{ "share_of_change", "of the change", COL_VALUE },
 	};
+	struct measure m = measure_compared(&a->measure);
 	struct table *t = table_new(cols, 4);
 	char buf[UNIT_TEXT];
 
@@ -187,12 +188,15 @@ static void changes(const struct cli *c, const struct alert *a, struct strb *s)
 
 		table_row(t);
 		table_text(t, ch->key);
-		table_real(t, ch->value, measure_text(&a->measure, ch->value, buf));
-		table_real(t, ch->before, measure_text(&a->measure, ch->before, buf));
+		table_real(t, ch->value, measure_text(&m, ch->value, buf));
+		table_real(t, ch->before, measure_text(&m, ch->before, buf));
 		snprintf(buf, sizeof(buf), "%.0f %%", 100 * ch->share_of_change);
 		table_real(t, ch->share_of_change, buf);
 	}
 	if (a->n_changed) {
+		strb_add(s, "\nWhat changed against ");
+		strb_add(s, a->compared ? "the traffic " : "what is usual");
+		strb_tty(s, a->compared ? a->compared : "");
 		strb_add(s, "\n");
 		table_show(t, &c->out, s);
 	}

@@ -22,18 +22,6 @@
 enum { DAYS_BACK = 7, WEEKS_BACK = 4 };
 static const int64_t minute_ms = 60 * 1000, hour_ms = 3600 * 1000, day_ms = 86400 * 1000;
 
-struct measure change_measure(const struct measure *m)
-{
-	struct measure o = *m;
-
-	if (m->kind == MEASURE_UTILISATION)
-		o.kind = MEASURE_BITS_S;
-	if (m->kind == MEASURE_PEERS || m->kind == MEASURE_PORTS ||
-	    m->kind == MEASURE_ENTROPY)
-		o.kind = MEASURE_FLOWS_S;
-	return o;
-}
-
 /* ---- stretches to compare with ---- */
 
 struct local { /* the same as local_time, or UTC where there is no calendar */

@@ -41,7 +41,7 @@ struct change_row {
 	enum by by;
 	struct key key;        /* BY_PAIR: both directions, the smaller address first */
 	char *text;            /* "host 10.20.0.66", "service https (tcp 443)" */
-	double value, before;  /* in the measure's unit */
+	double value, before;  /* in the unit of measure_compared() */
 	double share;          /* of the whole change */
 };
 
@@ -65,8 +65,5 @@ void change_fini(struct change *c);
 /* "at this hour in the last three weeks", "yesterday at this hour", "in the hour before";
  * returns buf. */
 const char *change_when(const struct change *c, char buf[static CHANGE_WORDS]);
-/* The unit that values are in: the alert's own, but flows a second where it is distinct
- * values or entropy, bits a second where it is a share of the line. */
-struct measure change_measure(const struct measure *m);
 
 #endif

@@ -79,7 +79,7 @@ static uint64_t weight(const struct span *s, const struct block *b, uint32_t r)
 {
 	struct sums sum = row_share(b, r, s->aq.from_ms, s->aq.to_ms);
 
-	switch (change_measure(&s->c->q->measure).kind) {
+	switch (measure_compared(&s->c->q->measure).kind) {
 	case MEASURE_PACKETS_S:
 	case MEASURE_PACKETS: return sum.packets;
 	case MEASURE_FLOWS_S:

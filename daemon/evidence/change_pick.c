@@ -256,7 +256,7 @@ static char *text_of(const struct change_query *q, const struct way *w, const st
 /* From what was counted to the measure's unit. */
 static double in_unit(const struct pick *p, double counted)
 {
-	struct measure m = change_measure(&p->c->q->measure);
+	struct measure m = measure_compared(&p->c->q->measure);
 	double seconds = (double)p->c->span_ms / 1000;
 
 	if (m.kind == MEASURE_BITS_S)

@@ -10,6 +10,7 @@
 
 #include "daemon/base/err.h"
 #include "daemon/model/alert.h"
+#include "daemon/model/calendar.h"
 
 struct evidence;
 struct squid;
@@ -22,6 +23,7 @@ struct evidence_opts {
 	/* Takes the alert with everything that is known of it. */
 	void (*done)(void *arg, struct alert *a);
 	void *arg;
+	const struct calendar *calendar; /* of earlier days and weeks; NULL: those of UTC */
 };
 
 struct evidence *evidence_start(const struct evidence_opts *o);

@@ -75,6 +75,7 @@ void alert_unref(struct alert **ap)
 		free(a->notify[i]);
 	free(a->top);
 	free(a->changed);
+	free(a->compared);
 	free(a->rule);
 	free(a->filter);
 	free(a->series);
@@ -113,6 +114,7 @@ struct alert *alert_copy(const struct alert *a)
 	c->act_silence = dup(a->act_silence);
 	c->top = NULL;
 	c->changed = NULL;
+	c->compared = NULL;
 	c->n_top = c->n_changed = 0;
 	for (unsigned i = 0; i < ALERT_NOTIFY; i++)
 		c->notify[i] = dup(a->notify[i]);

@@ -41,8 +41,9 @@ struct top_flow {
 };
 
 struct changed {
-	char *key;      /* "host 10.20.0.66", "port https" */
-	double value, before, share_of_change;
+	char *key;      /* "host 10.20.0.66", "service https (tcp 443)" */
+	double value, before; /* in the unit of measure_compared() */
+	double share_of_change;
 };
 
 /* Where the archive ended when the alert was raised (D4). */
@@ -91,6 +92,7 @@ struct alert {
 	unsigned n_top;
 	struct changed *changed;
 	unsigned n_changed;
+	char *compared;           /* `before` was "at this hour in the last three weeks" */
 	double spark[ALERT_SPARK]; /* the last values, oldest first; NAN is a gap */
 	unsigned n_spark;
 	int64_t spark_step_ms;

@@ -120,6 +120,7 @@ static json_t *lists(const struct alert *a, json_t *o)
 {
 	json_t *top = json_array(), *changed = json_array(), *spark = json_array();
 	json_t *names = json_array(), *sparks = json_object();
+	struct measure compared = measure_compared(&a->measure);
 
 	for (unsigned i = 0; i < a->n_top; i++)
 		json_array_append_new(top, flow_json(&a->top[i]));
@@ -141,6 +142,8 @@ static json_t *lists(const struct alert *a, json_t *o)
 	put(sparks, "values", spark);
 	put(o, "top_flows", top);
 	put(o, "changed", changed);
+	put(o, "compared_with", text(a->compared));
+	put(o, "changed_unit", text(measure_unit(&compared)));
 	put(o, "spark", sparks);
 	put(o, "notify", names);
 	return o;
@@ -394,6 +397,7 @@ static void read_lists(struct alert *a, const json_t *j)
 		c->before = num(row, "before");
 		c->share_of_change = num(row, "share_of_change");
 	}
+	a->compared = maybe(j, "compared_with");
 	for (n = json_array_size(v); a->n_spark < n && a->n_spark < ALERT_SPARK;
 	     a->n_spark++) {
 		const json_t *x = json_array_get(v, a->n_spark);

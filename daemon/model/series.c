@@ -406,6 +406,17 @@ const char *measure_word(const struct measure *m, char buf[static 32])
 const char *measure_unit(const struct measure *m) { return measures[m->kind].unit; }
 bool measure_is_rate(const struct measure *m) { return measures[m->kind].rate; }
 
+struct measure measure_compared(const struct measure *m)
+{
+	switch (m->kind) {
+	case MEASURE_UTILISATION: return (struct measure){ .kind = MEASURE_BITS_S };
+	case MEASURE_PEERS:
+	case MEASURE_PORTS:
+	case MEASURE_ENTROPY: return (struct measure){ .kind = MEASURE_FLOWS_S };
+	default: return *m;
+	}
+}
+
 const char *measure_text(const struct measure *m, double value, char *buf)
 {
 	char n[UNIT_TEXT];

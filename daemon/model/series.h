@@ -59,6 +59,9 @@ const char *measure_unit(const struct measure *m); /* "bit/s", "B", "packets/s",
 /* A value with its unit for a person: "18.7 Mbit/s"; returns buf (UNIT_TEXT). */
 const char *measure_text(const struct measure *m, double value, char *buf);
 bool measure_is_rate(const struct measure *m);
+/* In which parts of a value are told, for parts of distinct values, of an entropy or of a
+ * line's use are none: flows a second, bits a second. */
+struct measure measure_compared(const struct measure *m);
 
 /* Calendar windows: since the start of the local day, week (Monday) or month. */
 enum period { PERIOD_NONE, PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH };

@@ -38,6 +38,9 @@ static json_t *description(const struct message *m)
 		strb_add(&b, "\n");
 		format_code_table(m->alert, ROWS, TABLE, &b);
 		strb_free(&t);
+		story_changes_line(m->alert, &t);
+		format_markdown(&b, t.s ? t.s : "");
+		strb_free(&t);
 		story_quality(m->alert, &t);
 		format_markdown(&b, t.s);
 	}

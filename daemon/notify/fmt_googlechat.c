@@ -72,6 +72,9 @@ static void alert_widgets(const struct channel *c, const struct alert *a, json_t
 		story_table(a, ROWS, &t);
 		json_array_append_new(list, paragraph(&t));
 	}
+	story_changes_line(a, &t);
+	if (t.len)
+		json_array_append_new(list, paragraph(&t));
 	story_quality(a, &t);
 	if (t.len)
 		json_array_append_new(list, paragraph(&t));

@@ -28,6 +28,8 @@ static json_t *alert_text(const struct alert *a)
 	story_why(a, &t);
 	paragraph(&b, &t);
 	format_code_table(a, ROWS, TABLE, &b);
+	story_changes_line(a, &t);
+	paragraph(&b, &t);
 	story_quality(a, &t);
 	paragraph(&b, &t);
 	story_next(a, &t);

@@ -38,6 +38,8 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 		story_why(m->alert, &b);
 		strb_add(&b, "\n\n");
 		story_table(m->alert, ROWS, &b);
+		story_changes_line(m->alert, &b);
+		strb_add(&b, m->alert->n_changed ? "\n" : "");
 		story_quality(m->alert, &b);
 		story_link(m->alert, c->base_url, &link);
 	} else {

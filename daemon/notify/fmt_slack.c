@@ -92,6 +92,10 @@ static void alert_blocks(const struct channel *c, const struct alert *a, json_t 
 	    blocks, json_pack("{s:s, s:o}", "type", "section", "fields", fields));
 	if (a->n_top)
 		json_array_append_new(blocks, section(code(a, ROWS)));
+	story_changes_line(a, &b);
+	if (b.len)
+		json_array_append_new(blocks, section(slack_text(&b, SECTION)));
+	strb_free(&b);
 	story_quality(a, &b);
 	if (b.len)
 		json_array_append_new(blocks, section(slack_text(&b, SECTION)));

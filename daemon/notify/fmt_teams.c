@@ -113,6 +113,8 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 		add(body, &t);
 		json_array_append_new(body, facts(m->alert));
 		flows(m->alert, body);
+		story_changes_line(m->alert, &t);
+		add(body, &t);
 		story_quality(m->alert, &t);
 		add(body, &t);
 		story_next(m->alert, &t);

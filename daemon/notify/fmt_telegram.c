@@ -72,6 +72,8 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 		paragraph(&b, &t);
 		facts(&b, m->alert);
 		table(&b, m->alert);
+		story_changes_line(m->alert, &t);
+		paragraph(&b, &t);
 		story_quality(m->alert, &t);
 		paragraph(&b, &t);
 		story_link(m->alert, c->base_url, &t);

@@ -81,27 +81,6 @@ static void urls(const struct alert *a, struct strb *b)
 	strb_add(b, shown ? "\n" : "");
 }
 
-static void changes(const struct alert *a, struct strb *b)
-{
-	char now[UNIT_TEXT], before[UNIT_TEXT];
-
-	if (!a->n_changed)
-		return;
-	strb_add(b, "What changed against what is usual:\n");
-	for (unsigned i = 0; i < a->n_changed; i++) {
-		const struct changed *c = &a->changed[i];
-
-		strb_add(b, "  ");
-		story_share(c->share_of_change, b);
-		strb_add(b, " of the change: ");
-		strb_tty(b, c->key);
-		strb_fmt(b, ", now %s, before %s\n",
-			 measure_text(&a->measure, c->value, now),
-			 measure_text(&a->measure, c->before, before));
-	}
-	strb_addc(b, '\n');
-}
-
 static void alert_text(const struct channel *c, const struct alert *a, struct strb *b)
 {
 	struct fact facts[STORY_FACTS];
@@ -124,7 +103,8 @@ static void alert_text(const struct channel *c, const struct alert *a, struct st
 		strb_addc(b, '\n');
 	}
 	urls(a, b);
-	changes(a, b);
+	story_changes(a, ALERT_CHANGED, b);
+	strb_add(b, a->n_changed ? "\n" : "");
 	story_quality(a, &t);
 	paragraph(b, &t);
 	story_next(a, &t);

@@ -206,6 +206,7 @@ static void flows(const struct alert *a, struct strb *b)
 
 static void changes(const struct alert *a, struct strb *b)
 {
+	struct measure m = measure_compared(&a->measure);
 	char now[UNIT_TEXT], before[UNIT_TEXT];
 	struct strb t = { 0 };
 
@@ -213,7 +214,12 @@ static void changes(const struct alert *a, struct strb *b)
 		return;
 	strb_add(b, row_open);
 	strb_add(b,
-		 "<div style=\"font-weight:bold;padding:6px 0 4px 0\">What changed</div>"
+		 "<div style=\"font-weight:bold;padding:6px 0 4px 0\">What changed");
+	if (a->compared) {
+		strb_add(b, " against the traffic ");
+		strb_html(b, a->compared);
+	}
+	strb_add(b, "</div>"
 		 "<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" "
 		 "style=\"border-collapse:collapse;font-size:14px\">\n");
 	for (unsigned i = 0; i < a->n_changed; i++) {
@@ -227,8 +233,8 @@ static void changes(const struct alert *a, struct strb *b)
 			 "</b></td><td style=\"padding:2px 0;word-break:break-word\">");
 		strb_html(b, c->key);
 		strb_fmt(b, " %s%s, before %s</span></td></tr>\n", soft,
-			 measure_text(&a->measure, c->value, now),
-			 measure_text(&a->measure, c->before, before));
+			 measure_text(&m, c->value, now),
+			 measure_text(&m, c->before, before));
 	}
 	strb_add(b, "</table>");
 	strb_add(b, row_close);

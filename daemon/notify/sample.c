@@ -123,7 +123,8 @@ struct alert *sample_alert(int64_t now_ms, enum alert_state state)
 	a->changed[0] =
 	    (struct changed){ xstrdup("host 10.20.0.66"), 13.3e6, 0.1e6, 0.84 };
 	a->changed[1] =
-	    (struct changed){ xstrdup("port http (tcp 80)"), 13.9e6, 0.6e6, 0.79 };
+	    (struct changed){ xstrdup("service http (tcp 80)"), 13.9e6, 0.6e6, 0.79 };
+	a->compared = xstrdup("at this hour in the last three weeks");
 	add_spark(a);
 	return a;
 }

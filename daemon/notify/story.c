@@ -16,6 +16,8 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
 
+enum { CHANGES = 3 }; /* in a chat */
+
 static bool over(const struct alert *a)
 {
 	return a->state == ALERT_RESOLVED || a->was;
@@ -139,18 +141,79 @@ void story_why(const struct alert *a, struct strb *b)
 		who(a, b);
 }
 
+static void against(const struct alert *a, struct strb *b)
+{
+	strb_add(b, "What changed against ");
+	strb_add(b, a->compared ? "the traffic " : "what is usual");
+	strb_tty(b, a->compared ? a->compared : "");
+	strb_addc(b, ':');
+}
+
+static void change(const struct alert *a, const struct changed *c, struct strb *b)
+{
+	struct measure m = measure_compared(&a->measure);
+	char now[UNIT_TEXT], before[UNIT_TEXT];
+
+	story_share(c->share_of_change, b);
+	strb_add(b, a->below ? " of the fall is " : " of the rise is ");
+	strb_tty(b, c->key);
+	strb_fmt(b, ", now %s, before %s", measure_text(&m, c->value, now),
+		 measure_text(&m, c->before, before));
+}
+
+void story_changes(const struct alert *a, unsigned rows, struct strb *b)
+{
+	if (!a->n_changed)
+		return;
+	against(a, b);
+	strb_addc(b, '\n');
+	for (unsigned i = 0; i < a->n_changed && i < rows; i++) {
+		strb_add(b, "  ");
+		change(a, &a->changed[i], b);
+		strb_addc(b, '\n');
+	}
+}
+
+void story_changes_line(const struct alert *a, struct strb *b)
+{
+	if (!a->n_changed)
+		return;
+	against(a, b);
+	for (unsigned i = 0; i < a->n_changed && i < CHANGES; i++) {
+		strb_add(b, i ? "; " : " ");
+		change(a, &a->changed[i], b);
+	}
+	strb_addc(b, '.');
+}
+
+static void amount(uint64_t n, const char *what, const char *before, struct strb *b)
+{
+	char text[UNIT_TEXT];
+
+	if (n)
+		strb_fmt(b, "%s%s %s%s", before, text_count((double)n, text), what,
+			 n == 1 ? "" : "s");
+}
+
+static void lost(const struct alert *a, struct strb *b)
+{
+	if (!a->lost_flows && !a->dropped_datagrams)
+		return;
+	amount(a->lost_flows, "flow", "", b);
+	amount(a->dropped_datagrams, "datagram", a->lost_flows ? " and " : "", b);
+	strb_fmt(b, " of this window %s could be counted, so %s. ",
+		 a->lost_flows + a->dropped_datagrams == 1 ? "was lost before it"
+							   : "were lost before they",
+		 a->below ? "part of what is missing may be our loss"
+			  : "the true value is higher");
+}
+
 void story_quality(const struct alert *a, struct strb *b)
 {
 	char n[UNIT_TEXT], time[UNIT_TEXT];
 
 	strb_add(b, "");
-	if (a->lost_flows || a->dropped_datagrams)
-		strb_fmt(
-		    b,
-		    "%llu flows and %llu datagrams of this window were lost before they "
-		    "could be counted, so the true value is higher. ",
-		    (unsigned long long)a->lost_flows,
-		    (unsigned long long)a->dropped_datagrams);
+	lost(a, b);
 	if (a->sampling > 1)
 		strb_fmt(
 		    b,
@@ -160,7 +223,7 @@ void story_quality(const struct alert *a, struct strb *b)
 		strb_fmt(
 		    b,
 		    "There were too many keys to count each: the value may be up to %s "
-		    "too high. ",
+		    "too low. ",
 		    measure_text(&a->measure, a->error, n));
 	if (a->evidence_short)
 		strb_fmt(b,

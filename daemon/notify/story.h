@@ -28,6 +28,11 @@ const char *story_color(const struct message *m);
 
 /* Why we think so: sentences of one paragraph. */
 void story_why(const struct alert *a, struct strb *b);
+/* The keys that changed most, a line each under a heading that says since when; at most
+ * `rows`. Adds nothing when nothing is known. */
+void story_changes(const struct alert *a, unsigned rows, struct strb *b);
+/* The first of them in one line, for a chat. */
+void story_changes_line(const struct alert *a, struct strb *b);
 /* What makes the figures less certain: lost flows, sampling, short evidence; or "". */
 void story_quality(const struct alert *a, struct strb *b);
 /* What to do, or where to look next. */

@@ -409,9 +409,11 @@ function inside(a) {
 				el("th", { class: "num" }, "Packets"), el("th", { class: "num" }, "Share"))),
 				el("tbody", null, a.top_flows.map(flowRow)))));
 	if (a.changed.length)
-		parts.push(el("h3", null, "What changed"), el("table", null, el("tbody", null,
+		parts.push(el("h3", null, "What changed" +
+			(a.compared_with ? " against the traffic " + a.compared_with : "")), el("table", null, el("tbody", null,
 			a.changed.map(c => el("tr", null, el("td", null, c.key),
-				el("td", { class: "num" }, value(c.before, a.unit) + " → " + value(c.value, a.unit)),
+				el("td", { class: "num" }, value(c.before, a.changed_unit || a.unit) +
+					" → " + value(c.value, a.changed_unit || a.unit)),
 				share(Math.max(0, Math.min(1, c.share_of_change))))))));
 	parts.push(el("button", { class: "plain", type: "button", onclick: () => lookAt(a) },
 		"Look at this window in the table below"));
