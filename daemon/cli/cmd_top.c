@@ -198,10 +198,14 @@ static json_t *result_json(const struct top_query *q, const struct top_result *r
 	json_object_set_new(o, "filter", json_of_text(filter_text(q->filter)));
 	json_object_set_new(o, "whole", json_boolean(q->whole));
 	json_object_set_new(o, "total", total);
-	put_count(o, "distinct", r->distinct);
+	if (r->distinct || !r->n)
+		put_count(o, "distinct", r->distinct);
+	else /* summaries told */
+		json_object_set_new(o, "distinct", json_null());
 	put_count(o, "sampling", r->sampling);
 	json_object_set_new(o, "rows", rows);
 	put_count(read, "files", r->read.files);
+	put_count(read, "summaries", r->read.summaries);
 	put_count(read, "blocks", r->read.blocks);
 	put_count(read, "blocks_skipped", r->read.blocks_skipped);
 	put_count(read, "blocks_damaged", r->read.blocks_damaged);

@@ -280,7 +280,7 @@ bool change_count_span(struct change_count *c, int64_t from_ms, int64_t to_ms, b
 				       .columns = columns(q->filter), .names = q->names,
 				       .as_of = q->as_of, .slack_ms = slack_ms, .threads = 1 };
 	s.filter_columns = q->filter ? filter_columns(q->filter) : 0;
-	if (!scan_parts(&s.aq, measure_part, NULL, &s, &read, err))
+	if (!scan_parts(&s.aq, NULL, measure_part, NULL, &s, &read, err))
 		return false;
 	c->oldest_ms = read.oldest_ms;
 	if (there)
@@ -294,7 +294,7 @@ bool change_count_span(struct change_count *c, int64_t from_ms, int64_t to_ms, b
 	if (read_parts == 1 || s.rows <= ROWS_COUNTED)
 		s.most = ROWS_COUNTED;
 	s.part = 0;
-	if (!scan_parts(&s.aq, count_part, NULL, &s, &read, err))
+	if (!scan_parts(&s.aq, NULL, count_part, NULL, &s, &read, err))
 		return false;
 	if (there)
 		*there = s.heard;

@@ -25,7 +25,7 @@ enum { LOTS_STEP = 2, LOTS_MAX = 1 << 18 };
 
 static const uint64_t memory_default = 64 << 20;
 
-static uint64_t measure_of(const struct sums *s, enum top_order order)
+uint64_t top_measure(const struct sums *s, enum top_order order)
 {
 	return order == TOP_BYTES     ? s->bytes
 	       : order == TOP_PACKETS ? s->packets
@@ -36,7 +36,7 @@ static uint64_t measure_of(const struct sums *s, enum top_order order)
 static int before(const struct top *t, const struct sums *x, const uint8_t *kx,
 		  const struct sums *y, const uint8_t *ky)
 {
-	uint64_t a = measure_of(x, t->q->order), b = measure_of(y, t->q->order);
+	uint64_t a = top_measure(x, t->q->order), b = top_measure(y, t->q->order);
 
 	if (a == b) {
 		a = x->bytes;
@@ -79,7 +79,7 @@ static void sift(struct top *t, size_t at)
 	}
 }
 
-static void offer(struct top *t, const uint8_t *key, const struct sums *s)
+void top_offer(struct top *t, const uint8_t *key, const struct sums *s)
 {
 	size_t size = t->shape.size;
 
@@ -98,8 +98,27 @@ static void offer(struct top *t, const uint8_t *key, const struct sums *s)
 	sift(t, 0);
 }
 
+void top_rank(struct top *t, const struct names *names)
+{
+	t->out->n = (unsigned)t->n_best;
+	t->out->rows = xcalloc(t->n_best + 1, sizeof(*t->out->rows));
+	if (t->n_best < t->q->n)
+		for (size_t i = t->n_best / 2 + 1; i-- > 0;)
+			sift(t, i);
+	while (t->n_best) {
+		struct top_row *r = &t->out->rows[--t->n_best];
+		size_t size = t->shape.size;
+
+		r->sums = t->best_sums[0];
+		top_row_fill(&t->shape, t->best, names, r);
+		t->best_sums[0] = t->best_sums[t->n_best];
+		memmove(t->best, t->best + t->n_best * size, size);
+		sift(t, 0);
+	}
+}
+
 /* Everything into the first worker's table. */
-static bool pour_together(struct top *t)
+bool top_pour_together(struct top *t)
 {
 	struct map *all = &t->workers[0].map;
 
@@ -121,7 +140,7 @@ static bool pour_together(struct top *t)
 }
 
 /* After one lot has been read. */
-static void done(void *arg, const struct names *names)
+void top_done(void *arg, const struct names *names)
 {
 	struct top *t = arg;
 	const void *key;
@@ -130,46 +149,31 @@ static void done(void *arg, const struct names *names)
 
 	for (unsigned i = 0; i < t->n_workers; i++)
 		t->full |= t->workers[i].full;
-	t->full = t->full || !pour_together(t);
+	t->full = t->full || !top_pour_together(t);
 	if (t->full)
 		return;
 	t->out->distinct += t->workers[0].map.n;
 	while (map_next(&t->workers[0].map, &at, &key, &v))
-		offer(t, key, v);
+		top_offer(t, key, v);
 	map_clear(&t->workers[0].map);
 	if (t->lot + 1 < t->lots)
 		return;
-	/* The last lot: largest first, with their names while those are there. */
-	t->out->n = (unsigned)t->n_best;
-	t->out->rows = xcalloc(t->n_best + 1, sizeof(*t->out->rows));
-	if (t->n_best < t->q->n)
-		for (size_t i = t->n_best / 2 + 1; i-- > 0;)
-			sift(t, i);
-	while (t->n_best) {
-		struct top_row *r = &t->out->rows[--t->n_best];
-		size_t size = t->shape.size;
-
-		r->sums = t->best_sums[0];
-		top_row_fill(&t->shape, t->best, names, r);
-		t->best_sums[0] = t->best_sums[t->n_best];
-		memmove(t->best, t->best + t->n_best * size, size);
-		sift(t, 0);
-	}
+	top_rank(t, names);
 }
 
 /* ---- the whole ---- */
 
 /* So many entries that a table, growing by doubling, stays within octets. */
-static uint32_t entries_for(uint64_t octets, size_t key)
+uint32_t top_entries_for(uint64_t octets, size_t key, size_t value)
 {
-	uint64_t entry = ((key + 7) & ~(size_t)7) + sizeof(struct sums) + 1, cap = 1024;
+	uint64_t entry = ((key + 7) & ~(size_t)7) + value + 1, cap = 1024;
 
 	while (cap < (uint64_t)1 << 30 && cap * 2 * entry <= octets)
 		cap *= 2;
 	return (uint32_t)(cap * 3 / 4);
 }
 
-static void begin(struct top *t)
+void top_begin(struct top *t)
 {
 	uint64_t memory = t->q->memory ? t->q->memory : memory_default;
 
@@ -178,7 +182,8 @@ static void begin(struct top *t)
 
 		map_fini(&w->map);
 		map_init(&w->map, t->shape.size, sizeof(struct sums),
-			 entries_for(memory / (t->n_workers + 1), t->shape.size));
+			 top_entries_for(memory / (t->n_workers + 1),
+					 t->shape.size, sizeof(struct sums)));
 		w->full = false;
 		w->total = (struct sums){ 0 };
 		memset(w->acc, 0, PART_ROWS * sizeof(*w->acc));
@@ -192,9 +197,9 @@ static bool read_lots(struct top *t, struct err *err)
 	t->out->distinct = 0;
 	t->full = false;
 	for (t->lot = 0; t->lot < t->lots && !t->full; t->lot++) {
-		begin(t);
+		top_begin(t);
 		t->out->passes++;
-		if (!scan_parts(&t->aq, top_count_part, done, t, &t->out->read, err))
+		if (!scan_parts(&t->aq, NULL, top_count_part, top_done, t, &t->out->read, err))
 			return false;
 	}
 	return true;
@@ -277,13 +282,13 @@ static void tear_down(struct top *t)
 bool top_run(const struct top_query *q, struct top_result *out, struct err *err)
 {
 	struct top t = { .q = q, .out = out, .lots = 1 };
-	bool ok;
+	bool ok, summed = false;
 
 	*out = (struct top_result){ .sampling = 1 };
 	if (q->n > TOP_MAX || q->n_keys > TOP_KEYS)
 		return err_set(err, "at most %d rows and %d keys", TOP_MAX, TOP_KEYS);
-	ok = set_up(&t, err);
-	while (ok && (ok = read_lots(&t, err)) && t.full && t.lots < LOTS_MAX)
+	ok = set_up(&t, err) && top_by_summaries(&t, &summed, err);
+	while (ok && !summed && (ok = read_lots(&t, err)) && t.full && t.lots < LOTS_MAX)
 		t.lots *= LOTS_STEP;
 	if (ok && t.full)
 		ok = err_set(err, "not enough memory for these keys");

@@ -43,6 +43,7 @@ struct top_query {
 					    must have both of its ends. With ports the
 					    larger one comes first, as clients do */
 	struct archive_position as_of;   /* file_s 0: now */
+	bool no_summaries;               /* read the flows in any case */
 	unsigned threads;                /* 0: one for each processor */
 	uint64_t memory;                 /* octets; 0: 64 MB. Beyond it the archive is read
 					    several times */
@@ -66,7 +67,7 @@ struct top_result {
 	struct top_row *rows;     /* largest first; equal ones in a fixed order */
 	unsigned n;
 	struct sums total;        /* of all flows that count, not only of rows */
-	uint64_t distinct;        /* different keys */
+	uint64_t distinct;        /* different keys; 0: not known, since summaries told */
 	uint32_t sampling;        /* largest rate in the blocks read; 1: none */
 	unsigned passes;          /* how often the archive was read */
 	struct archive_result read;

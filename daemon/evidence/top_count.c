@@ -19,18 +19,26 @@ static bool mine(const struct top *t, uint64_t hash)
 	return t->lots == 1 || (hash >> 20) % t->lots == t->lot;
 }
 
-static void count_key(struct top *t, struct top_worker *w, const void *key, uint64_t hash,
-		      const struct sums *s)
+/* Where a key's sums are; NULL: it does not count, or there is no room. */
+static struct sums *slot(const struct top *t, struct top_worker *w, const void *key,
+			 uint64_t hash)
 {
 	struct sums *to;
 
-	if (!mine(t, hash))
-		return;
+	if (t->known_only)
+		return map_get_hashed(&w->map, key, hash);
 	to = map_put_hashed(&w->map, key, hash, NULL);
+	w->full |= !to;
+	return to;
+}
+
+static void count_key(struct top *t, struct top_worker *w, const void *key, uint64_t hash,
+		      const struct sums *s)
+{
+	struct sums *to = mine(t, hash) ? slot(t, w, key, hash) : NULL;
+
 	if (to)
 		top_add(to, s);
-	else
-		w->full = true;
 }
 
 /* What a row counts in [from, to). */
@@ -207,10 +215,8 @@ static void pour_codes(struct top *t, struct top_worker *w, const struct coded *
 		if (!at[i]) {
 			uint64_t hash = map_hash(&c->list[i], sizeof(*c->list));
 
-			if (mine(t, hash)) {
-				at[i] = map_put_hashed(&w->map, &c->list[i], hash, NULL);
-				w->full |= !at[i];
-			}
+			if (mine(t, hash))
+				at[i] = slot(t, w, &c->list[i], hash);
 		}
 		if (at[i])
 			top_add(at[i], &cell->sums);

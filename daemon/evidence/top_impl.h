@@ -69,6 +69,8 @@ struct top_worker {
 	uint32_t sampling;
 };
 
+struct summed;
+
 struct top {
 	const struct top_query *q;
 	struct archive_query aq;
@@ -82,10 +84,25 @@ struct top {
 	uint64_t select_columns; /* needed to tell which rows count */
 	enum by counted_by;
 	bool full;
+	struct summed *summed;   /* top_summary.c's */
+	bool known_only;         /* keys that are not in the table do not count */
 	uint8_t *best;           /* keys of the rows that lead, and their sums */
 	struct sums *best_sums;
 	size_t n_best;
 };
+
+/* What is left when all lots, or summaries, are counted: largest first, with names. */
+void top_offer(struct top *t, const uint8_t *key, const struct sums *s);
+void top_rank(struct top *t, const struct names *names);
+void top_done(void *arg, const struct names *names); /* a lot has been read */
+void top_begin(struct top *t);          /* empty tables */
+bool top_pour_together(struct top *t);  /* into the first worker's; false: no room */
+uint64_t top_measure(const struct sums *s, enum top_order order);
+uint32_t top_entries_for(uint64_t octets, size_t key, size_t value);
+
+/* Answers from summaries where they can tell exactly, reading flows for the rest. *done:
+ * t->out holds the answer; else the flows must be read. */
+bool top_by_summaries(struct top *t, bool *done, struct err *err);
 
 static inline void top_add(struct sums *s, const struct sums *more)
 {

@@ -49,6 +49,7 @@ static json_t *read_json(const struct archive_result *r)
 	json_t *o = json_object();
 
 	j_put(o, "files", j_count(r->files));
+	j_put(o, "summaries", j_count(r->summaries));
 	j_put(o, "blocks", j_count(r->blocks));
 	j_put(o, "blocks_skipped", j_count(r->blocks_skipped));
 	j_put(o, "blocks_damaged", j_count(r->blocks_damaged));
@@ -75,7 +76,7 @@ static json_t *result_json(const struct top_query *q, const struct top_result *r
 	j_put(o, "filter", j_text(filter_text(q->filter)));
 	j_put(o, "whole", json_boolean(q->whole));
 	j_put(o, "total", total);
-	j_put(o, "distinct", j_count(r->distinct));
+	j_put(o, "distinct", r->distinct || !r->n ? j_count(r->distinct) : json_null());
 	j_put(o, "sampling", json_integer(r->sampling));
 	j_put(o, "rows", rows);
 	j_put(o, "read", read_json(&r->read));

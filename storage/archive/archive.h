@@ -26,6 +26,7 @@ struct archive_opts {
 	uint64_t max_octets;   /* 0: no bound */
 	uint64_t min_free;     /* octets to leave on the file system; 0: 256 MB, and never
 				  more than a twentieth of it */
+	bool no_summaries;     /* closed files get none from this process */
 	unsigned queue_blocks; /* blocks that may wait; 0: 96 */
 	const struct names *names;
 	/* Takes the alert, whose position is filled; called on the writer's thread. */
@@ -76,7 +77,8 @@ struct archive_query {
 typedef bool archive_rows_f(void *arg, unsigned worker, const struct block *b,
 			    const uint64_t *bitmap);
 struct archive_result {
-	uint64_t files, blocks, blocks_skipped, blocks_damaged;
+	uint64_t files, summaries; /* files that their summary stood for */
+	uint64_t blocks, blocks_skipped, blocks_damaged;
 	int64_t oldest_ms; /* start of the oldest file there is; 0: none */
 };
 /* false + err: nothing could be read at all. A damaged block is skipped and counted. */

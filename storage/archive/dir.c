@@ -40,6 +40,14 @@ const char *dir_path(const char *directory, int64_t file_s, char buf[static DIR_
 	return buf;
 }
 
+const char *dir_summary_path(const char *directory, int64_t file_s,
+			     char buf[static DIR_PATH])
+{
+	dir_path(directory, file_s, buf);
+	strcpy(strrchr(buf, '.'), ".sum");
+	return buf;
+}
+
 /* Every folder of the path that a slash ends. */
 static bool make_folders(char *path)
 {
@@ -83,13 +91,13 @@ static int number(const char *name, size_t digits, const char *tail)
 	return strcmp(name + digits, tail) ? -1 : v;
 }
 
-static void found(struct dir_list *list, int64_t file_s, uint64_t octets)
+static void found(struct dir_list *list, struct dir_entry e)
 {
 	if (list->n == list->cap) {
 		list->cap = list->cap ? list->cap * 2 : 64;
 		list->at = xrealloc(list->at, list->cap, sizeof(*list->at));
 	}
-	list->at[list->n++] = (struct dir_entry){ file_s, octets };
+	list->at[list->n++] = e;
 }
 
 static bool scan_day(const char *path, int64_t day_s, int64_t from_s, int64_t to_s,
@@ -101,7 +109,8 @@ static bool scan_day(const char *path, int64_t day_s, int64_t from_s, int64_t to
 	if (!d)
 		return errno == ENOENT;
 	while ((e = readdir(d))) {
-		int v = number(e->d_name, 4, ".cul");
+		int cul = number(e->d_name, 4, ".cul"), sum = number(e->d_name, 4, ".sum");
+		int v = cul >= 0 ? cul : sum;
 		int64_t s = day_s + (int64_t)(v / 100) * 3600 + (int64_t)(v % 100) * 60;
 		struct stat st;
 
@@ -109,7 +118,9 @@ static bool scan_day(const char *path, int64_t day_s, int64_t from_s, int64_t to
 		    s > to_s || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
 		    !S_ISREG(st.st_mode))
 			continue;
-		found(list, s, (uint64_t)st.st_size);
+		found(list, (struct dir_entry){ s, cul >= 0 ? (uint64_t)st.st_size : 0,
+						sum >= 0 ? (uint64_t)st.st_size : 0,
+						cul >= 0 });
 	}
 	closedir(d);
 	return true;
@@ -157,6 +168,25 @@ static int by_time(const void *a, const void *b)
 	return (x->file_s > y->file_s) - (x->file_s < y->file_s);
 }
 
+/* A file and its summary were found apart; what is a summary's alone is no file. */
+static void join(struct dir_list *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		struct dir_entry e = list->at[i];
+
+		if (i + 1 < list->n && list->at[i + 1].file_s == e.file_s) {
+			e.octets += list->at[++i].octets;
+			e.summary += list->at[i].summary;
+			e.is_file |= list->at[i].is_file;
+		}
+		if (e.is_file)
+			list->at[n++] = e;
+	}
+	list->n = n;
+}
+
 bool dir_scan(const char *directory, int64_t from_s, int64_t to_s, struct dir_list *list)
 {
 	*list = (struct dir_list){ 0 };
@@ -166,6 +196,7 @@ bool dir_scan(const char *directory, int64_t from_s, int64_t to_s, struct dir_li
 	}
 	if (list->n)
 		qsort(list->at, list->n, sizeof(*list->at), by_time);
+	join(list);
 	return true;
 }
 
@@ -177,8 +208,12 @@ void dir_list_free(struct dir_list *list)
 
 bool dir_remove(const char *directory, int64_t file_s)
 {
-	char path[DIR_PATH];
+	char path[DIR_PATH], torn[DIR_PATH + 8];
 
+	if (unlink(dir_summary_path(directory, file_s, path)) && errno != ENOENT)
+		return false;
+	snprintf(torn, sizeof(torn), "%s.new", path); /* a crash may have left it */
+	unlink(torn);
 	if (unlink(dir_path(directory, file_s, path)) && errno != ENOENT)
 		return false;
 	for (int i = 0; i < 3; i++) { /* day, month, year, while empty */

@@ -30,7 +30,8 @@ enum {
 	BIN_S = 300,
 };
 
-enum frame_type { FRAME_HEAD = 1, FRAME_NAMES = 2, FRAME_FLOWS = 3, FRAME_END = 4 };
+enum frame_type { FRAME_HEAD = 1, FRAME_NAMES = 2, FRAME_FLOWS = 3, FRAME_END = 4,
+		  FRAME_SUMMARY = 5 };
 
 enum section_id { SECTION_ADDRS = 128, SECTION_TEXTS = 129 };
 

@@ -183,7 +183,7 @@ void totals_read(struct in *r, struct totals *t)
 	t->flows = in_u64(r);
 }
 
-bool file_closed(int fd, uint64_t size, struct totals *t)
+bool file_closed(int fd, uint64_t size, struct totals *t, uint64_t *check)
 {
 	uint8_t last[FRAME_HEADER + END_HEAD];
 	struct frame f;
@@ -195,5 +195,7 @@ bool file_closed(int fd, uint64_t size, struct totals *t)
 	    f.body_len || !frame_check(last, last + FRAME_HEADER, END_HEAD))
 		return false;
 	totals_read(&r, t);
+	if (check)
+		*check = get_le(last + CHECKED, 8);
 	return true;
 }

@@ -42,8 +42,9 @@ void totals_none(struct totals *t); /* of no flows */
 void totals_add(struct totals *t, const struct totals *more);
 void totals_write(struct out *o, const struct totals *t); /* END_HEAD octets */
 void totals_read(struct in *r, struct totals *t);
-/* Reads the END frame of a closed file; false when there is none. */
-bool file_closed(int fd, uint64_t size, struct totals *t);
+/* Reads the END frame of a closed file, and its check when check is not NULL; false when
+ * there is none. */
+bool file_closed(int fd, uint64_t size, struct totals *t, uint64_t *check);
 
 /* pread until len octets are there; false: error or end of file. */
 bool read_at(int fd, void *p, size_t len, uint64_t at);

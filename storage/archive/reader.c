@@ -28,6 +28,8 @@ struct file { /* open while the cursor is in it or a worker works on a part of i
 
 struct scan {
 	const struct archive_query *q;
+	const struct scan_summaries *sums;
+	struct summary_reader *reader;
 	scan_part_f *fn;
 	void *arg;
 
@@ -61,6 +63,25 @@ static void file_put(struct file *f)
 	free(f);
 }
 
+/* Whether the file's summary is all that is needed of it. */
+static bool summary_stands(struct scan *s, int64_t file_s, const struct totals *t,
+			   uint64_t check)
+{
+	const struct archive_query *q = s->q;
+	bool inside = t->start_ms >= q->from_ms && t->end_ms < q->to_ms;
+	const struct summary *sum;
+
+	if (!s->sums || !s->whole || (!inside && !s->sums->whole))
+		return false;
+	sum = summary_open(s->reader, q->directory, file_s, s->size, check);
+	if (sum && !inside)
+		inside = sum->latest_start_ms < q->to_ms &&
+			 (t->start_ms >= q->from_ms || sum->earliest_end_ms > q->from_ms);
+	return sum && inside && s->sums->stands(s->sums->arg, sum, s->reader, &s->sink);
+}
+
+static void tell_progress(const struct scan *s);
+
 /* Opens the next file that matters. */
 static bool next_file(struct scan *s)
 {
@@ -70,6 +91,7 @@ static bool next_file(struct scan *s)
 		int64_t file_s = s->files.at[s->next++].file_s;
 		char path[DIR_PATH];
 		struct totals t;
+		uint64_t check;
 		struct stat st;
 		int fd;
 
@@ -85,9 +107,17 @@ static bool next_file(struct scan *s)
 			continue;
 		}
 		s->size = (uint64_t)st.st_size;
-		s->closed = file_closed(fd, s->size, &t);
+		s->closed = file_closed(fd, s->size, &t, &check);
 		s->whole = !q->as_of.file_s || file_s < q->as_of.file_s;
 		if (s->closed && (t.start_ms >= q->to_ms || t.end_ms < q->from_ms)) {
+			close(fd);
+			continue;
+		}
+		if (s->closed && summary_stands(s, file_s, &t, check)) {
+			s->result.files++;
+			s->result.summaries++;
+			s->at = s->size;
+			tell_progress(s);
 			close(fd);
 			continue;
 		}
@@ -284,11 +314,11 @@ static void file_range(const struct archive_query *q, int64_t *from_s, int64_t *
 	    q->to_ms > INT64_MAX - slack ? INT64_MAX - DAY_MS : (q->to_ms + slack) / 1000;
 }
 
-bool scan_parts(const struct archive_query *q, scan_part_f *fn,
-		void (*done)(void *arg, const struct names *names), void *arg,
-		struct archive_result *out, struct err *err)
+bool scan_parts(const struct archive_query *q, const struct scan_summaries *sums,
+		scan_part_f *fn, void (*done)(void *arg, const struct names *names),
+		void *arg, struct archive_result *out, struct err *err)
 {
-	struct scan s = { .q = q, .fn = fn, .arg = arg };
+	struct scan s = { .q = q, .sums = sums, .fn = fn, .arg = arg };
 	struct dir_list all;
 	int64_t from_s, to_s;
 
@@ -308,12 +338,14 @@ bool scan_parts(const struct archive_query *q, scan_part_f *fn,
 	s.result.oldest_ms = out->oldest_ms;
 	pthread_mutex_init(&s.lock, NULL);
 	name_sink_init(&s.sink, q->names);
+	s.reader = sums ? summary_reader_new() : NULL;
 	run_all(&s, scan_threads(q));
 	if (s.file)
 		end_file(&s);
 	if (done)
 		done(arg, s.sink.names);
 	name_sink_fini(&s.sink);
+	summary_reader_free(&s.reader);
 	pthread_mutex_destroy(&s.lock);
 	dir_list_free(&all);
 	*out = s.result;
@@ -473,5 +505,5 @@ bool archive_read(const struct archive_query *q, archive_rows_f *fn, void *arg,
 {
 	struct rows r = { q, fn, arg };
 
-	return scan_parts(q, rows_of, NULL, &r, out, err);
+	return scan_parts(q, NULL, rows_of, NULL, &r, out, err);
 }

@@ -5,6 +5,7 @@
 
 #include "storage/archive/archive.h"
 #include "storage/archive/part.h"
+#include "storage/archive/summary.h"
 
 /* Called for each part that may have something between from_ms and to_ms, from several
  * threads at once. false stops the query. A part that turns out damaged is told by
@@ -13,13 +14,22 @@
 typedef bool scan_part_f(void *arg, unsigned worker, struct part *p, bool inside,
 			 bool *damaged);
 
+/* Asked about closed files whose flows all count wholly and that have a summary, in their
+ * order, one at a time. True: the summary stands for the file, whose parts are not read. */
+struct scan_summaries {
+	bool whole; /* a flow counts wholly where it overlaps [from, to) at all */
+	bool (*stands)(void *arg, const struct summary *s, struct summary_reader *r,
+		       struct name_sink *sink);
+	void *arg;
+};
+
 unsigned scan_threads(const struct archive_query *q); /* how many workers there will be */
-/* Uses directory, times, names, as_of, slack and threads of q; the filter for skipping
+/* sums may be NULL: parts alone. Uses directory, times, names, as_of, slack and threads of q; the filter for skipping
  * only. done (may be NULL) is called on the caller's thread after all workers have ended
  * and while names are still there. */
-bool scan_parts(const struct archive_query *q, scan_part_f *fn,
-		void (*done)(void *arg, const struct names *names), void *arg,
-		struct archive_result *out, struct err *err);
+bool scan_parts(const struct archive_query *q, const struct scan_summaries *sums,
+		scan_part_f *fn, void (*done)(void *arg, const struct names *names),
+		void *arg, struct archive_result *out, struct err *err);
 
 /* The rows of a part that count, block by block. */
 struct scan_rows {

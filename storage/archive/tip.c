@@ -141,7 +141,7 @@ enum tip_got tip_open(struct tip *t, const char *directory, int64_t file_s, bool
 		return TIP_FAILED;
 	}
 	if (flock(t->fd, LOCK_EX | LOCK_NB) ||
-	    file_closed(t->fd, (uint64_t)st.st_size, &closed))
+	    file_closed(t->fd, (uint64_t)st.st_size, &closed, NULL))
 		got = TIP_TAKEN;
 	if (got == TIP_OPEN && st.st_size)
 		got = walk(t, (uint64_t)st.st_size);

@@ -8,6 +8,7 @@
 #include "storage/archive/archive.h"
 #include "storage/archive/dir.h"
 #include "storage/archive/part.h"
+#include "storage/archive/summary.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 struct verify {
+	const char *directory;
 	archive_verify_f *tell;
 	void *arg;
 	struct part *part;
@@ -104,8 +106,17 @@ static void verify_frame(struct verify *v, struct walk *w, const struct frame *f
 	}
 }
 
-static void verify_file(struct verify *v, const char *path, bool newest)
+/* It costs nothing to lose one, but its disk is not to be trusted. */
+static void verify_summary(struct verify *v, const struct walk *w, int64_t file_s)
 {
+	if (!summary_there(v->directory, file_s))
+		say(v, w, 0, "the summary is damaged or another file's (questions read the "
+			     "flows instead, and culpritd makes a new one)");
+}
+
+static void verify_file(struct verify *v, const char *path, int64_t file_s, bool newest)
+{
+	char sum[DIR_PATH];
 	struct walk w = { .path = path, .names = { .ordinal = NO_NAMES } };
 	struct stat st;
 	struct frame f;
@@ -133,13 +144,18 @@ static void verify_file(struct verify *v, const char *path, bool newest)
 	else if (!w.ended && !newest)
 		say(v, &w, 0, "the file was not closed");
 	file_names_clear(&v->sink, &w.names);
+	if (w.ended && access(dir_summary_path(v->directory, file_s, sum), F_OK) == 0) {
+		w.path = sum;
+		w.at = 0;
+		verify_summary(v, &w, file_s);
+	}
 	close(w.fd);
 }
 
 bool archive_verify(const char *directory, archive_verify_f *tell, void *arg,
 		    struct archive_result *out, struct err *err)
 {
-	struct verify v = { .tell = tell, .arg = arg, .res = out };
+	struct verify v = { .directory = directory, .tell = tell, .arg = arg, .res = out };
 	struct dir_list files;
 	char path[DIR_PATH];
 
@@ -153,7 +169,7 @@ bool archive_verify(const char *directory, archive_verify_f *tell, void *arg,
 	name_sink_init(&v.sink, NULL);
 	for (size_t i = 0; i < files.n; i++)
 		verify_file(&v, dir_path(directory, files.at[i].file_s, path),
-			    i + 1 == files.n);
+			    files.at[i].file_s, i + 1 == files.n);
 	name_sink_fini(&v.sink);
 	part_free(&v.part);
 	free(v.head.p);

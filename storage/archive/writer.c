@@ -19,6 +19,7 @@
 #include "daemon/base/log.h"
 #include "storage/archive/dir.h"
 #include "storage/archive/gather.h"
+#include "storage/archive/summarizer.h"
 #include "storage/archive/tip.h"
 
 #include <assert.h>
@@ -41,7 +42,7 @@ enum {
 };
 static const uint64_t min_free = 256 * 1000 * 1000;
 
-enum kind { BLOCK, MARK, TICK, STOP };
+enum kind { BLOCK, MARK, TICK, SUMMED, STOP };
 
 struct item {
 	struct item *next;
@@ -49,12 +50,15 @@ struct item {
 	int64_t now_ms;
 	struct block *block;
 	struct alert *alert;
+	int64_t file_s;  /* SUMMED: has a summary now */
+	uint64_t octets; /* of that */
 };
 
 struct archive {
 	char *directory;
 	struct archive_opts opts;
 	pthread_t thread;
+	struct summarizer *summarizer;
 
 	pthread_mutex_t lock; /* of what follows up to the blank line */
 	pthread_cond_t filled;
@@ -79,7 +83,7 @@ struct archive {
 
 /* ---- files ---- */
 
-static bool is_closed(const struct archive *a, int64_t file_s)
+static struct dir_entry *find_closed(const struct archive *a, int64_t file_s)
 {
 	size_t lo = 0, hi = a->closed.n;
 
@@ -91,7 +95,13 @@ static bool is_closed(const struct archive *a, int64_t file_s)
 		else
 			hi = mid;
 	}
-	return lo < a->closed.n && a->closed.at[lo].file_s == file_s;
+	return lo < a->closed.n && a->closed.at[lo].file_s == file_s ? &a->closed.at[lo]
+								    : NULL;
+}
+
+static bool is_closed(const struct archive *a, int64_t file_s)
+{
+	return find_closed(a, file_s) != NULL;
 }
 
 static void note_closed(struct archive *a, int64_t file_s, uint64_t octets)
@@ -107,7 +117,7 @@ static void note_closed(struct archive *a, int64_t file_s, uint64_t octets)
 	}
 	for (i = l->n++; i && l->at[i - 1].file_s > file_s; i--)
 		l->at[i] = l->at[i - 1];
-	l->at[i] = (struct dir_entry){ file_s, octets };
+	l->at[i] = (struct dir_entry){ file_s, octets, 0, true };
 	a->closed_octets += octets;
 }
 
@@ -127,7 +137,7 @@ static void remove_oldest(struct archive *a)
 	if (!dir_remove(a->directory, e->file_s))
 		log_seldom("archive-remove", 3600,
 			   "archive: cannot remove an old file: %s", strerror(errno));
-	a->closed_octets -= e->octets;
+	a->closed_octets -= e->octets + e->summary;
 	memmove(e, e + 1, --a->closed.n * sizeof(*e));
 }
 
@@ -298,6 +308,7 @@ static bool close_file(struct archive *a, int64_t now_ms)
 	if (!tip_close(&a->tip, &err))
 		return pause_for(a, &err, now_ms);
 	note_closed(a, file_s, a->tip.size);
+	summarizer_closed(a->summarizer, file_s);
 	resume(a);
 	expire(a, now_ms);
 	return true;
@@ -377,6 +388,19 @@ static void on_tick(struct archive *a, int64_t now_ms)
 		expire(a, now_ms);
 }
 
+/* A file may have gone while it was summed up. */
+static void on_summed(struct archive *a, const struct item *i)
+{
+	struct dir_entry *e = find_closed(a, i->file_s);
+
+	if (!e) {
+		dir_remove(a->directory, i->file_s);
+		return;
+	}
+	a->closed_octets += i->octets - e->summary;
+	e->summary = i->octets;
+}
+
 /* ---- the thread ---- */
 
 static struct item *next_item(struct archive *a)
@@ -414,6 +438,7 @@ static void *run(void *arg)
 			break;
 		case MARK: on_mark(a, i->alert, now_ms); break;
 		case TICK: on_tick(a, now_ms); break;
+		case SUMMED: on_summed(a, i); break;
 		case STOP: stop = true; break;
 		}
 		free(i);
@@ -467,6 +492,11 @@ void archive_mark(struct archive *a, struct alert *alert)
 void archive_tick(struct archive *a, int64_t now_ms)
 {
 	append(a, &(struct item){ .kind = TICK, .now_ms = now_ms });
+}
+
+static void summed(void *arg, int64_t file_s, uint64_t octets)
+{
+	append(arg, &(struct item){ .kind = SUMMED, .file_s = file_s, .octets = octets });
 }
 
 void archive_stats(struct archive *a, struct archive_stats *out)
@@ -525,16 +555,19 @@ struct archive *archive_start(const struct archive_opts *o, struct err *err)
 		goto fail;
 	}
 	for (size_t i = 0; i < a->closed.n; i++)
-		a->closed_octets += a->closed.at[i].octets;
+		a->closed_octets += a->closed.at[i].octets + a->closed.at[i].summary;
 	a->stats.octets = a->closed_octets;
 	a->stats.files = a->closed.n;
 	recover(a);
+	if (!o->no_summaries)
+		a->summarizer = summarizer_start(a->directory, summed, a);
 	if (pthread_create(&a->thread, NULL, run, a)) {
 		err_set(err, "archive: cannot start a thread");
 		goto fail;
 	}
 	return a;
 fail:
+	summarizer_stop(&a->summarizer);
 	tip_drop(&a->tip);
 	dir_list_free(&a->closed);
 	gather_free(&a->gather);
@@ -550,6 +583,7 @@ void archive_stop(struct archive **ap)
 
 	if (!a)
 		return;
+	summarizer_stop(&a->summarizer);
 	append(a, &(struct item){ .kind = STOP });
 	pthread_join(a->thread, NULL);
 	tip_drop(&a->tip);

@@ -1,12 +1,13 @@
 /* bench_archive.c - how small, how fast: the archive's figures.
  * SPDX-License-Identifier: ISC
  *
- *   bench_archive [-n FLOWS] [-d DIRECTORY] [-k] [-u PORT]
+ *   bench_archive [-n FLOWS] [-s HOURS] [-d DIRECTORY] [-k] [-u PORT]
  *
  * Writes FLOWS (default 3,000,000) distinct mixed flows as a router sends them:
  * inside and outside hosts by Zipf's law, sizes by Pareto's, services and
- * ephemeral ports, durations up to thirty seconds. Prints octets and CPU for
- * a flow, then the wall time of questions. -k asks only, when DIRECTORY is
+ * ephemeral ports, durations up to thirty seconds. They arrive at a million a
+ * minute, or within HOURS. Prints octets and CPU for a flow, then the wall time
+ * of questions, first of flows, then of summaries. -k asks only, when DIRECTORY is
  * there. -u only sends the same flows as NetFlow v5 to 127.0.0.1:PORT, so that
  * another collector can be fed with them.
  */
@@ -14,6 +15,8 @@
 #include "daemon/base/mem.h"
 #include "daemon/evidence/top.h"
 #include "storage/archive/archive.h"
+#include "storage/archive/dir.h"
+#include "storage/archive/summary.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -179,13 +182,21 @@ static void nap(long us)
 	nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
 }
 
-static struct block *make_block(const struct names *names, uint64_t *made, uint64_t flows)
+/* What arrives within one second, as the collector has it. */
+static struct block *make_block(const struct names *names, uint64_t *made, uint64_t flows,
+				int64_t span_ms)
 {
 	struct block *b = block_new(names);
 
 	use_columns(b);
-	for (; b->n < BLOCK_ROWS && *made < flows; b->n++, ++*made)
-		make_row(b, b->n, t0 + (int64_t)(*made / 30 * 30 * 60 / 1000));
+	for (; b->n < BLOCK_ROWS && *made < flows; b->n++, ++*made) {
+		int64_t ms = t0 + (int64_t)((unsigned __int128)(*made / 30 * 30) *
+					    (uint64_t)span_ms / flows);
+
+		if (b->n && ms / 1000 != b->received_ms[0] / 1000)
+			break;
+		make_row(b, b->n, ms);
+	}
 	return b;
 }
 
@@ -203,7 +214,7 @@ static void feed(uint64_t flows, uint16_t port)
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)))
 		die("no socket");
 	while (made < flows) {
-		struct block *b = make_block(NULL, &made, flows);
+		struct block *b = make_block(NULL, &made, flows, (int64_t)flows * 60 / 1000);
 
 		for (uint32_t r = 0; r < b->n; r += V5_ROWS) {
 			size_t len = make_v5(d, b, r, &sequence);
@@ -232,9 +243,8 @@ static double cpu_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* A million flows each simulated minute, made in batches, so that what is measured is
- * the archive alone. */
-static void fill(const char *directory, uint64_t flows)
+/* Flows are made in batches, so that what is measured is the archive alone. */
+static void fill(const char *directory, uint64_t flows, int64_t span_ms)
 {
 	struct names *names = names_new(16);
 	struct addr router = addr4(0xc0000201);
@@ -243,6 +253,7 @@ static void fill(const char *directory, uint64_t flows)
 				  .names = names,
 				  .arg = &ready,
 				  .queue_blocks = BATCH,
+				  .no_summaries = true,
 				  .mark_done = mark_done };
 	struct err err = { "" };
 	struct archive *a;
@@ -262,11 +273,15 @@ static void fill(const char *directory, uint64_t flows)
 		uint64_t began;
 
 		while (n < BATCH && made < flows)
-			batch[n++] = make_block(names, &made, flows);
+			batch[n++] = make_block(names, &made, flows, span_ms);
 		from = cpu_s();
 		began = clock_mono_ns();
-		for (unsigned i = 0; i < n; i++)
+		for (unsigned i = 0; i < n; i++) {
+			archive_tick(a, batch[i]->received_ms[0]);
 			archive_block(a, block_ref(batch[i]), batch[i]->received_ms[0]);
+		}
+		if (made == flows)
+			archive_tick(a, t0 + span_ms + 600000); /* closes the last file */
 		archive_mark(a, alert_new());
 		sem_wait(&ready);
 		wall += clock_mono_ns() - began;
@@ -284,10 +299,33 @@ static void fill(const char *directory, uint64_t flows)
 	sem_destroy(&ready);
 }
 
-static void ask(const char *directory, const char *what, const char *keys,
+static void sum_up(const char *directory, uint64_t flows)
+{
+	struct dir_list files;
+	uint64_t octets = 0;
+	struct err err;
+	double from = cpu_s();
+
+	if (!dir_scan(directory, 0, INT64_MAX - 86400, &files))
+		die("no archive");
+	for (size_t i = 0; i < files.n; i++)
+		if (!summary_make(directory, files.at[i].file_s, NULL, &err))
+			die(err.msg);
+	from = cpu_s() - from;
+	dir_list_free(&files);
+	dir_scan(directory, 0, INT64_MAX - 86400, &files);
+	for (size_t i = 0; i < files.n; i++)
+		octets += files.at[i].summary;
+	printf("sum up %zu files: %.2f octets/flow, CPU %.1f ns/flow\n", files.n,
+	       (double)octets / (double)flows, from * 1e9 / (double)flows);
+	dir_list_free(&files);
+}
+
+static void ask(const char *directory, bool summaries, const char *what, const char *keys,
 		const char *filter)
 {
 	struct top_query q = { .directory = directory,
+			       .no_summaries = !summaries,
 			       .from_ms = 0,
 			       .to_ms = INT64_MAX,
 			       .n = 10,
@@ -313,10 +351,11 @@ static void ask(const char *directory, const char *what, const char *keys,
 		if (i < 2)
 			top_free(&r);
 	}
-	printf("%-28s wall %8.1f ms  CPU %8.1f ms  %9" PRIu64 " flows  first %s: %" PRIu64
-	       " B\n",
-	       what, (double)best / 1e6, cpu * 1e3, r.total.flows,
-	       r.n ? r.rows[0].value[0].text : "-", r.n ? r.rows[0].sums.bytes : 0);
+	printf("%s%-28s wall %8.1f ms  CPU %8.1f ms  %9" PRIu64
+	       " flows  first %s: %" PRIu64 " B; %" PRIu64 " summaries, %u readings\n",
+	       summaries ? "summed: " : "", what, (double)best / 1e6, cpu * 1e3, r.total.flows,
+	       r.n ? r.rows[0].value[0].text : "-", r.n ? r.rows[0].sums.bytes : 0,
+	       r.read.summaries, r.passes);
 	top_free(&r);
 	filter_free(&f);
 }
@@ -326,18 +365,22 @@ int main(int argc, char **argv)
 	char tmp[] = "/tmp/bench_archive_XXXXXX";
 	const char *directory = NULL;
 	uint64_t flows = 3000000;
+	int64_t span_ms = 0;
 	uint16_t port = 0;
 	bool keep = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:d:ku:")) != -1)
+	while ((c = getopt(argc, argv, "n:d:ku:s:")) != -1)
 		switch (c) {
 		case 'n': flows = strtoull(optarg, NULL, 10); break;
 		case 'd': directory = optarg; break;
+		case 's': span_ms = (int64_t)(atof(optarg) * 3600000); break;
 		case 'k': keep = true; break;
 		case 'u': port = (uint16_t)atoi(optarg); break;
 		default: return 64;
 		}
+	if (!span_ms)
+		span_ms = (int64_t)flows * 60 / 1000;
 	zipf_init();
 	if (port) {
 		feed(flows, port);
@@ -346,14 +389,20 @@ int main(int argc, char **argv)
 	if (!directory && !(directory = mkdtemp(tmp)))
 		die("no temporary directory");
 	if (!keep || access(directory, R_OK))
-		fill(directory, flows);
-	ask(directory, "top 10 hosts by bytes", "host", "");
-	ask(directory, "top 10 sources", "src", "");
-	ask(directory, "top 10 services", "port", "");
-	ask(directory, "top 10 conversations", "src,dst", "");
-	ask(directory, "src host 10.0.0.10", "flow", "src host 10.0.0.10");
-	ask(directory, "src host 10.0.3.10", "flow", "src host 10.0.3.10");
-	ask(directory, "src host 192.0.2.77 (absent)", "flow", "src host 192.0.2.77");
+		fill(directory, flows, span_ms);
+	ask(directory, false, "top 10 hosts by bytes", "host", "");
+	ask(directory, false, "top 10 sources", "src", "");
+	ask(directory, false, "top 10 services", "port", "");
+	ask(directory, false, "top 10 conversations", "src,dst", "");
+	ask(directory, false, "src host 10.0.0.10", "flow", "src host 10.0.0.10");
+	ask(directory, false, "src host 10.0.3.10", "flow", "src host 10.0.3.10");
+	ask(directory, false, "src host 192.0.2.77 (absent)", "flow", "src host 192.0.2.77");
+	sum_up(directory, flows);
+	ask(directory, true, "top 10 hosts by bytes", "host", "");
+	ask(directory, true, "top 10 sources", "src", "");
+	ask(directory, true, "top 10 services", "port", "");
+	ask(directory, true, "top 10 conversations", "src,dst", "");
+	ask(directory, true, "top 10 flows", "flow", "");
 	if (directory == tmp) {
 		char *rm = xasprintf("rm -rf '%s'", tmp);
 

@@ -540,7 +540,7 @@ async function showTop(scroll) {
 			: "No flows in that time.")]);
 		$("top-about").replaceChildren(time(t.from), " to ", time(t.to));
 		$("top-foot").textContent = bytes(t.total.bytes) + ", " + count(t.total.packets) + " packets, " +
-			count(t.total.flows) + " flows, " + count(t.distinct) + " different" +
+			count(t.total.flows) + " flows" + (t.distinct === null ? "" : ", " + count(t.distinct) + " different") +
 			(t.read.oldest ? "; flows are kept since " + new Date(t.read.oldest).toLocaleString() : "");
 		$("top-error").hidden = true;
 	} catch (e) {

@@ -1,0 +1,661 @@
+/* digest.c - reads a closed file back and sums it up.
+ * SPDX-License-Identifier: ISC
+ *
+ * Addresses are summed over the numbers of a part's dictionary and reach the table of
+ * hosts once for each address of a part. Conversations are too many for a table, so the
+ * file is read twice (tally.h). What does not fit its table (a flood of random
+ * sources) has no list in the summary, and questions about it read the flows.
+ *
+ * A file with a damaged block gets no summary, nor one whose rows are not what its last
+ * frame tells: a summary never says more than the file.
+ */
+#include "storage/archive/dir.h"
+#include "storage/archive/part.h"
+#include "storage/archive/summary.h"
+#include "storage/archive/tally.h"
+
+#include "daemon/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	HOSTS_MAX = 1 << 17, /* of 88 octets: 23 MB */
+	CODES_MAX = 3 * PART_ROWS,
+	FIRST_LEAST = 16,
+	FIRST_MOST = 128,
+	ROWS_A_FIRST = 64, /* lists grow with the file: to about a twentieth of it */
+};
+
+struct host { /* an address as source, as destination, and of flows to itself */
+	struct sums src, dst, self;
+};
+
+/* A part's addresses by number: its dictionary, then what does not stand there. */
+struct codes {
+	struct addr *list;
+	uint64_t *hash;
+	struct host *sums;
+	uint32_t n, dictionary;
+	const uint32_t *src, *dst;
+	uint32_t *src_own, *dst_own;
+};
+
+struct digest {
+	const char *directory;
+	const _Atomic bool *stop;
+	int fd;
+	uint64_t size;
+	struct summary s;
+	struct summary_lists lists[LIST_KINDS];
+	struct out head, names;
+	struct part *part;
+	struct columns columns;
+	bool have_columns, bad;
+	struct name_sink sink; /* to check names; keys use the file's numbers */
+	struct file_names told;
+	uint32_t *same; /* 0, 1, 2 ... */
+	uint64_t *zeros; /* PART_ROWS */
+	struct codes codes;
+	struct map hosts; /* struct addr -> struct host */
+	bool hosts_full;
+	struct tally tally[LIST_KINDS], same_as;
+	struct cells pairs, flows;
+	uint64_t rows;
+};
+
+static const uint64_t columns_first =
+    UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms | UINT64_C(1) << F_bytes |
+    UINT64_C(1) << F_packets | UINT64_C(1) << F_flows | UINT64_C(1) << F_counts |
+    UINT64_C(1) << F_exporter | UINT64_C(1) << F_in_if | UINT64_C(1) << F_out_if |
+    UINT64_C(1) << F_src_port | UINT64_C(1) << F_dst_port | UINT64_C(1) << F_proto |
+    UINT64_C(1) << F_src_as | UINT64_C(1) << F_dst_as;
+static const uint64_t columns_again =
+    UINT64_C(1) << F_bytes | UINT64_C(1) << F_packets | UINT64_C(1) << F_flows |
+    UINT64_C(1) << F_counts | UINT64_C(1) << F_src_port | UINT64_C(1) << F_dst_port |
+    UINT64_C(1) << F_proto;
+
+/* ---- addresses by number ---- */
+
+/* Numbers of a column: those of the dictionary, or of what is put behind it. */
+static const uint32_t *codes_of(struct digest *d, enum field f, uint32_t *own)
+{
+	struct codes *c = &d->codes;
+	const struct addr *list, *column;
+	uint32_t n, rows = part_rows(d->part);
+	bool damaged;
+	const uint32_t *codes = part_codes(d->part, f, &list, &n, &damaged);
+
+	if (damaged || (!codes && !part_load(d->part, UINT64_C(1) << f))) {
+		d->bad = true;
+		return NULL;
+	}
+	if (codes) {
+		if (!c->dictionary)
+			memcpy(c->list, list, n * sizeof(*list));
+		c->dictionary = n;
+		return codes;
+	}
+	column = part_column(d->part, f);
+	for (uint32_t r = 0; r < rows; r++) {
+		static const struct addr none;
+		const struct addr *a = column ? &column[r] : &none;
+
+		if (!r || !addr_eq(a, &c->list[c->n - 1]))
+			c->list[c->n++] = *a;
+		own[r] = c->n - 1;
+	}
+	return own;
+}
+
+static bool get_codes(struct digest *d)
+{
+	struct codes *c = &d->codes;
+	const struct addr *list;
+	bool damaged;
+	uint32_t n = 0;
+
+	c->dictionary = c->n = 0;
+	/* What stands behind the dictionary must know how long that is. */
+	if (part_codes(d->part, F_src, &list, &n, &damaged) ||
+	    part_codes(d->part, F_dst, &list, &n, &damaged))
+		c->n = n;
+	c->src = codes_of(d, F_src, c->src_own);
+	c->dst = d->bad ? NULL : codes_of(d, F_dst, c->dst_own);
+	for (uint32_t i = 0; !d->bad && i < c->n; i++)
+		c->hash[i] = map_hash(&c->list[i], sizeof(*c->list));
+	return !d->bad;
+}
+
+/* Keyed, since the hashes of addresses are. */
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+	unsigned __int128 m = (unsigned __int128)(a ^ UINT64_C(0x9e3779b97f4a7c15)) *
+			      (b ^ UINT64_C(0xbf58476d1ce4e5b9));
+
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+/* ---- the columns of a part ---- */
+
+struct cols {
+	const uint64_t *bytes, *packets;
+	const int64_t *start, *end;
+	const uint32_t *flows, *exporter, *in_if, *out_if, *src_as, *dst_as;
+	const uint16_t *src_port, *dst_port;
+	const uint8_t *proto, *counts;
+};
+
+/* What no row tells is zero in all. */
+static struct cols cols_of(struct digest *d)
+{
+	const void *at[FIELD_COUNT];
+
+	for (int f = 0; f < FIELD_COUNT; f++) {
+		at[f] = part_column(d->part, (enum field)f);
+		if (!at[f])
+			at[f] = d->zeros;
+	}
+	return (struct cols){ .bytes = at[F_bytes],	    .packets = at[F_packets],
+			      .start = at[F_start_ms],	    .end = at[F_end_ms],
+			      .flows = at[F_flows],	    .exporter = at[F_exporter],
+			      .in_if = at[F_in_if],	    .out_if = at[F_out_if],
+			      .src_as = at[F_src_as],	    .dst_as = at[F_dst_as],
+			      .src_port = at[F_src_port],   .dst_port = at[F_dst_port],
+			      .proto = at[F_proto],	    .counts = at[F_counts] };
+}
+
+static inline struct sums sums_at(const struct cols *c, uint32_t r)
+{
+	return (struct sums){ c->bytes[r], c->packets[r], c->flows[r] ? c->flows[r] : 1 };
+}
+
+static inline bool counted(const struct cols *c, uint32_t r)
+{
+	return !c->counts[r] || c->counts[r] & COUNT_TOTAL;
+}
+
+/* ---- the first reading ---- */
+
+static void add_interfaces(struct digest *d, const struct cols *c, uint32_t r,
+			   const struct sums *s)
+{
+	struct tally *t = &d->tally[LIST_INTERFACE];
+	uint64_t exporter = (uint64_t)c->exporter[r] << 33;
+
+	if (!c->counts[r] || c->counts[r] & COUNT_IN)
+		sums_add(tally_at(t, exporter | (uint64_t)c->in_if[r] << 1), s);
+	if (!c->counts[r] || c->counts[r] & COUNT_OUT)
+		sums_add(tally_at(t, exporter | (uint64_t)c->out_if[r] << 1 | 1), s);
+}
+
+/* The service, as model/rows.c has it. */
+static inline uint64_t service(const struct cols *c, uint32_t r)
+{
+	uint32_t s = c->src_port[r], d = c->dst_port[r];
+	uint32_t port = !s ? d : !d ? s : s < d ? s : d;
+
+	return (uint64_t)c->proto[r] << 16 | port;
+}
+
+static void add_numbers(struct digest *d, const struct cols *c, uint32_t r,
+			const struct sums *s)
+{
+	uint32_t from = c->src_as[r], to = c->dst_as[r];
+
+	sums_add(tally_at(&d->tally[LIST_PORT], service(c, r)), s);
+	sums_add(tally_at(&d->tally[LIST_EXPORTER], c->exporter[r]), s);
+	sums_add(tally_at(&d->tally[LIST_SRC_AS], from), s);
+	sums_add(tally_at(&d->tally[LIST_DST_AS], to), s);
+	if (from == to)
+		sums_add(tally_at(&d->same_as, from), s);
+}
+
+static inline uint64_t pair_hash(const struct codes *k, uint32_t r)
+{
+	return mix(k->hash[k->src[r]], k->hash[k->dst[r]]);
+}
+
+static inline uint64_t flow_hash(uint64_t pair, const struct cols *c, uint32_t r)
+{
+	return mix(pair, (uint64_t)c->src_port[r] << 32 | (uint64_t)c->dst_port[r] << 16 |
+			     c->proto[r]);
+}
+
+static inline uint32_t cell_of(const struct cells *c, uint64_t hash)
+{
+	return (uint32_t)(hash >> 32) & (c->n - 1);
+}
+
+static void add_row(struct digest *d, const struct cols *c, uint32_t r)
+{
+	struct codes *k = &d->codes;
+	struct sums s = sums_at(c, r);
+	uint64_t pair;
+
+	add_interfaces(d, c, r, &s);
+	if (!counted(c, r))
+		return;
+	sums_add(&d->s.counted, &s);
+	add_numbers(d, c, r, &s);
+	sums_add(&k->sums[k->src[r]].src, &s);
+	sums_add(&k->sums[k->dst[r]].dst, &s);
+	if (addr_eq(&k->list[k->src[r]], &k->list[k->dst[r]]))
+		sums_add(&k->sums[k->src[r]].self, &s);
+	pair = pair_hash(k, r);
+	sums_add(&d->pairs.at[cell_of(&d->pairs, pair)], &s);
+	sums_add(&d->flows.at[cell_of(&d->flows, flow_hash(pair, c, r))], &s);
+}
+
+static void pour_hosts(struct digest *d)
+{
+	struct codes *k = &d->codes;
+
+	for (uint32_t i = 0; i < k->n; i++) {
+		struct host *from = &k->sums[i], *to;
+
+		if (!from->src.flows && !from->dst.flows)
+			continue;
+		to = d->hosts_full
+			 ? NULL
+			 : map_put_hashed(&d->hosts, &k->list[i], k->hash[i], NULL);
+		if (to) {
+			sums_add(&to->src, &from->src);
+			sums_add(&to->dst, &from->dst);
+			sums_add(&to->self, &from->self);
+		} else {
+			d->hosts_full = true;
+		}
+		*from = (struct host){ 0 };
+	}
+}
+
+static void add_times(struct digest *d, const struct cols *c, uint32_t rows)
+{
+	for (uint32_t r = 0; r < rows; r++) {
+		if (c->start[r] > d->s.latest_start_ms)
+			d->s.latest_start_ms = c->start[r];
+		if (c->end[r] < d->s.earliest_end_ms)
+			d->s.earliest_end_ms = c->end[r];
+	}
+}
+
+static void first_reading(struct digest *d)
+{
+	uint32_t rows = part_rows(d->part);
+	uint64_t lo, hi;
+	struct cols c;
+
+	if (!part_load(d->part, columns_first) || !get_codes(d)) {
+		d->bad = true;
+		return;
+	}
+	c = cols_of(d);
+	if (part_range(d->part, F_sampling, &lo, &hi) && hi > d->s.sampling)
+		d->s.sampling = (uint32_t)hi;
+	for (uint32_t r = 0; r < rows; r++)
+		add_row(d, &c, r);
+	add_times(d, &c, rows);
+	pour_hosts(d);
+}
+
+/* ---- the second reading ---- */
+
+static void count_exactly(struct cells *c, const uint8_t *key, const struct sums *s)
+{
+	struct sums *to = c->full ? NULL : map_put(&c->exact, key, NULL);
+
+	if (to)
+		sums_add(to, s);
+	else
+		c->full = true;
+}
+
+static void count_row(struct digest *d, const struct cols *c, uint32_t r)
+{
+	const struct codes *k = &d->codes;
+	uint64_t pair = pair_hash(k, r);
+	bool pair_is = cells_heavy(&d->pairs, cell_of(&d->pairs, pair));
+	bool flow_is =
+	    cells_heavy(&d->flows, cell_of(&d->flows, flow_hash(pair, c, r)));
+	uint8_t key[LIST_KEY];
+	struct sums s;
+
+	if ((!pair_is && !flow_is) || !counted(c, r))
+		return;
+	s = sums_at(c, r);
+	memcpy(key, &k->list[k->src[r]], 16);
+	memcpy(key + 16, &k->list[k->dst[r]], 16);
+	memcpy(key + 32, (uint32_t[]){ c->src_port[r], c->dst_port[r], c->proto[r] }, 12);
+	if (pair_is)
+		count_exactly(&d->pairs, key, &s);
+	if (flow_is)
+		count_exactly(&d->flows, key, &s);
+}
+
+static void second_reading(struct digest *d)
+{
+	struct cols c;
+
+	if (!part_load(d->part, columns_again) || !get_codes(d)) {
+		d->bad = true;
+		return;
+	}
+	c = cols_of(d);
+	for (uint32_t r = 0; r < part_rows(d->part); r++)
+		count_row(d, &c, r);
+}
+
+/* ---- the file ---- */
+
+static void keep_names(struct digest *d, const struct frame *f)
+{
+	uint8_t header[FRAME_HEADER];
+	struct frame copy = *f;
+
+	frame_seal(&copy, &d->head, 0, header);
+	out_bytes(&d->names, header, sizeof(header));
+	out_bytes(&d->names, d->head.p, d->head.len);
+}
+
+static void on_names(struct digest *d, const struct frame *f, bool first)
+{
+	struct in r = in_over(d->head.p, d->head.len);
+
+	d->bad |= !names_apply(&d->sink, &d->told, f->ordinal, &r);
+	if (first)
+		keep_names(d, f);
+}
+
+static void on_flows(struct digest *d, const struct frame *f, uint64_t at, bool first)
+{
+	struct file_names mine = { d->told.ordinal, d->same, d->told.n };
+
+	if (!d->have_columns || !part_open(d->part, d->fd, at, f, d->head.p, &d->columns,
+					   &mine, d->sink.names)) {
+		d->bad = true;
+		return;
+	}
+	d->rows += f->rows;
+	if (first)
+		first_reading(d);
+	else
+		second_reading(d);
+}
+
+static void read_file(struct digest *d, bool first)
+{
+	uint64_t at = 0;
+	struct frame f;
+	int found;
+
+	d->rows = 0;
+	while (!d->bad && (found = frame_next(d->fd, d->size, &at, &f, &d->head))) {
+		struct in r = in_over(d->head.p, d->head.len);
+
+		d->bad |= found < 0 || (d->stop && *d->stop);
+		if (f.type == FRAME_HEAD) {
+			in_u64(&r);
+			d->have_columns = columns_read(&r, &d->columns);
+		} else if (f.type == FRAME_NAMES) {
+			on_names(d, &f, first);
+		} else if (f.type == FRAME_FLOWS) {
+			on_flows(d, &f, at, first);
+		}
+		at += frame_octets(&f);
+	}
+	file_names_clear(&d->sink, &d->told);
+	d->bad |= d->rows != d->s.totals.rows;
+}
+
+/* ---- lists ---- */
+
+static void make_lists(struct digest *d, enum list_kind kind, struct entry *e, size_t n)
+{
+	struct list_info *info = &d->s.list[kind];
+	size_t octets = list_octets(kind);
+	uint64_t first = d->s.totals.rows / ROWS_A_FIRST;
+
+	first = first < FIRST_LEAST ? FIRST_LEAST
+				    : first > FIRST_MOST ? FIRST_MOST : first;
+	entries_choose(e, n, (uint32_t)first, &info->bound);
+	entries_list(e, n, true, octets, &d->lists[kind].first);
+	if (kind == LIST_HOST && n - d->lists[kind].first.n <= LIST_MAX)
+		entries_list(e, n, false, octets, &d->lists[kind].rest);
+	info->here = true;
+}
+
+static void host_lists(struct digest *d)
+{
+	struct entry *e = xcalloc(d->hosts.n + 1, sizeof(*e));
+
+	for (enum list_kind kind = LIST_HOST; kind <= LIST_DST; kind++) {
+		const void *key;
+		void *v;
+		uint32_t at = 0;
+		size_t n = 0;
+
+		while (map_next(&d->hosts, &at, &key, &v)) {
+			const struct host *h = v;
+			struct sums s = kind == LIST_DST ? h->dst : h->src;
+
+			if (kind == LIST_HOST)
+				s = (struct sums){
+					s.bytes + h->dst.bytes - h->self.bytes,
+					s.packets + h->dst.packets - h->self.packets,
+					s.flows + h->dst.flows - h->self.flows
+				};
+			if (s.flows)
+				e[n++] = (struct entry){ key, s, false };
+		}
+		make_lists(d, kind, e, n);
+	}
+	free(e);
+}
+
+static void cell_lists(struct digest *d, enum list_kind kind, const struct cells *c)
+{
+	struct entry *e = xcalloc(c->exact.n + 1, sizeof(*e));
+	struct list_info *info = &d->s.list[kind];
+	const void *key;
+	void *v;
+	uint32_t at = 0;
+	size_t n = 0;
+
+	while (map_next(&c->exact, &at, &key, &v))
+		e[n++] = (struct entry){ key, *(struct sums *)v, false };
+	make_lists(d, kind, e, n);
+	if (c->bound.bytes > info->bound.bytes)
+		info->bound.bytes = c->bound.bytes;
+	if (c->bound.packets > info->bound.packets)
+		info->bound.packets = c->bound.packets;
+	if (c->bound.flows > info->bound.flows)
+		info->bound.flows = c->bound.flows;
+	free(e);
+}
+
+/* Keys of a tally, which are one number there, as list_parts has them. */
+static void tally_key(enum list_kind kind, uint64_t key, uint8_t out[static 12])
+{
+	uint32_t v[3] = { (uint32_t)key, 0, 0 };
+
+	if (kind == LIST_INTERFACE) {
+		v[0] = (uint32_t)(key >> 33);
+		v[1] = (uint32_t)(key >> 1);
+		v[2] = key & 1;
+	}
+	memcpy(out, v, sizeof(v));
+}
+
+static void tally_lists(struct digest *d, enum list_kind kind)
+{
+	const struct tally *t = &d->tally[kind];
+	struct entry *e = xcalloc(t->n + 1, sizeof(*e));
+	uint8_t(*keys)[12] = xcalloc(t->n + 1, sizeof(*keys));
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < t->slots; i++) {
+		if (!t->slot[i].key)
+			continue;
+		tally_key(kind, t->slot[i].key - 1, keys[n]);
+		e[n] = (struct entry){ keys[n], t->slot[i].sums, false };
+		n++;
+	}
+	make_lists(d, kind, e, n);
+	free(e);
+	free(keys);
+}
+
+static void pour(struct tally *to, const struct tally *from)
+{
+	for (uint32_t i = 0; i < from->slots; i++)
+		if (from->slot[i].key)
+			sums_add(tally_at(to, from->slot[i].key - 1),
+				 &from->slot[i].sums);
+	to->full |= from->full;
+}
+
+/* What follows from other tallies: protocols from services, AS from both ends. */
+static void derive(struct digest *d)
+{
+	const struct tally *ports = &d->tally[LIST_PORT];
+	struct tally *as = &d->tally[LIST_AS];
+
+	for (uint32_t i = 0; i < ports->slots; i++)
+		if (ports->slot[i].key)
+			sums_add(tally_at(&d->tally[LIST_PROTO],
+					  (ports->slot[i].key - 1) >> 16),
+				 &ports->slot[i].sums);
+	d->tally[LIST_PROTO].full |= ports->full;
+	pour(as, &d->tally[LIST_SRC_AS]);
+	pour(as, &d->tally[LIST_DST_AS]);
+	as->full |= d->same_as.full;
+	for (uint32_t i = 0; !as->full && i < d->same_as.slots; i++) {
+		const struct tally_slot *s = &d->same_as.slot[i];
+		struct sums *to = s->key ? tally_at(as, s->key - 1) : NULL;
+
+		if (!to)
+			continue;
+		to->bytes -= s->sums.bytes;
+		to->packets -= s->sums.packets;
+		to->flows -= s->sums.flows;
+	}
+}
+
+static void all_lists(struct digest *d)
+{
+	derive(d);
+	if (!d->hosts_full)
+		host_lists(d);
+	if (!d->pairs.full)
+		cell_lists(d, LIST_PAIR, &d->pairs);
+	if (!d->flows.full)
+		cell_lists(d, LIST_FLOW, &d->flows);
+	for (int k = LIST_PORT; k < LIST_KINDS; k++)
+		if (!d->tally[k].full)
+			tally_lists(d, (enum list_kind)k);
+}
+
+/* ---- beginning and end ---- */
+
+static void set_up(struct digest *d)
+{
+	struct codes *c = &d->codes;
+
+	d->part = part_new();
+	name_sink_init(&d->sink, NULL);
+	d->told.ordinal = NO_NAMES;
+	d->same = xcalloc(EXPORTERS_MAX, sizeof(*d->same));
+	for (uint32_t i = 0; i < EXPORTERS_MAX; i++)
+		d->same[i] = i;
+	d->zeros = xcalloc(PART_ROWS, sizeof(*d->zeros));
+	c->list = xcalloc(CODES_MAX, sizeof(*c->list));
+	c->hash = xcalloc(CODES_MAX, sizeof(*c->hash));
+	c->sums = xcalloc(CODES_MAX, sizeof(*c->sums));
+	c->src_own = xcalloc(PART_ROWS, sizeof(*c->src_own));
+	c->dst_own = xcalloc(PART_ROWS, sizeof(*c->dst_own));
+	map_init(&d->hosts, sizeof(struct addr), sizeof(struct host), HOSTS_MAX);
+	for (int k = LIST_PORT; k < LIST_KINDS; k++)
+		tally_init(&d->tally[k]);
+	tally_init(&d->same_as);
+	cells_init(&d->pairs, list_octets(LIST_PAIR), d->s.totals.rows);
+	cells_init(&d->flows, list_octets(LIST_FLOW), d->s.totals.rows);
+}
+
+static void tear_down(struct digest *d)
+{
+	for (int k = 0; k < LIST_KINDS; k++) {
+		tally_fini(&d->tally[k]);
+		free(d->lists[k].first.keys);
+		free(d->lists[k].first.sums);
+		free(d->lists[k].rest.keys);
+		free(d->lists[k].rest.sums);
+	}
+	tally_fini(&d->same_as);
+	cells_fini(&d->pairs);
+	cells_fini(&d->flows);
+	map_fini(&d->hosts);
+	free(d->codes.list);
+	free(d->codes.hash);
+	free(d->codes.sums);
+	free(d->codes.src_own);
+	free(d->codes.dst_own);
+	free(d->same);
+	free(d->zeros);
+	free(d->head.p);
+	free(d->names.p);
+	name_sink_fini(&d->sink);
+	part_free(&d->part);
+}
+
+/* Sums that stop at 2^64 - 1 are none. */
+static bool summable(const struct totals *t)
+{
+	return t->bytes != UINT64_MAX && t->packets != UINT64_MAX && t->rows;
+}
+
+static bool digest(struct digest *d, struct err *err)
+{
+	bool ok;
+
+	set_up(d);
+	d->s.latest_start_ms = INT64_MIN;
+	d->s.earliest_end_ms = INT64_MAX;
+	read_file(d, true);
+	if (!d->bad) {
+		cells_choose(&d->pairs, 2 * FIRST_MOST);
+		cells_choose(&d->flows, 2 * FIRST_MOST);
+		read_file(d, false);
+	}
+	ok = !d->bad || err_set(err, "not summed up: it is damaged");
+	if (ok) {
+		all_lists(d);
+		ok = summary_write(d->directory, &d->s, d->lists, &d->names, err);
+	}
+	tear_down(d);
+	return ok;
+}
+
+bool summary_make(const char *directory, int64_t file_s, const _Atomic bool *stop,
+		  struct err *err)
+{
+	struct digest d = { .directory = directory, .stop = stop,
+			    .s = { .file_s = file_s } };
+	char path[DIR_PATH];
+	off_t size;
+	bool ok;
+
+	d.fd = open(dir_path(directory, file_s, path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (d.fd < 0)
+		return err_set(err, "%s: %s", path, strerror(errno));
+	size = lseek(d.fd, 0, SEEK_END);
+	d.size = d.s.octets = size > 0 ? (uint64_t)size : 0;
+	ok = file_closed(d.fd, d.size, &d.s.totals, &d.s.check) ||
+	     err_set(err, "%s: not closed", path);
+	ok = ok && (summable(&d.s.totals) || err_set(err, "%s: nothing to sum up", path));
+	ok = ok && digest(&d, err);
+	close(d.fd);
+	return ok;
+}
