@@ -1,102 +1,43 @@
 /* explain.c - an alert's flows through the proxy: whose they were, and which URLs.
  * SPDX-License-Identifier: ISC
  *
- * The top flows are sums over records; the join needs the records with their own times,
- * so those that have the proxy at one end are read from the archive once more, at the
- * alert's position and with its series' key: the same flows that the sums are made of.
- *
- * The client named in the sentence is the one with most octets on one leg, the one
- * where more is explained; where a rule sees both legs, the other leg's octets are taken
- * out of the total too, for they are the same traffic again.
+ * The client named in the sentence is the one with most octets on one leg as one exporter
+ * saw it, the one where most is explained; where a rule sees more, the octets of the other
+ * leg and of other exporters are taken out of the total too, for they are the same traffic
+ * again.
  */
 #include "daemon/evidence/explain.h"
 
 #include "daemon/base/mem.h"
-#include "daemon/evidence/join.h"
+#include "daemon/evidence/proxy_flows.h"
 #include "daemon/evidence/squid.h"
-#include "daemon/model/rows.h"
-#include "storage/archive/archive.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { FLOWS_MAX = 200000 };
 static const double octets_worth_telling = 1;
 
 struct load {
-	const struct alert *a;
 	const struct addr *proxies;
 	size_t n_proxies;
-	uint64_t filter_columns;
-	int64_t from_ms, to_ms;
-	struct archive_position position;
 	struct join_flow *flows;
-	size_t n, cap;
+	size_t n;
 };
 
-static bool is_proxy(const struct load *l, const struct addr *a)
+static bool load_flows(const struct evidence_opts *o, const struct alert *a,
+		       const struct filter *f, const struct alert_sight *at, struct load *l)
 {
-	for (size_t i = 0; i < l->n_proxies; i++)
-		if (addr_eq(a, &l->proxies[i]))
-			return true;
-	return false;
-}
-
-/* The part of the row that lies in the window; octets by overlap, as everywhere (D1). */
-static void take_row(struct load *l, const struct block *b, uint32_t row)
-{
-	int64_t from = b->start_ms[row], to = b->end_ms[row], whole = to - from;
-	uint64_t bytes = b->bytes[row];
-
-	if (l->n == l->cap) {
-		l->cap = l->cap ? 2 * l->cap : 1024;
-		l->flows = xrealloc(l->flows, l->cap, sizeof(*l->flows));
-	}
-	if (from < l->from_ms)
-		from = l->from_ms;
-	if (to > l->to_ms)
-		to = l->to_ms;
-	if (whole > 0)
-		bytes = (uint64_t)((double)bytes * (double)(to - from) / (double)whole);
-	l->flows[l->n++] = (struct join_flow){
-		.src = b->src[row], .dst = b->dst[row], .src_port = b->src_port[row],
-		.dst_port = b->dst_port[row], .from_ms = from, .to_ms = to, .bytes = bytes,
-	};
-}
-
-static bool take_rows(void *arg, unsigned worker, const struct block *b, const uint64_t *bits)
-{
-	struct load *l = arg;
-	uint64_t mine[ROW_WORDS];
-
-	(void)worker;
-	memcpy(mine, bits, sizeof(mine));
-	rows_counted(l->a->by, l->filter_columns, b, mine);
-	key_select(l->a->by, &l->a->key, b, mine);
-	for (uint32_t w = 0; w * 64 < b->n; w++)
-		for (uint64_t left = mine[w]; left; left &= left - 1) {
-			uint32_t row = w * 64 + (uint32_t)__builtin_ctzll(left);
-
-			if (l->n < FLOWS_MAX && b->end_ms[row] >= l->from_ms &&
-			    b->start_ms[row] < l->to_ms &&
-			    (is_proxy(l, &b->src[row]) || is_proxy(l, &b->dst[row])))
-				take_row(l, b, row);
-		}
-	return l->n < FLOWS_MAX;
-}
-
-static bool load_flows(const struct evidence_opts *o, const struct filter *f, struct load *l)
-{
-	struct archive_query q = {
-		.directory = o->archive_dir, .from_ms = l->from_ms, .to_ms = l->to_ms,
-		.filter = f, .columns = UINT64_MAX, .names = o->names,
-		.as_of = l->position, .threads = 1,
+	struct proxy_flows_query q = {
+		.directory = o->archive_dir, .from_ms = at->from_ms, .to_ms = at->to_ms,
+		.filter = f, .names = o->names, .only = &a->key, .only_by = a->by,
+		.as_of = at->position, .proxies = l->proxies, .n_proxies = l->n_proxies,
 	};
 	struct archive_result read;
 	struct err err = { "" };
+	bool cut;
 
-	l->filter_columns = filter_columns(f);
-	return archive_read(&q, take_rows, l, &read, &err) && l->n;
+	l->flows = proxy_flows(&q, &l->n, &cut, &read, &err);
+	return l->flows && l->n;
 }
 
 /* --- adding up by client and URL --- */
@@ -229,42 +170,92 @@ static bool same_flow(const struct top_flow *t, const struct join_flow *f)
 	       addr_eq(&t->src, &f->src) && addr_eq(&t->dst, &f->dst);
 }
 
+/* A leg of the proxy as one exporter saw it. */
+struct view {
+	uint32_t exporter;
+	enum join_leg leg;
+	double octets, known;
+};
+
+struct views {
+	struct view *list;
+	size_t n;
+	double untold; /* octets of the proxy's flows that belong to no leg */
+};
+
+static void add_to_view(struct views *v, const struct join_flow *f)
+{
+	size_t i = 0;
+
+	if (f->leg != JOIN_CLIENT && f->leg != JOIN_ORIGIN) {
+		v->untold += (double)f->bytes;
+		return;
+	}
+	while (i < v->n && (v->list[i].exporter != f->exporter || v->list[i].leg != f->leg))
+		i++;
+	if (i == v->n) {
+		v->list = xrealloc(v->list, ++v->n, sizeof(*v->list));
+		v->list[i] = (struct view){ f->exporter, f->leg, 0, 0 };
+	}
+	v->list[i].octets += (double)f->bytes;
+	v->list[i].known += f->explained;
+}
+
+static const struct view *best_view(const struct views *v)
+{
+	const struct view *best = NULL;
+
+	for (size_t i = 0; i < v->n; i++)
+		if (!best || v->list[i].known > best->known)
+			best = &v->list[i];
+	return best;
+}
+
+/* Each of the top flows as the exporter saw it that more is explained of. */
 static void fill_top(struct alert *a, const struct load *l, const struct join *j,
 		     struct request *const *requests, int *marks)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		marks[i] = -1;
-		for (unsigned k = 0; k < a->n_top && marks[i] < 0; k++)
-			if (same_flow(&a->top[k], &l->flows[i]))
-				marks[i] = (int)k;
-	}
 	for (unsigned k = 0; k < a->n_top; k++) {
+		struct views v = { 0 };
+		const struct view *best;
+		struct tally *t;
 		size_t n;
-		struct tally *t = add_up(j, requests, marks, (int)k, &n);
 
-		fill_flow(&a->top[k], t, n);
-		free(t);
+		for (size_t i = 0; i < l->n; i++)
+			if (same_flow(&a->top[k], &l->flows[i]))
+				add_to_view(&v, &l->flows[i]);
+		best = best_view(&v);
+		for (size_t i = 0; best && i < l->n; i++)
+			marks[i] = l->flows[i].exporter == best->exporter &&
+				   same_flow(&a->top[k], &l->flows[i]);
+		if (best) {
+			t = add_up(j, requests, marks, true, &n);
+			fill_flow(&a->top[k], t, n);
+			free(t);
+		}
+		free(v.list);
 	}
 }
 
 static void fill_leader(const struct alert *a, const struct load *l, const struct join *j,
 			struct request *const *requests, int *marks, struct explained *out)
 {
-	double octets[JOIN_UNKNOWN + 1] = { 0 }, known[JOIN_UNKNOWN + 1] = { 0 }, sum, total;
-	enum join_leg leg, other;
+	struct views v = { 0 };
+	const struct view *best;
+	double sum, total = (double)a->total_bytes;
 	struct tally *t;
 	size_t n, mine;
 
-	for (size_t i = 0; i < l->n; i++) {
-		marks[i] = l->flows[i].leg;
-		octets[marks[i]] += (double)l->flows[i].bytes;
-		known[marks[i]] += l->flows[i].explained;
-	}
-	leg = known[JOIN_CLIENT] > known[JOIN_ORIGIN] ? JOIN_CLIENT : JOIN_ORIGIN;
-	other = leg == JOIN_CLIENT ? JOIN_ORIGIN : JOIN_CLIENT;
-	total = (double)a->total_bytes - octets[other];
-	t = add_up(j, requests, marks, (int)leg, &n);
-	mine = leader(t, n, &sum);
+	for (size_t i = 0; i < l->n; i++)
+		add_to_view(&v, &l->flows[i]);
+	best = best_view(&v);
+	for (size_t i = 0; best && i < l->n; i++)
+		marks[i] = l->flows[i].exporter == best->exporter &&
+			   l->flows[i].leg == best->leg;
+	for (size_t i = 0; i < v.n; i++)
+		total -= &v.list[i] == best ? 0 : v.list[i].octets;
+	t = add_up(j, requests, marks, true, &n);
+	mine = best ? leader(t, n, &sum) : 0;
 	if (mine && sum > 0 && total > 0) {
 		out->host = t[0].first->client;
 		addr_text(&out->host, out->client);
@@ -273,15 +264,17 @@ static void fill_leader(const struct alert *a, const struct load *l, const struc
 		out->running = t[0].running;
 		for (size_t i = 1; i < mine; i++)
 			out->more_urls += t[i].bytes >= octets_worth_telling;
-		out->unexplained = 1 - known[leg] / (octets[leg] + octets[JOIN_UNKNOWN]);
+		out->unexplained = 1 - best->known / (best->octets + v.untold);
 	}
 	free(t);
+	free(v.list);
 }
 
 static bool touches_proxy(const struct alert *a, const struct load *l)
 {
 	for (unsigned i = 0; i < a->n_top; i++)
-		if (is_proxy(l, &a->top[i].src) || is_proxy(l, &a->top[i].dst))
+		if (is_one_of(&a->top[i].src, l->proxies, l->n_proxies) ||
+		    is_one_of(&a->top[i].dst, l->proxies, l->n_proxies))
 			return true;
 	return false;
 }
@@ -289,8 +282,7 @@ static bool touches_proxy(const struct alert *a, const struct load *l)
 bool explain_alert(const struct evidence_opts *o, struct alert *a, const struct filter *f,
 		   struct alert_sight at, struct explained *out)
 {
-	struct load l = { .a = a, .from_ms = at.from_ms, .to_ms = at.to_ms,
-			  .position = at.position };
+	struct load l = { .n = 0 };
 	struct request **requests;
 	struct join j;
 	size_t n;
@@ -300,7 +292,7 @@ bool explain_alert(const struct evidence_opts *o, struct alert *a, const struct 
 	if (!o->squid)
 		return false;
 	l.proxies = squid_addresses(o->squid, &l.n_proxies);
-	if (!touches_proxy(a, &l) || !load_flows(o, f, &l)) {
+	if (!touches_proxy(a, &l) || !load_flows(o, a, f, &at, &l)) {
 		free(l.flows);
 		return false;
 	}

@@ -15,10 +15,11 @@
  * in proportion. What is left of a flow is headers (3 to 8 %) or unexplained.
  *
  * The legs stay apart: a part belongs to one flow, and a flow to one leg, so whoever
- * adds must add one leg only. A cached answer has no origin's leg.
+ * adds must add one leg only. A cached answer has no origin's leg. What two exporters
+ * saw stays apart as well: each one's flows are explained as if there were no other.
  *
- * Cost: flows sorted by other end, direction and time; for a request one search, then the
- * flows of its time, of which the 256 latest are looked at.
+ * Cost: flows sorted by exporter, other end, direction and time; for a request one search
+ * in each exporter's, then the flows of its time, of which the 256 latest are looked at.
  */
 #include "daemon/evidence/join.h"
 
@@ -33,7 +34,7 @@ struct sorted {
 	struct addr other;   /* the end that is not the proxy */
 	uint16_t other_port, proxy_port;
 	uint8_t down;        /* towards the client */
-	uint32_t flow;
+	uint32_t exporter, flow;
 	int64_t from_ms, to_ms;
 	int64_t latest_ms;   /* largest to_ms of this and those before with the same end */
 };
@@ -42,6 +43,8 @@ struct work {
 	struct join_flow *flows;
 	struct sorted *sorted;
 	size_t n;
+	uint32_t *exporters; /* each once */
+	size_t n_exporters;
 	int64_t from_ms, to_ms;
 	struct join *out;
 };
@@ -57,8 +60,10 @@ static bool among(const struct addr *a, const struct addr *list, size_t n)
 static int cmp(const void *x, const void *y)
 {
 	const struct sorted *a = x, *b = y;
-	int c = memcmp(a->other.b, b->other.b, sizeof(a->other.b));
+	int c = (a->exporter > b->exporter) - (a->exporter < b->exporter);
 
+	if (!c)
+		c = memcmp(a->other.b, b->other.b, sizeof(a->other.b));
 	if (!c)
 		c = (a->down > b->down) - (a->down < b->down);
 	if (!c)
@@ -66,7 +71,13 @@ static int cmp(const void *x, const void *y)
 	return c ? c : (a->flow > b->flow) - (a->flow < b->flow);
 }
 
-/* The proxy's flows, by other end and time. `down` is by the proxy's side here: 1 is
+static bool same_side(const struct sorted *a, const struct sorted *b)
+{
+	return a->exporter == b->exporter && a->down == b->down &&
+	       addr_eq(&a->other, &b->other);
+}
+
+/* The proxy's flows, by exporter, other end and time. `down` is by the proxy's side here: 1 is
  * towards the proxy, which is the download of the origin's leg. */
 static void sort_flows(struct work *w, size_t n, const struct addr *proxies, size_t n_proxies)
 {
@@ -85,6 +96,7 @@ static void sort_flows(struct work *w, size_t n, const struct addr *proxies, siz
 			.other_port = src ? f->dst_port : f->src_port,
 			.proxy_port = src ? f->src_port : f->dst_port,
 			.down = dst, .from_ms = f->from_ms, .to_ms = f->to_ms,
+			.exporter = f->exporter,
 		};
 	}
 	qsort(w->sorted, w->n, sizeof(*w->sorted), cmp);
@@ -93,24 +105,25 @@ static void sort_flows(struct work *w, size_t n, const struct addr *proxies, siz
 		const struct sorted *before = i ? s - 1 : NULL;
 
 		s->latest_ms = s->to_ms;
-		if (before && before->down == s->down && addr_eq(&before->other, &s->other) &&
-		    before->latest_ms > s->latest_ms)
+		if (before && same_side(before, s) && before->latest_ms > s->latest_ms)
 			s->latest_ms = before->latest_ms;
+		if (!before || before->exporter != s->exporter) {
+			w->exporters = xrealloc(w->exporters, w->n_exporters + 1,
+						sizeof(*w->exporters));
+			w->exporters[w->n_exporters++] = s->exporter;
+		}
 	}
 }
 
-/* One behind the last flow of that end and direction that begins at most at `at_ms`. */
-static size_t behind(const struct work *w, const struct addr *other, uint8_t down,
-		     int64_t at_ms)
+/* One behind the last flow of that side that begins at most at side->from_ms. */
+static size_t behind(const struct work *w, const struct sorted *side)
 {
-	const struct sorted key = { .other = *other, .down = down, .from_ms = at_ms,
-				    .flow = UINT32_MAX };
 	size_t lo = 0, hi = w->n;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (cmp(&w->sorted[mid], &key) <= 0)
+		if (cmp(&w->sorted[mid], side) <= 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -195,21 +208,23 @@ static bool fits(const struct sorted *s, const struct request *r, enum join_leg 
 	       (!r->proxy_port || r->proxy_port == s->proxy_port);
 }
 
-/* One request, one leg, one direction. */
-static void deal(struct work *w, const struct request *r, uint32_t number, enum join_leg leg,
-		 bool download)
+/* One request, what one exporter saw of one leg, one direction. */
+static void deal(struct work *w, const struct request *r, uint32_t number, uint32_t exporter,
+		 enum join_leg leg, bool download)
 {
-	const struct addr *other = leg == JOIN_CLIENT ? &r->client : &r->origin;
-	uint8_t down = download == (leg == JOIN_ORIGIN);
-	size_t i = behind(w, other, down, r->end_ms + SLACK_MS), n = 0;
+	const struct sorted side = {
+		.exporter = exporter, .other = leg == JOIN_CLIENT ? r->client : r->origin,
+		.down = download == (leg == JOIN_ORIGIN), .from_ms = r->end_ms + SLACK_MS,
+		.flow = UINT32_MAX,
+	};
+	size_t i = behind(w, &side), n = 0;
 	uint32_t at[CANDIDATES];
 	double octets[CANDIDATES], sum = 0, bytes, share;
 
 	for (; i-- > 0 && n < CANDIDATES;) {
 		const struct sorted *s = &w->sorted[i];
 
-		if (s->down != down || !addr_eq(&s->other, other) ||
-		    s->latest_ms + SLACK_MS < r->start_ms)
+		if (!same_side(s, &side) || s->latest_ms + SLACK_MS < r->start_ms)
 			break;
 		if (!fits(s, r, leg))
 			continue;
@@ -242,12 +257,16 @@ void join_run(struct join_flow *flows, size_t n_flows, struct request *const *re
 	sort_flows(&w, n_flows, proxies, n_proxies);
 	for (size_t i = 0; w.n && i < n_requests; i++) {
 		const struct request *r = requests[i];
+		bool client = !addr_is_none(&r->client);
+		bool origin = !addr_is_none(&r->origin) && !r->cached;
 
-		for (int download = 0; download < 2; download++) {
-			if (!addr_is_none(&r->client))
-				deal(&w, r, (uint32_t)i, JOIN_CLIENT, download);
-			if (!addr_is_none(&r->origin) && !r->cached)
-				deal(&w, r, (uint32_t)i, JOIN_ORIGIN, download);
+		for (size_t k = 0; k < 2 * w.n_exporters; k++) {
+			uint32_t who = w.exporters[k / 2];
+
+			if (client)
+				deal(&w, r, (uint32_t)i, who, JOIN_CLIENT, k % 2);
+			if (origin)
+				deal(&w, r, (uint32_t)i, who, JOIN_ORIGIN, k % 2);
 		}
 	}
 	for (size_t i = 0; i < out->n; i++) {
@@ -260,6 +279,7 @@ void join_run(struct join_flow *flows, size_t n_flows, struct request *const *re
 		if (flows[i].explained > (double)flows[i].bytes)
 			flows[i].explained = (double)flows[i].bytes;
 	free(w.sorted);
+	free(w.exporters);
 }
 
 void join_free(struct join *j)

@@ -16,6 +16,8 @@ enum join_leg {
 struct join_flow {
 	struct addr src, dst;
 	uint16_t src_port, dst_port;
+	uint32_t exporter; /* who saw it: what one saw is explained apart from what others
+			      saw, for it may be the same traffic */
 	int64_t from_ms, to_ms;
 	uint64_t bytes;
 	enum join_leg leg; /* filled */

@@ -144,7 +144,8 @@ static void octets_go_where_they_belong(void **state)
 
 			flows[n_flows] = (struct join_flow){
 				address(f->src), address(f->dst), f->src_port, f->dst_port,
-				T0 + f->from_s * 1000, T0 + f->to_s * 1000, f->bytes, 0, 0 };
+				0, T0 + f->from_s * 1000, T0 + f->to_s * 1000,
+				f->bytes, 0, 0 };
 		}
 		for (; n_requests < ROWS && w->requests[n_requests].client; n_requests++)
 			requests[n_requests] = request_of(&w->requests[n_requests]);
@@ -171,6 +172,26 @@ static void octets_go_where_they_belong(void **state)
 	}
 }
 
+static void what_two_exporters_saw_is_explained_twice_and_never_shared(void **state)
+{
+	const struct addr proxy = address(OUTSIDE);
+	const struct request_row w = { "10.20.0.66", CDN, 0, 0, 0, 0, 10, 1000, 0, false };
+	struct request *r = request_of(&w);
+	struct join_flow f[3];
+	struct join j;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) /* two records of the second one's */
+		f[i] = (struct join_flow){ address(CDN), proxy, 80, 40000, 7 * (i > 0), T0,
+					   T0 + 10000, i ? 525 : 1050, 0, 0 };
+	join_run(f, 3, &r, 1, &proxy, 1, T0, T0 + 60000, &j);
+	assert_int_equal(j.n, 3);
+	assert_true(fabs(f[0].explained - 1000) < 1 && fabs(f[1].explained - 500) < 1 &&
+		    fabs(f[2].explained - 500) < 1);
+	join_free(&j);
+	request_unref(&r);
+}
+
 /* Issue figures: a million requests and 100,000 flows. */
 static void a_million_requests_are_joined_in_moments(void **state)
 {
@@ -187,9 +208,9 @@ static void a_million_requests_are_joined_in_moments(void **state)
 	for (uint32_t i = 0; i < FLOWS; i++) {
 		uint8_t net[4] = { 198, 18, (uint8_t)(i % 10000 / 256), (uint8_t)(i % 10000) };
 
-		f[i] = (struct join_flow){ addr_of4(net), proxy, 80, (uint16_t)(i % 60000), T0 +
-					   i / 10000 * 30000, T0 + i / 10000 * 30000 + 29000,
-					   1000000, 0, 0 };
+		f[i] = (struct join_flow){ addr_of4(net), proxy, 80, (uint16_t)(i % 60000), 0,
+					   T0 + i / 10000 * 30000,
+					   T0 + i / 10000 * 30000 + 29000, 1000000, 0, 0 };
 	}
 	for (uint32_t i = 0; i < REQUESTS; i++) {
 		uint32_t o = i % 10000;
@@ -220,6 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(octets_go_where_they_belong),
+		cmocka_unit_test(what_two_exporters_saw_is_explained_twice_and_never_shared),
 		cmocka_unit_test(a_million_requests_are_joined_in_moments),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
