@@ -182,15 +182,34 @@ static struct store_opts store_opts(const struct config *c)
 static struct squid *follow_proxies(const struct config *c)
 {
 	struct squid_opts *o = xcalloc(c->n_squids + 1, sizeof(*o));
+	struct squid_place place = { c->state_dir,
+				     c->archive.enabled ? c->archive.directory : NULL,
+				     c->archive.keep_ms };
 	struct squid *s;
 
 	for (size_t i = 0; i < c->n_squids; i++)
 		o[i] = (struct squid_opts){ c->squids[i].log, c->squids[i].manager,
 					    c->squids[i].addresses,
 					    c->squids[i].n_addresses };
-	s = squid_start(o, c->n_squids, c->state_dir);
+	s = squid_start(o, c->n_squids, &place);
 	free(o);
 	return s;
+}
+
+/* For questions about the past; copied, since a reload frees the configuration. */
+static void list_proxies(struct engine *e)
+{
+	const struct config *c = e->config;
+	const struct addr *at;
+	size_t n;
+
+	if (!e->squid)
+		return;
+	at = squid_addresses(e->squid, &n);
+	e->n_proxies = c->n_squids;
+	e->proxies = xcalloc(c->n_squids, sizeof(*e->proxies));
+	for (size_t i = 0; i < c->n_squids; at += c->squids[i++].n_addresses)
+		e->proxies[i] = (struct through_proxy){ at, c->squids[i].n_addresses };
 }
 
 static bool start_keepers(struct engine *e, struct err *err)
@@ -212,6 +231,7 @@ static bool start_keepers(struct engine *e, struct err *err)
 	if (!e->notify)
 		return false;
 	eo.squid = e->squid = follow_proxies(c);
+	list_proxies(e);
 	e->evidence = evidence_start(&eo);
 	if (c->archive.enabled && !(e->archive = archive_start(&ao, err)))
 		return false;
@@ -278,6 +298,7 @@ static bool start_http(struct engine *e, struct err *err)
 	e->history.read_only = true;
 	e->sources = (struct http_sources){
 		.board = e->board, .names = e->names, .archive_dir = e->archive_dir,
+		.proxies = e->proxies, .n_proxies = e->n_proxies,
 		.history_url = e->history_url, .history = &e->history,
 		.version = CUL_VERSION, .channels = sources_channels,
 		.sockets = sources_sockets, .strays = sources_strays, .ready = sources_ready,
@@ -348,6 +369,7 @@ void engine_stop(struct engine **ep)
 	archive_stop(&e->archive);
 	evidence_stop(&e->evidence);
 	squid_stop(&e->squid);
+	free(e->proxies);
 	analysis_free(&e->analysis);
 	notify_stop(&e->notify, STOP_MS);
 	writer_stop(&e->writer, STOP_MS);

@@ -8,6 +8,7 @@
 #include "daemon/collect/worker.h"
 #include "daemon/engine.h"
 #include "daemon/evidence/evidence.h"
+#include "daemon/evidence/through.h"
 #include "daemon/http/http.h"
 
 enum { WORKERS_MAX = 32 };
@@ -31,6 +32,8 @@ struct engine {
 	struct archive *archive;
 	struct evidence *evidence;
 	struct squid *squid;
+	struct through_proxy *proxies; /* point into squid's addresses */
+	size_t n_proxies;
 	struct notify *notify;
 	struct writer *writer;
 	struct store_opts history;

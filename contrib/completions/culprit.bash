@@ -11,7 +11,7 @@ _culprit() {
 	local verbs='status top flows alerts show history test-notify verify replay score
 		demo'
 	local keys='none exporter interface src dst host network src-as dst-as as src-port
-		dst-port port proto src,dst vlan app'
+		dst-port port proto src,dst vlan app client url site'
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-c | --config | --state) ((i++)) ;;
@@ -54,7 +54,7 @@ _culprit() {
 		COMPREPLY=($(compgen -W '--all --json --csv --help' -- "$word"))
 		;;
 	*) COMPREPLY=($(compgen -W '--at --from --to --by --rows --sort --as-of --whole
-		--bidirectional --json --csv --help' \
+		--bidirectional --urls --json --csv --help' \
 		-- "$word")) ;;
 	esac
 }

@@ -15,6 +15,8 @@
 #include "daemon/base/units.h"
 #include "daemon/cli/progress.h"
 #include "daemon/cli/query.h"
+#include "daemon/cli/through_top.h"
+#include "daemon/evidence/join.h"
 #include "daemon/evidence/top.h"
 #include "daemon/model/flow_text.h"
 #include "daemon/model/rows.h"
@@ -38,6 +40,7 @@ struct heap { /* the n largest so far, the smallest of them first */
 struct chosen {
 	struct rank rank;
 	char *text; /* the flow in the form that is printed */
+	struct join_flow flow; /* with --urls */
 };
 
 struct flows {
@@ -46,6 +49,7 @@ struct flows {
 	const char *sort_text;
 	enum sort sort;
 	uint64_t n;
+	bool urls;
 
 	struct heap heap[WORKERS];
 	struct rank limit; /* what is wanted is not below */
@@ -189,7 +193,13 @@ static void keep(struct flows *f, const struct block *b, uint32_t row,
 		flow_text_csv(&s, b, row, UINT64_MAX);
 	else
 		flow_text_line(&s, b, row);
-	f->chosen[f->n_chosen++] = (struct chosen){ *r, strb_take(&s) };
+	f->chosen[f->n_chosen++] = (struct chosen){
+		.rank = *r, .text = strb_take(&s),
+		.flow = { .src = b->src[row], .dst = b->dst[row],
+			  .src_port = b->src_port[row], .dst_port = b->dst_port[row],
+			  .from_ms = b->start_ms[row], .to_ms = b->end_ms[row],
+			  .bytes = b->bytes[row] },
+	};
 }
 
 static bool keep_rows(void *arg, unsigned worker, const struct block *b,
@@ -336,7 +346,8 @@ static void head_people(const struct flows *f, const struct top_result *r, struc
 	strb_add(s, f->n_chosen ? "\n\n" : "\n");
 }
 
-static int print(const struct flows *f, const struct top_result *r)
+static int print(const struct flows *f, const struct top_result *r,
+		 const struct through_urls *urls)
 {
 	struct strb s = { 0 };
 	int code;
@@ -350,12 +361,50 @@ static int print(const struct flows *f, const struct top_result *r)
 	for (size_t i = 0; i < f->n_chosen; i++) {
 		strb_add(&s, f->c->json ? i ? ",\n" : "\n" : "");
 		strb_add(&s, f->chosen[i].text);
+		if (urls && f->c->json)
+			through_urls_json(&urls[i], &s);
 		strb_add(&s, f->c->json || f->c->csv ? "" : "\n");
+		if (urls && !f->c->json)
+			through_urls_text(&urls[i], f->chosen[i].flow.bytes, &s);
 	}
 	if (f->c->json)
 		strb_fmt(&s, "],\"more\":%s}\n", f->limited ? "true" : "false");
 	code = cli_print_text(&s);
 	strb_free(&s);
+	return code;
+}
+
+/* Of the chosen flows, in their order; NULL + exit code. */
+static struct through_urls *find_urls(struct flows *f, int *code)
+{
+	struct join_flow *list = xcalloc(f->n_chosen + 1, sizeof(*list));
+	struct through_proxy *proxies;
+	struct through_urls *urls = NULL;
+	struct through_query tq;
+	struct err err = { "" };
+
+	*code = EX_CONFIG;
+	for (size_t i = 0; i < f->n_chosen; i++)
+		list[i] = f->chosen[i].flow;
+	if (through_query_of(f->c, &f->q, &tq, &proxies)) {
+		urls = through_flows(&tq, list, f->n_chosen, &err);
+		if (!urls)
+			*code = cli_fail(EX_UNAVAILABLE, "%s", err.msg);
+	}
+	free(proxies);
+	free(list);
+	return urls;
+}
+
+static int print_all(struct flows *f, const struct top_result *r)
+{
+	struct through_urls *urls = NULL;
+	int code;
+
+	if (f->urls && !(urls = find_urls(f, &code)))
+		return code;
+	code = print(f, r, urls);
+	through_urls_free(&urls, f->n_chosen);
 	return code;
 }
 
@@ -372,7 +421,7 @@ static int run(struct flows *f)
 	if (!ok) {
 		code = cli_fail(EX_UNAVAILABLE, "%s", err.msg);
 	} else {
-		code = print(f, &r);
+		code = print_all(f, &r);
 		query_caveats(&f->q, &r.read, !f->n_chosen);
 	}
 	top_free(&r);
@@ -400,6 +449,8 @@ int cmd_flows(struct cli *c, int argc, char **argv)
 		{ "rows", 'n', ARG_COUNT, "ROWS", "how many (100)", &f->n },
 		{ "sort", 0, ARG_TEXT, "ORDER",
 		  "newest (as it is), oldest, bytes, packets, rate", &f->sort_text },
+		{ "urls", 0, ARG_FLAG, NULL,
+		  "what was asked of the proxy in each of them, and by whom", &f->urls },
 		{ 0 },
 	};
 	int code;
@@ -415,6 +466,9 @@ int cmd_flows(struct cli *c, int argc, char **argv)
 				 "--sort is newest, oldest, bytes, packets or rate, not "
 				 "\"%s\"",
 				 f->sort_text);
+	if (code < 0 && f->urls && c->csv)
+		code = cli_usage(c, "--urls makes lists, which CSV has no place for; use "
+				    "--json, or top --by url --csv");
 	if (code < 0)
 		code = query_read(c, &f->q, argc, argv);
 	if (code < 0)

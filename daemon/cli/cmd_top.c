@@ -15,6 +15,7 @@
 #include "daemon/base/units.h"
 #include "daemon/cli/progress.h"
 #include "daemon/cli/query.h"
+#include "daemon/cli/through_top.h"
 #include "daemon/evidence/top.h"
 
 enum { ROWS = 10, ROWS_MAX = 10000, COLUMNS = TOP_KEYS + 6 };
@@ -314,8 +315,12 @@ static int run(struct top *t)
 {
 	bool people = !t->c->json && !t->c->csv;
 	struct strb head = { 0 };
+	struct err err = { "" };
 	int code;
+	int keys = t->by ? through_top_keys(t->by, &err) : 0;
 
+	if (keys < 0)
+		return cli_usage(t->c, "--by: %s", err.msg);
 	if (people) {
 		query_head(&t->q, &head);
 		code = cli_print_text(&head);
@@ -323,6 +328,8 @@ static int run(struct top *t)
 		if (code)
 			return code;
 	}
+	if (keys)
+		return through_top(t->c, &t->q, t->by, (unsigned)t->n);
 	if (t->by || t->q.as_of || t->both_ways)
 		return list(t, t->by ? t->by : "flow", true);
 	code = list(t, "host", true);
@@ -335,7 +342,8 @@ int cmd_top(struct cli *c, int argc, char **argv)
 	const struct arg args[] = {
 		QUERY_ARGS(&t.q),
 		{ "by", 0, ARG_TEXT, "KEYS",
-		  "host, src, dst, flow, port, as, \"src,dst-port\" or any column",
+		  "host, src, dst, flow, port, as, \"src,dst-port\" or any column; of a "
+		  "proxy: client, url, site",
 		  &t.by },
 		{ "rows", 'n', ARG_COUNT, "ROWS", "how many (10)", &t.n },
 		{ "bidirectional", 0, ARG_FLAG, NULL,

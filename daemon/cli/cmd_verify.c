@@ -11,6 +11,7 @@
 #include "daemon/base/units.h"
 #include "daemon/cli/cli.h"
 #include "daemon/cli/progress.h"
+#include "daemon/evidence/request_log.h"
 #include "storage/archive/archive.h"
 
 struct verify {
@@ -68,6 +69,28 @@ static int print(const struct cli *c, const struct verify *v,
 	return code;
 }
 
+static bool pass_over(void *arg, const struct request *r)
+{
+	(void)r;
+	++*(uint64_t *)arg;
+	return true;
+}
+
+/* What is kept of a proxy's requests beside the flows. */
+static bool verify_requests(const char *directory)
+{
+	struct request_read r;
+	struct err err = { "" };
+	uint64_t n = 0;
+
+	if (!request_log_read(directory, 0, INT64_MAX, pass_over, &n, &r, &err) ||
+	    !r.damaged)
+		return !*err.msg;
+	cli_say("%llu blocks of requests are damaged and left out of answers; %llu requests "
+		"are good", (unsigned long long)r.damaged, (unsigned long long)n);
+	return false;
+}
+
 int cmd_verify(struct cli *c, int argc, char **argv)
 {
 	static const struct column cols[] = {
@@ -99,6 +122,7 @@ int cmd_verify(struct cli *c, int argc, char **argv)
 	v.table = table_new(cols, 4);
 	progress_begin(&v.progress, "blocks read:");
 	whole = archive_verify(directory, tell, &v, &r, &err);
+	whole &= verify_requests(directory);
 	progress_end(&v.progress);
 	if (*err.msg && !r.blocks_damaged) /* nothing could be read at all */
 		code = cli_fail(EX_UNAVAILABLE, "%s", err.msg);

@@ -4,7 +4,9 @@
  * The log is looked at every 250 ms, and at once when somebody asks: a line is written
  * when the request ends, and an alert may come in the same moment. Requests stand in a
  * ring in the order of their lines, which is that of their ends but for milliseconds.
- * One lock guards the ring; it is never held while a file or the network is read.
+ * One lock guards the ring; it is never held while a file or the network is read. The
+ * request log is the thread's own; a position in a log of Squid is kept only after what
+ * was read up to it is on disk, so a crash loses no request.
  *
  * Where the log does not tell the origin (combined format), a request explains only the
  * client's leg; of requests in progress the manager's answer tells it.
@@ -14,6 +16,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/evidence/request_log.h"
 #include "daemon/evidence/squid_line.h"
 #include "daemon/evidence/squid_live.h"
 #include "daemon/evidence/squid_tail.h"
@@ -49,6 +52,7 @@ struct squid {
 	uint64_t round;           /* readings finished */
 	struct request **ring;    /* cap of them, a power of two; n from `first` */
 	size_t cap, first, n;
+	struct request_log *kept; /* the thread's own; NULL: none */
 	struct request *batch[BATCH]; /* the thread's own, not in the ring yet */
 	size_t n_batch;
 	uint64_t broken_batch, lines_batch;
@@ -119,9 +123,18 @@ static void line(void *arg, const char *text, size_t len, bool again)
 		return;
 	}
 	s->lines_batch += !again;
+	if (s->kept && !again)
+		request_log_add(s->kept, &r, true, clock_wall_ms());
 	s->batch[s->n_batch++] = request_new(&r);
 	if (s->n_batch == BATCH)
 		flush(s);
+}
+
+static bool safe(void *arg)
+{
+	const struct proxy *p = arg;
+
+	return !p->owner->kept || request_log_write(p->owner->kept, clock_wall_ms());
 }
 
 static void tell_missing(const struct proxy *p)
@@ -152,6 +165,7 @@ static void note_files(struct squid *s)
 	s->stats.too_long = too_long;
 	s->stats.rotations = rotations;
 	s->stats.truncations = truncations;
+	s->stats.dropped = s->kept ? request_log_dropped(s->kept) : 0;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -168,6 +182,8 @@ static void read_all(struct squid *s)
 		tell_missing(p);
 	}
 	flush(s);
+	if (s->kept)
+		request_log_tick(s->kept, clock_wall_ms());
 	note_files(s);
 }
 
@@ -202,8 +218,10 @@ static void *run(void *arg)
 
 /* --- outside --- */
 
-struct squid *squid_start(const struct squid_opts *o, size_t n, const char *state_dir)
+struct squid *squid_start(const struct squid_opts *o, size_t n,
+			  const struct squid_place *place)
 {
+	const char *state_dir = place->state_dir;
 	struct squid *s;
 	pthread_condattr_t attr;
 
@@ -217,7 +235,7 @@ struct squid *squid_start(const struct squid_opts *o, size_t n, const char *stat
 		char *state = state_dir && *from->log ? xasprintf("%s/squid-%zu.pos",
 								  state_dir, s->n_proxies)
 						      : NULL;
-		struct squid_tail_opts to = { from->log, state, back_max, line, p };
+		struct squid_tail_opts to = { from->log, state, back_max, line, safe, p };
 
 		*p = (struct proxy){ s, xstrdup(from->log), xstrdup(from->manager), NULL, 0 };
 		if (*from->log)
@@ -230,6 +248,9 @@ struct squid *squid_start(const struct squid_opts *o, size_t n, const char *stat
 			       from->n_addresses * sizeof(*s->addresses));
 		s->n_addresses += from->n_addresses;
 	}
+	if (place->archive_dir && *place->archive_dir)
+		s->kept = request_log_open(place->archive_dir, place->keep_ms,
+					   clock_wall_ms());
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -258,6 +279,7 @@ void squid_stop(struct squid **sp)
 		free(s->proxies[i].log);
 		free(s->proxies[i].manager);
 	}
+	request_log_close(&s->kept, clock_wall_ms());
 	while (s->n)
 		drop_first(s);
 	pthread_cond_destroy(&s->wake);

@@ -1,8 +1,9 @@
-/* squid.h - what was asked of the proxy lately: the log followed, requests in memory.
+/* squid.h - what was asked of the proxy: the log followed, requests in memory and kept.
  * SPDX-License-Identifier: ISC
  *
- * One thread reads all logs; requests of the last two hours are kept, at most 64 MB of
- * them. Whoever has an alert to explain asks for a span of time.
+ * One thread reads all logs; requests of the last two hours are in memory, at most 64 MB
+ * of them, for whoever has an alert to explain. All of them are kept beside the archive
+ * (request_log.h).
  */
 #ifndef CUL_EVIDENCE_SQUID_H
 #define CUL_EVIDENCE_SQUID_H
@@ -19,15 +20,23 @@ struct squid_opts {
 	size_t n_addresses;
 };
 
+/* Where things are kept; all may be NULL and 0. */
+struct squid_place {
+	const char *state_dir;   /* positions in the logs; NULL: they are not kept */
+	const char *archive_dir; /* requests; NULL or "": only in memory */
+	int64_t keep_ms;         /* of them; 0: for ever */
+};
+
 struct squid_stats {
 	uint64_t lines, broken, too_long; /* requests; lines of no format; over 64 KiB */
 	uint64_t kept, octets;            /* requests in memory */
 	uint64_t rotations, truncations;
+	uint64_t dropped;                 /* not kept beside the archive, for want of room */
 };
 
-/* Copies what it needs of o[0..n). state_dir keeps the positions; NULL: they are not
- * kept. NULL when n is 0. */
-struct squid *squid_start(const struct squid_opts *o, size_t n, const char *state_dir);
+/* Copies what it needs of o[0..n) and place. NULL when n is 0. */
+struct squid *squid_start(const struct squid_opts *o, size_t n,
+			  const struct squid_place *place);
 void squid_stop(struct squid **s);
 
 /* The proxies' addresses; valid until squid_stop. */

@@ -224,6 +224,8 @@ static void save(struct squid_tail *t, int64_t now_ms)
 	if (!t->state || f->fd < 0 || whole == t->saved_offset || f->skip)
 		return;
 	t->saved_ms = now_ms;
+	if (t->opts.safe && !t->opts.safe(t->opts.arg))
+		return;
 	tmp = xasprintf("%s.new", t->state);
 	out = fopen(tmp, "we");
 	if (out) {

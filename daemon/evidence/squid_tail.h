@@ -16,6 +16,9 @@ struct squid_tail_opts {
 	/* One whole line without its newline; borrowed. `again`: it was given before the
 	 * restart, and counts for memory but not for figures. */
 	void (*line)(void *arg, const char *line, size_t len, bool again);
+	/* Before the position is kept: are all lines given so far where a crash does not
+	 * take them? False: it is not kept yet. NULL: they are. */
+	bool (*safe)(void *arg);
 	void *arg;
 };
 

@@ -15,6 +15,8 @@
 #include "daemon/model/names.h"
 #include "storage/store.h"
 
+struct through_proxy; /* daemon/evidence/through.h */
+
 struct http_channel { /* one notify section */
 	const char *name;
 	uint64_t sent, failed, dead; /* since start */
@@ -32,6 +34,8 @@ struct http_sources {
 	struct board *board;
 	const struct names *names;
 	const char *archive_dir;     /* "": no archive */
+	const struct through_proxy *proxies; /* whose requests are kept beside it */
+	size_t n_proxies;
 	const char *history_url;     /* store_open of their own, read only */
 	const struct store_opts *history;
 	const char *version;

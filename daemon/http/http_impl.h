@@ -97,7 +97,7 @@ void j_put(json_t *o, const char *key, json_t *v); /* takes v; NULL becomes null
 /* metrics.c, api_*.c, page.c */
 extern answer_f page_html, page_css, page_js, page_icon, page_healthz, page_readyz, metrics_answer;
 extern answer_f api_status, api_exporters, api_alerts, api_series, api_rules, api_history,
-	api_top, api_flows, api_test_notify;
+	api_top, api_proxy, api_flows, api_test_notify;
 
 json_t *exporter_json(struct http *h, const struct exporter *e, int64_t now_ms); /* exporters.c */
 json_t *exporters_json(struct http *h, int64_t now_ms);

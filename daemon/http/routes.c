@@ -29,6 +29,8 @@ static const struct route routes[] = {
 	{ "/api/v1/rules", "GET", api_rules, .params = none },
 	{ "/api/v1/top", "GET", api_top,
 	  PARAMS("from", "to", "by", "n", "filter", "order", "as_of", "whole"), .slow = true },
+	{ "/api/v1/proxy", "GET", api_proxy, PARAMS("from", "to", "by", "n", "filter", "as_of"),
+	  .slow = true },
 	{ "/api/v1/flows", "GET", api_flows, PARAMS("from", "to", "filter", "limit", "as_of"),
 	  .slow = true },
 	{ "/api/v1/history", "GET", api_history, PARAMS("series", "prefix", "step", "from", "to"),

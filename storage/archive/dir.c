@@ -7,6 +7,7 @@
 #include "storage/archive/dir.h"
 
 #include "daemon/base/mem.h"
+#include "storage/archive/beside.h"
 #include "storage/archive/format.h"
 
 #include <dirent.h>
@@ -216,6 +217,7 @@ bool dir_remove(const char *directory, int64_t file_s)
 	unlink(torn);
 	if (unlink(dir_path(directory, file_s, path)) && errno != ENOENT)
 		return false;
+	beside_remove(directory, file_s, BESIDE_REQUESTS);
 	for (int i = 0; i < 3; i++) { /* day, month, year, while empty */
 		*strrchr(path, '/') = '\0';
 		if (rmdir(path))

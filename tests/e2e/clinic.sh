@@ -171,4 +171,20 @@ started+=($!)
 wait_until 45 "a webhook about the film" has "$dir/hook.jsonl" film.iso
 running $! || fail "the download was over"
 "$python" tests/e2e/lib/clinic.py "$dir"
+
+# --- afterwards, also when the log is gone ---
+ask() { "$BUILD/culprit" -c "$dir/culprit.conf" --state "$dir/state" "$@"; }
+tracks_known() {
+	ask top --from -5m --by url -n 30 --json >"$dir/urls.json" &&
+		[ "$(jq '[.rows[] | select(.url | test("/music/"))] | length' "$dir/urls.json")" = 16 ]
+}
+wait_until 15 "all tracks are kept" tracks_known
+cp "$dir/squid/access.log" "$dir/logged"
+rm "$dir"/squid/access.log
+for by in client url site; do
+	ask top --from -5m --by $by -n 30 --json exporter edge >"$dir/by-$by.json"
+done
+ask top --from -5m --by client
+ask flows --from -5m --urls --sort bytes -n 3 --json exporter edge >"$dir/flows.json"
+"$python" tests/e2e/lib/clinic_after.py "$dir"
 stop_daemon

@@ -6,6 +6,7 @@
 
 conf <<END
 exporter edge { address = "127.0.0.1" interface 2 { name = "WAN" } }
+squid { address = "10.20.0.1" manager = "http://127.0.0.1:1" }
 rule anything { measure = "bits/s" by = "exporter" window = "10s" above = "1k" for = "0s" }
 END
 start_daemon

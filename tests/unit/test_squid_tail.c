@@ -31,7 +31,7 @@ static void take(void *arg, const char *line, size_t len, bool again)
 
 static void open_tail(struct kit *k, uint64_t back)
 {
-	struct squid_tail_opts o = { k->log, k->state, back, take, k };
+	struct squid_tail_opts o = { k->log, k->state, back, take, NULL, k };
 
 	k->tail = squid_tail_open(&o);
 }

@@ -102,6 +102,11 @@ check("/api/v1/top", as_of=first)
 check("/api/v1/top", whole="1", filter="proto tcp or proto udp", **{"from": "-10m"}, to="now")
 check("/api/v1/top", status=400, filter="prto tcp")
 check("/api/v1/top", status=404, as_of="nobody")
+for by in ("client", "url", "site,client"):
+    if check("/api/v1/proxy", by=by, n=3, **{"from": "-10m"}, to="now")["by"] != by.split(","):
+        fail(f"proxy by {by}")
+check("/api/v1/proxy", as_of=first)
+check("/api/v1/proxy", status=400, by="host")
 check("/api/v1/flows", limit=3)
 check("/api/v1/flows", as_of=first, filter="any", limit=3)
 check("/api/v1/history", prefix="")

@@ -1,0 +1,248 @@
+/* through_top.c - `culprit top --by client|url|site`: who asked the proxy for what.
+ * SPDX-License-Identifier: ISC
+ *
+ * A row's bytes are those of the requests, as the proxy counted them; what is left of
+ * the flows (headers, ACKs, and what no request explains) stands in a row of its own.
+ */
+#include "daemon/cli/through_top.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "daemon/base/mem.h"
+#include "daemon/base/units.h"
+#include "daemon/cli/progress.h"
+
+static const char unexplained[] = "(not explained)";
+
+int through_top_keys(const char *by, struct err *err)
+{
+	enum through_key keys[THROUGH_KEYS];
+
+	return through_keys_parse(by, keys, err);
+}
+
+bool through_query_of(struct cli *c, const struct query *q, struct through_query *out,
+		      struct through_proxy **proxies)
+{
+	const struct config *conf = cli_config(c);
+
+	*proxies = NULL;
+	if (!conf->n_squids) {
+		cli_say("the configuration names no proxy: write squid { address = … }, "
+			"see culprit.conf(5)");
+		return false;
+	}
+	*proxies = xcalloc(conf->n_squids, sizeof(**proxies));
+	for (size_t i = 0; i < conf->n_squids; i++)
+		(*proxies)[i] = (struct through_proxy){ conf->squids[i].addresses,
+							conf->squids[i].n_addresses };
+	*out = (struct through_query){
+		.directory = q->directory, .from_ms = q->from_ms, .to_ms = q->to_ms,
+		.filter = q->filter, .names = q->names, .only = q->only ? &q->key : NULL,
+		.only_by = q->only ? q->alert->by : BY_NONE, .as_of = q->position,
+		.proxies = *proxies, .n_proxies = conf->n_squids,
+	};
+	return true;
+}
+
+/* --- for people, and CSV --- */
+
+static void figures(struct table *t, const struct through_query *q,
+		    const struct through_result *r, uint64_t bytes, uint64_t requests)
+{
+	double share = r->bytes ? (double)bytes / (double)r->bytes : 0;
+	double rate = (double)bytes * 8000 / (double)(q->to_ms - q->from_ms);
+	char buf[UNIT_TEXT];
+
+	table_count(t, bytes, text_bytes((double)bytes, buf));
+	table_count(t, requests, text_count((double)requests, buf));
+	table_real(t, rate, text_rate(rate, buf));
+	snprintf(buf, sizeof(buf), "%.1f %%", 100 * share);
+	table_real(t, share, buf);
+	table_real(t, share, NULL);
+}
+
+static struct table *make_table(const struct through_query *q,
+				const struct through_result *r,
+				struct column cols[static THROUGH_KEYS + 5])
+{
+	static const struct column rest[] = {
+		{ "bytes", "bytes", COL_VALUE }, { "requests", "requests", COL_VALUE },
+		{ "bits_per_s", "mean rate", COL_VALUE }, { "share", "share", COL_VALUE },
+		{ NULL, "", COL_BAR },
+	};
+	struct table *t;
+
+	for (unsigned k = 0; k < q->n_keys; k++)
+		cols[k] = (struct column){ through_word[q->keys[k]],
+					   through_word[q->keys[k]], COL_TEXT };
+	memcpy(cols + q->n_keys, rest, sizeof(rest));
+	t = table_new(cols, q->n_keys + (unsigned)ARRAY_LEN(rest));
+	for (unsigned i = 0; i < r->n; i++) {
+		table_row(t);
+		for (unsigned k = 0; k < q->n_keys; k++)
+			table_text(t, r->rows[i].value[k]);
+		figures(t, q, r, r->rows[i].bytes, r->rows[i].requests);
+	}
+	if (r->bytes > r->explained) {
+		table_row(t);
+		table_text(t, unexplained);
+		for (unsigned k = 1; k < q->n_keys; k++)
+			table_text(t, "");
+		figures(t, q, r, r->bytes - r->explained, 0);
+	}
+	return t;
+}
+
+static void head_line(const struct through_result *r, struct strb *out)
+{
+	char b[UNIT_TEXT], n[UNIT_TEXT], d[UNIT_TEXT];
+
+	strb_fmt(out, "%s went through the proxy, %.0f %% of it explained by %s requests",
+		 text_bytes((double)r->bytes, b),
+		 r->bytes ? 100 * (double)r->explained / (double)r->bytes : 0,
+		 text_count((double)r->requests, n));
+	if (r->distinct > r->n)
+		strb_fmt(out, "; the first %u of %s", r->n,
+			 text_count((double)r->distinct, d));
+	strb_add(out, r->n || r->bytes ? "\n\n" : "\n");
+}
+
+/* --- for programs --- */
+
+static json_t *count_json(uint64_t v)
+{
+	return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
+}
+
+static json_t *result_json(const struct through_query *q, const struct through_result *r)
+{
+	json_t *o = json_object(), *by = json_array(), *rows = json_array();
+
+	for (unsigned k = 0; k < q->n_keys; k++)
+		json_array_append_new(by, json_string(through_word[q->keys[k]]));
+	for (unsigned i = 0; i < r->n; i++) {
+		const struct through_row *row = &r->rows[i];
+		json_t *j = json_object(), *values = json_array();
+
+		for (unsigned k = 0; k < q->n_keys; k++) {
+			json_object_set_new(j, through_word[q->keys[k]],
+					    json_of_text(row->value[k]));
+			json_array_append_new(values, json_of_text(row->value[k]));
+		}
+		json_object_set_new(j, "values", values);
+		json_object_set_new(j, "bytes", count_json(row->bytes));
+		json_object_set_new(j, "requests", count_json(row->requests));
+		json_object_set_new(j, "share",
+				    json_real(r->bytes ? (double)row->bytes /
+							     (double)r->bytes : 0));
+		json_array_append_new(rows, j);
+	}
+	json_object_set_new(o, "from", json_of_time(q->from_ms));
+	json_object_set_new(o, "to", json_of_time(q->to_ms));
+	json_object_set_new(o, "by", by);
+	json_object_set_new(o, "filter", json_of_text(filter_text(q->filter)));
+	json_object_set_new(o, "bytes", count_json(r->bytes));
+	json_object_set_new(o, "explained", count_json(r->explained));
+	json_object_set_new(o, "requests", count_json(r->requests));
+	json_object_set_new(o, "distinct", count_json(r->distinct));
+	json_object_set_new(o, "rows", rows);
+	return o;
+}
+
+static void caveats(const struct query *q, const struct through_result *r)
+{
+	char t[UNIT_TEXT];
+
+	query_caveats(q, &r->read, !r->bytes);
+	if (r->damaged)
+		cli_say("%llu blocks of requests are damaged and were left out",
+			(unsigned long long)r->damaged);
+	if (r->bytes && !r->oldest_ms)
+		cli_say("no request is kept there: does culpritd follow the proxy's log? "
+			"see squid { } in culprit.conf(5)");
+	else if (r->oldest_ms > q->from_ms)
+		cli_say("requests are kept only since %s", text_time(r->oldest_ms, t));
+}
+
+int through_top(struct cli *c, const struct query *q, const char *by, unsigned n)
+{
+	struct column cols[THROUGH_KEYS + 5];
+	struct through_proxy *proxies;
+	struct through_query tq;
+	struct through_result r;
+	struct progress bar;
+	struct strb head = { 0 };
+	struct err err = { "" };
+	struct table *t;
+	int code;
+	bool ok;
+
+	if (!through_query_of(c, q, &tq, &proxies))
+		return EX_CONFIG;
+	tq.n = n;
+	tq.n_keys = (unsigned)through_keys_parse(by, tq.keys, &err);
+	progress_begin(&bar, "reading the archive");
+	ok = through_run(&tq, &r, &err);
+	progress_end(&bar);
+	free(proxies);
+	if (!ok) {
+		through_free(&r);
+		return cli_fail(EX_UNAVAILABLE, "%s", err.msg);
+	}
+	if (c->json) {
+		code = cli_print_json(result_json(&tq, &r));
+	} else {
+		head_line(&r, &head);
+		t = make_table(&tq, &r, cols);
+		code = cli_print(c, t, head.s, NULL, NULL);
+		table_free(&t);
+	}
+	strb_free(&head);
+	caveats(q, &r);
+	through_free(&r);
+	return code;
+}
+
+/* --- below single flows --- */
+
+void through_urls_text(const struct through_urls *u, uint64_t bytes, struct strb *out)
+{
+	char b[UNIT_TEXT];
+	double rest = (double)bytes - u->explained;
+
+	for (size_t i = 0; i < u->n; i++) {
+		strb_fmt(out, "    %8s  %s  ", text_bytes((double)u->list[i].bytes, b),
+			 u->list[i].client);
+		strb_tty(out, u->list[i].url);
+		strb_add(out, "\n");
+	}
+	if (u->n && rest >= 1)
+		strb_fmt(out, "    %8s  %s\n", text_bytes(rest, b), unexplained);
+}
+
+void through_urls_json(const struct through_urls *u, struct strb *out)
+{
+	char from[UNIT_TEXT], to[UNIT_TEXT];
+
+	while (out->len && out->s[out->len - 1] != '}')
+		out->len--;
+	if (!out->len)
+		return;
+	out->len--;
+	strb_add(out, ",\"urls\":[");
+	for (size_t i = 0; i < u->n; i++) {
+		const struct through_url *url = &u->list[i];
+
+		strb_add(out, i ? ",{\"url\":" : "{\"url\":");
+		strb_json(out, url->url);
+		strb_add(out, ",\"client\":");
+		strb_json(out, url->client);
+		strb_fmt(out, ",\"bytes\":%llu,\"from\":\"%s\",\"to\":\"%s\"}",
+			 (unsigned long long)url->bytes, text_rfc3339(url->from_ms, from),
+			 text_rfc3339(url->to_ms, to));
+	}
+	strb_add(out, "]}");
+}
