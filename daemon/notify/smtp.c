@@ -19,6 +19,9 @@
  * - It has no time-out to connect and none for the whole: relay.c has.
  * - auth_client_exit() is never called: it would unload the plug-ins that the
  *   thread of another mail channel is using.
+ * - When the server says no to the password the library goes on without, and the
+ *   server then refuses the recipients: so the conversation is listened to, and what
+ *   is told (and tried again, for a password can be mended) is the first no.
  * - The message ends its lines with CRLF (mime.c), or only its head arrives.
  */
 #include "daemon/notify/smtp.h"
@@ -46,6 +49,9 @@ struct session {
 	char tls[256];   /* why the certificate was refused, "" when it was not */
 	bool no_tls;     /* STARTTLS was required and not offered */
 	bool encrypted;
+	bool in_auth;    /* AUTH was sent, and no answer has ended it */
+	bool authentic;  /* the server said yes */
+	char refused[128]; /* its last no, "" when AUTH was not tried */
 	smtp_recipient_t to[CHANNEL_TO];
 	bool leave_out[CHANNEL_TO];
 };
@@ -61,6 +67,20 @@ static void add_line(struct session *s, const char *mark, const char *text, size
 	strb_free(&hidden);
 }
 
+/* What became of AUTH: 334 asks for more, 2xx is a yes, anything else a no. */
+static void follow_auth(struct session *s, bool writing, const char *line, size_t len)
+{
+	if (writing && len > 5 && !strncasecmp(line, "AUTH ", 5)) {
+		s->in_auth = true;
+	} else if (!writing && s->in_auth && len > 3 && strncmp(line, "334", 3) != 0) {
+		s->in_auth = false;
+		if (*line == '2')
+			s->authentic = true;
+		else
+			snprintf(s->refused, sizeof(s->refused), "%.*s", (int)len, line);
+	}
+}
+
 static void on_octets(const char *buf, int len, int writing, void *arg)
 {
 	struct session *s = arg;
@@ -70,8 +90,10 @@ static void on_octets(const char *buf, int len, int writing, void *arg)
 		const char *nl = memchr(buf, '\n', (size_t)(end - buf));
 		size_t n = (size_t)((nl ? nl : end) - buf);
 
-		add_line(s, writing ? "> " : "< ", buf,
-			 n && buf[n - 1] == '\r' ? n - 1 : n);
+		if (s->transcript)
+			add_line(s, writing ? "> " : "< ", buf,
+				 n && buf[n - 1] == '\r' ? n - 1 : n);
+		follow_auth(s, writing, buf, n && buf[n - 1] == '\r' ? n - 1 : n);
 		buf += n + 1;
 	}
 }
@@ -233,8 +255,7 @@ static smtp_message_t prepare(struct session *s, smtp_session_t session, uint16_
 	smtp_set_server(session, where);
 	smtp_set_hostname(session, c->ehlo);
 	smtp_set_eventcb(session, on_event, s);
-	if (s->transcript)
-		smtp_set_monitorcb(session, on_octets, s, 1);
+	smtp_set_monitorcb(session, on_octets, s, 1);
 	set_timeouts(session);
 	smtp_starttls_enable(session, c->starttls ? Starttls_REQUIRED : Starttls_ENABLED);
 	smtp_starttls_set_ctx(session, ctx);
@@ -330,6 +351,32 @@ static void session_failed(struct session *s, const struct relay *r, struct outc
 				      : "the server ended the conversation", host);
 }
 
+/* Without the password's yes nothing else that the server said is worth telling. */
+static bool no_entry(const struct session *s, struct outcome *out)
+{
+	const struct channel *c = s->channel;
+	struct strb b = { 0 }, hidden = { 0 };
+
+	if (!c->password || s->authentic || !s->encrypted)
+		return false;
+	strb_add(&b, *s->refused ? "the server refuses the user " : "the server takes no password for ");
+	strb_tty(&b, c->user);
+	if (*s->refused) {
+		channel_quote(c, s->refused, strlen(s->refused), &hidden);
+		strb_add(&b, ": ");
+		strb_tty(&b, hidden.s ? hidden.s : "");
+		strb_add(&b, "; check user and password_file");
+	} else {
+		strb_add(&b, " (no AUTH offered); use its submission port (587), or leave "
+			     "user and password_file out");
+	}
+	snprintf(out->note, sizeof(out->note), "%.*s",
+		 (int)utf8_cut(b.s, SIZE_MAX, sizeof(out->note) - 1), b.s);
+	strb_free(&b);
+	strb_free(&hidden);
+	return true;
+}
+
 /* True: done, whatever came of it; false: again, without those left out. */
 static bool judge(struct session *s, smtp_message_t m, bool started,
 		  const struct relay *r, unsigned attempts, struct outcome *out)
@@ -338,6 +385,8 @@ static bool judge(struct session *s, smtp_message_t m, bool started,
 	const smtp_status_t *from = smtp_reverse_path_status(m);
 
 	out->result = RESULT_LATER;
+	if ((!started || !st || st->code / 100 != 2) && from && no_entry(s, out))
+		return true;
 	if (from && from->code / 100 > 3) {
 		say(out, s->channel, "the server refuses the sender", from->code,
 		    from->text,
