@@ -16,7 +16,9 @@ debian_build='gcc make libc6-dev pkg-config|pkgconf libmicrohttpd-dev libesmtp-d
 	libssl-dev libcairo2-dev'
 debian_test='libcmocka-dev redis-server softflowd nfdump prometheus python3-aiosmtpd
 	python3-jsonschema python3-scapy python3-yaml tcpdump curl jq openssl
-	prometheus-alertmanager squid nginx-light|nginx iproute2'
+	prometheus-alertmanager squid nginx-light|nginx iproute2 chromium
+	postfix|exim4-daemon-light|exim4-daemon-heavy|opensmtpd|sendmail-bin
+	sasl2-bin libsasl2-modules libsasl2-modules-db'
 debian_fuzz='clang'
 fedora_build='gcc make pkgconf-pkg-config libmicrohttpd-devel libesmtp-devel hiredis-devel
 	libconfuse-devel libcurl-devel jansson-devel sqlite-devel libzstd-devel lz4-devel
@@ -24,14 +26,15 @@ fedora_build='gcc make pkgconf-pkg-config libmicrohttpd-devel libesmtp-devel hir
 fedora_test='libcmocka-devel redis|valkey softflowd nfdump
 	golang-github-prometheus|prometheus python3-aiosmtpd python3-jsonschema python3-scapy
 	python3-pyyaml tcpdump curl jq
-	openssl libasan libubsan'
+	openssl libasan libubsan chromium postfix|exim|sendmail|opensmtpd cyrus-sasl
+	cyrus-sasl-plain'
 fedora_fuzz='clang compiler-rt'
 alpine_build='gcc make musl-dev linux-headers pkgconf libmicrohttpd-dev libesmtp-dev
 	hiredis-dev confuse-dev curl-dev jansson-dev sqlite-dev zstd-dev lz4-dev
 	libmaxminddb-dev c-ares-dev xxhash-dev openssl-dev cairo-dev'
 alpine_test='bash cmocka-dev redis softflowd nfdump prometheus py3-aiosmtpd py3-jsonschema py3-yaml scapy
 	tcpdump
-	curl jq openssl coreutils'
+	curl jq openssl coreutils chromium postfix|exim|opensmtpd cyrus-sasl'
 alpine_fuzz='clang compiler-rt'
 
 if command -v dpkg-query >/dev/null; then
