@@ -23,7 +23,8 @@
 
 enum {
 	HOSTS_MAX = 1 << 17, /* of 88 octets: 23 MB */
-	CODES_MAX = 3 * PART_ROWS,
+	ROUTE_IF = 1 << 24, /* interfaces below go into one number with the exporter */
+	AHEAD = 32,
 	FIRST_LEAST = 16,
 	FIRST_MOST = 128,
 	ROWS_A_FIRST = 64, /* lists grow with the file: to about a twentieth of it */
@@ -38,7 +39,10 @@ struct codes {
 	struct addr *list;
 	uint64_t *hash;
 	struct host *sums;
-	uint32_t n, dictionary;
+	uint32_t *as[2]; /* of the source, of the destination with that number */
+	uint32_t n, dictionary, cap;
+	bool src_as, dst_as; /* AS numbers follow the addresses */
+	bool one_list;       /* the same address has the same number */
 	const uint32_t *src, *dst;
 	uint32_t *src_own, *dst_own;
 };
@@ -62,6 +66,7 @@ struct digest {
 	struct map hosts; /* struct addr -> struct host */
 	bool hosts_full;
 	struct tally tally[LIST_KINDS], same_as;
+	struct tally routes; /* exporter, input and output: tells interfaces too */
 	struct cells pairs, flows;
 	uint64_t rows;
 };
@@ -78,6 +83,20 @@ static const uint64_t columns_again =
     UINT64_C(1) << F_proto;
 
 /* ---- addresses by number ---- */
+
+/* Room for n more than the dictionary's. */
+static void make_room(struct codes *c, uint32_t n)
+{
+	if (n <= c->cap)
+		return;
+	c->list = xrealloc(c->list, n, sizeof(*c->list));
+	c->hash = xrealloc(c->hash, n, sizeof(*c->hash));
+	c->sums = xrealloc(c->sums, n, sizeof(*c->sums));
+	memset(c->sums + c->cap, 0, (n - c->cap) * sizeof(*c->sums));
+	for (int i = 0; i < 2; i++)
+		c->as[i] = xrealloc(c->as[i], n, sizeof(*c->as[i]));
+	c->cap = n;
+}
 
 /* Numbers of a column: those of the dictionary, or of what is put behind it. */
 static const uint32_t *codes_of(struct digest *d, enum field f, uint32_t *own)
@@ -99,6 +118,8 @@ static const uint32_t *codes_of(struct digest *d, enum field f, uint32_t *own)
 		return codes;
 	}
 	column = part_column(d->part, f);
+	make_room(c, c->n + rows);
+	c->one_list = false;
 	for (uint32_t r = 0; r < rows; r++) {
 		static const struct addr none;
 		const struct addr *a = column ? &column[r] : &none;
@@ -122,10 +143,14 @@ static bool get_codes(struct digest *d)
 	if (part_codes(d->part, F_src, &list, &n, &damaged) ||
 	    part_codes(d->part, F_dst, &list, &n, &damaged))
 		c->n = n;
+	make_room(c, c->n);
+	c->one_list = true;
 	c->src = codes_of(d, F_src, c->src_own);
 	c->dst = d->bad ? NULL : codes_of(d, F_dst, c->dst_own);
 	for (uint32_t i = 0; !d->bad && i < c->n; i++)
 		c->hash[i] = map_hash(&c->list[i], sizeof(*c->list));
+	c->src_as = !d->bad && part_follows(d->part, F_src_as, F_src);
+	c->dst_as = !d->bad && part_follows(d->part, F_dst_as, F_dst);
 	return !d->bad;
 }
 
@@ -179,16 +204,33 @@ static inline bool counted(const struct cols *c, uint32_t r)
 
 /* ---- the first reading ---- */
 
-static void add_interfaces(struct digest *d, const struct cols *c, uint32_t r,
-			   const struct sums *s)
+static void add_interface(struct digest *d, uint32_t exporter, uint32_t index, unsigned out,
+			  const struct sums *s)
 {
-	struct tally *t = &d->tally[LIST_INTERFACE];
-	uint64_t exporter = (uint64_t)c->exporter[r] << 33;
+	uint64_t key = (uint64_t)exporter << 33 | (uint64_t)index << 1 | out;
 
+	sums_add(tally_at(&d->tally[LIST_INTERFACE], key), s);
+}
+
+/* What counts in all ways, as most rows do, is looked up once. */
+static void add_route(struct digest *d, const struct cols *c, uint32_t r,
+		      const struct sums *s)
+{
+	uint32_t exporter = c->exporter[r], in = c->in_if[r], out = c->out_if[r];
+
+	if (!c->counts[r] && in < ROUTE_IF && out < ROUTE_IF &&
+	    exporter < UINT16_MAX) {
+		sums_add(tally_at(&d->routes,
+				  (uint64_t)exporter << 48 | (uint64_t)in << 24 | out),
+			 s);
+		return;
+	}
+	if (counted(c, r))
+		sums_add(tally_at(&d->tally[LIST_EXPORTER], exporter), s);
 	if (!c->counts[r] || c->counts[r] & COUNT_IN)
-		sums_add(tally_at(t, exporter | (uint64_t)c->in_if[r] << 1), s);
+		add_interface(d, exporter, in, 0, s);
 	if (!c->counts[r] || c->counts[r] & COUNT_OUT)
-		sums_add(tally_at(t, exporter | (uint64_t)c->out_if[r] << 1 | 1), s);
+		add_interface(d, exporter, out, 1, s);
 }
 
 /* The service, as model/rows.c has it. */
@@ -200,15 +242,20 @@ static inline uint64_t service(const struct cols *c, uint32_t r)
 	return (uint64_t)c->proto[r] << 16 | port;
 }
 
-static void add_numbers(struct digest *d, const struct cols *c, uint32_t r,
-			const struct sums *s)
+static void add_as(struct digest *d, const struct cols *c, uint32_t r,
+		   const struct sums *s)
 {
+	struct codes *k = &d->codes;
 	uint32_t from = c->src_as[r], to = c->dst_as[r];
 
-	sums_add(tally_at(&d->tally[LIST_PORT], service(c, r)), s);
-	sums_add(tally_at(&d->tally[LIST_EXPORTER], c->exporter[r]), s);
-	sums_add(tally_at(&d->tally[LIST_SRC_AS], from), s);
-	sums_add(tally_at(&d->tally[LIST_DST_AS], to), s);
+	if (k->src_as) /* poured with the addresses */
+		k->as[0][k->src[r]] = from;
+	else
+		sums_add(tally_at(&d->tally[LIST_SRC_AS], from), s);
+	if (k->dst_as)
+		k->as[1][k->dst[r]] = to;
+	else
+		sums_add(tally_at(&d->tally[LIST_DST_AS], to), s);
 	if (from == to)
 		sums_add(tally_at(&d->same_as, from), s);
 }
@@ -229,24 +276,43 @@ static inline uint32_t cell_of(const struct cells *c, uint64_t hash)
 	return (uint32_t)(hash >> 32) & (c->n - 1);
 }
 
-static void add_row(struct digest *d, const struct cols *c, uint32_t r)
+static void add_row(struct digest *d, const struct cols *c, uint32_t r,
+		    struct cell *pair, struct cell *flow)
 {
 	struct codes *k = &d->codes;
 	struct sums s = sums_at(c, r);
-	uint64_t pair;
 
-	add_interfaces(d, c, r, &s);
+	add_route(d, c, r, &s);
 	if (!counted(c, r))
 		return;
 	sums_add(&d->s.counted, &s);
-	add_numbers(d, c, r, &s);
+	sums_add(tally_at(&d->tally[LIST_PORT], service(c, r)), &s);
+	add_as(d, c, r, &s);
 	sums_add(&k->sums[k->src[r]].src, &s);
 	sums_add(&k->sums[k->dst[r]].dst, &s);
-	if (addr_eq(&k->list[k->src[r]], &k->list[k->dst[r]]))
+	if (k->src[r] == k->dst[r] ||
+	    (!k->one_list && addr_eq(&k->list[k->src[r]], &k->list[k->dst[r]])))
 		sums_add(&k->sums[k->src[r]].self, &s);
-	pair = pair_hash(k, r);
-	sums_add(&d->pairs.at[cell_of(&d->pairs, pair)], &s);
-	sums_add(&d->flows.at[cell_of(&d->flows, flow_hash(pair, c, r))], &s);
+	cell_add(pair, &s);
+	cell_add(flow, &s);
+}
+
+/* A few rows at once: cells lie anywhere, and so are fetched before they are needed. */
+static void add_rows(struct digest *d, const struct cols *c, uint32_t from, uint32_t n)
+{
+	struct cell *pair[AHEAD], *flow[AHEAD];
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t hash = pair_hash(&d->codes, from + i);
+
+		pair[i] = &d->pairs.at[cell_of(&d->pairs, hash)];
+		flow[i] =
+		    &d->flows.at[cell_of(&d->flows, flow_hash(hash, c, from + i))];
+		__builtin_prefetch(pair[i], 1);
+		__builtin_prefetch(flow[i], 1);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		add_row(d, c, from + i, pair[i], flow[i]);
 }
 
 static void pour_hosts(struct digest *d)
@@ -258,6 +324,12 @@ static void pour_hosts(struct digest *d)
 
 		if (!from->src.flows && !from->dst.flows)
 			continue;
+		if (k->src_as && from->src.flows)
+			sums_add(tally_at(&d->tally[LIST_SRC_AS], k->as[0][i]),
+				 &from->src);
+		if (k->dst_as && from->dst.flows)
+			sums_add(tally_at(&d->tally[LIST_DST_AS], k->as[1][i]),
+				 &from->dst);
 		to = d->hosts_full
 			 ? NULL
 			 : map_put_hashed(&d->hosts, &k->list[i], k->hash[i], NULL);
@@ -295,8 +367,8 @@ static void first_reading(struct digest *d)
 	c = cols_of(d);
 	if (part_range(d->part, F_sampling, &lo, &hi) && hi > d->s.sampling)
 		d->s.sampling = (uint32_t)hi;
-	for (uint32_t r = 0; r < rows; r++)
-		add_row(d, &c, r);
+	for (uint32_t r = 0; r < rows; r += AHEAD)
+		add_rows(d, &c, r, rows - r < AHEAD ? rows - r : AHEAD);
 	add_times(d, &c, rows);
 	pour_hosts(d);
 }
@@ -517,6 +589,24 @@ static void pour(struct tally *to, const struct tally *from)
 	to->full |= from->full;
 }
 
+static void derive_interfaces(struct digest *d)
+{
+	const struct tally *routes = &d->routes;
+
+	for (uint32_t i = 0; i < routes->slots; i++) {
+		const struct tally_slot *s = &routes->slot[i];
+		uint64_t key = s->key - 1;
+
+		if (!s->key)
+			continue;
+		sums_add(tally_at(&d->tally[LIST_EXPORTER], key >> 48), &s->sums);
+		add_interface(d, key >> 48, key >> 24 & (ROUTE_IF - 1), 0, &s->sums);
+		add_interface(d, key >> 48, key & (ROUTE_IF - 1), 1, &s->sums);
+	}
+	d->tally[LIST_EXPORTER].full |= routes->full;
+	d->tally[LIST_INTERFACE].full |= routes->full;
+}
+
 /* What follows from other tallies: protocols from services, AS from both ends. */
 static void derive(struct digest *d)
 {
@@ -529,6 +619,7 @@ static void derive(struct digest *d)
 					  (ports->slot[i].key - 1) >> 16),
 				 &ports->slot[i].sums);
 	d->tally[LIST_PROTO].full |= ports->full;
+	derive_interfaces(d);
 	pour(as, &d->tally[LIST_SRC_AS]);
 	pour(as, &d->tally[LIST_DST_AS]);
 	as->full |= d->same_as.full;
@@ -571,15 +662,13 @@ static void set_up(struct digest *d)
 	for (uint32_t i = 0; i < EXPORTERS_MAX; i++)
 		d->same[i] = i;
 	d->zeros = xcalloc(PART_ROWS, sizeof(*d->zeros));
-	c->list = xcalloc(CODES_MAX, sizeof(*c->list));
-	c->hash = xcalloc(CODES_MAX, sizeof(*c->hash));
-	c->sums = xcalloc(CODES_MAX, sizeof(*c->sums));
 	c->src_own = xcalloc(PART_ROWS, sizeof(*c->src_own));
 	c->dst_own = xcalloc(PART_ROWS, sizeof(*c->dst_own));
 	map_init(&d->hosts, sizeof(struct addr), sizeof(struct host), HOSTS_MAX);
 	for (int k = LIST_PORT; k < LIST_KINDS; k++)
 		tally_init(&d->tally[k]);
 	tally_init(&d->same_as);
+	tally_init(&d->routes);
 	cells_init(&d->pairs, list_octets(LIST_PAIR), d->s.totals.rows);
 	cells_init(&d->flows, list_octets(LIST_FLOW), d->s.totals.rows);
 }
@@ -594,12 +683,15 @@ static void tear_down(struct digest *d)
 		free(d->lists[k].rest.sums);
 	}
 	tally_fini(&d->same_as);
+	tally_fini(&d->routes);
 	cells_fini(&d->pairs);
 	cells_fini(&d->flows);
 	map_fini(&d->hosts);
 	free(d->codes.list);
 	free(d->codes.hash);
 	free(d->codes.sums);
+	free(d->codes.as[0]);
+	free(d->codes.as[1]);
 	free(d->codes.src_own);
 	free(d->codes.dst_own);
 	free(d->same);

@@ -287,6 +287,14 @@ bool part_ints(struct part *p, enum field f, const uint32_t **v, uint64_t *min)
 	return true;
 }
 
+bool part_follows(const struct part *p, enum field f, enum field parent)
+{
+	const struct section *s = &p->col[f];
+
+	return !s->here || s->form == FORM_CONST ||
+	       (s->form == FORM_FUNC && p->loaded >> f & 1 && p->parent[f] == (int)parent);
+}
+
 const struct block *part_block(struct part *p, uint32_t at, uint32_t n)
 {
 	struct block *b = &p->block;

@@ -56,6 +56,9 @@ const void *part_column(const struct part *p, enum field f);
  * tells. */
 bool part_ints(struct part *p, enum field f, const uint32_t **v, uint64_t *min);
 
+/* Whether a loaded column has one value for each address of an address column. */
+bool part_follows(const struct part *p, enum field f, enum field parent);
+
 /* Numbers of an address column in the dictionary, and the dictionary; NULL when the
  * column has none. Loads what it needs; sets *damaged. */
 const uint32_t *part_codes(struct part *p, enum field f, const struct addr **list,

@@ -26,6 +26,7 @@ struct part {
 	struct section col[FIELDS], addrs, texts;
 	uint32_t n_addrs;
 	uint64_t here, loaded;  /* columns */
+	int8_t parent[FIELDS];  /* of a loaded column in form FUNC */
 	uint64_t have_codes, have_small;
 	bool have_addrs, have_texts, have_pass;
 	uint8_t *pass; /* by code */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* The parent's codes that a FUNC column names in its first octet. */
-static const uint32_t *parent_codes(struct part *p, struct in *r)
+static const uint32_t *parent_codes(struct part *p, struct in *r, int child)
 {
 	uint8_t id = in_u8(r);
 	int f = id < p->columns->n ? p->columns->field[id] : -1;
@@ -19,6 +19,7 @@ static const uint32_t *parent_codes(struct part *p, struct in *r)
 
 	if (f < 0 || field_info[f].kind != KIND_ADDR || !p->col[f].here)
 		return NULL;
+	p->parent[child] = (int8_t)f;
 	if (p->have_codes >> f & 1)
 		return p->codes[f];
 	/* The buffer of sections is in use: lend part_load_codes() another one. */
@@ -89,7 +90,7 @@ static bool read_numbers(struct part *p, struct in *r, const struct section *s,
 static bool load_func(struct part *p, struct in *r, int f)
 {
 	const struct section *s = &p->col[f];
-	const uint32_t *codes = parent_codes(p, r), *hi;
+	const uint32_t *codes = parent_codes(p, r, f), *hi;
 	unsigned width = field_info[f].width;
 
 	if (!codes || !read_numbers(p, r, s, p->n_addrs, &hi))
@@ -194,7 +195,7 @@ static bool gather_addrs(struct part *p, int f, const uint32_t *codes)
 
 static bool load_dfunc(struct part *p, struct in *r, int f)
 {
-	const uint32_t *codes = parent_codes(p, r);
+	const uint32_t *codes = parent_codes(p, r, f);
 
 	if (!codes || !ints_read(p->unpacker, r, p->ints, p->n_addrs))
 		return false;

@@ -262,13 +262,14 @@ static bool read_names(struct summary_reader *r, struct name_sink *sink,
 	bool ok = true;
 
 	while (ok && at < r->size) {
-		struct in in;
+		struct in in = { 0 };
 
 		ok = frame_next(r->fd, r->size, &at, &f, &head) == 1 &&
 		     f.type == FRAME_NAMES;
-		in = in_over(head.p, head.len);
+		if (ok)
+			in = in_over(head.p, head.len);
 		ok = ok && names_apply(sink, fn, f.ordinal, &in);
-		at += frame_octets(&f);
+		at += ok ? frame_octets(&f) : 0;
 	}
 	free(head.p);
 	return ok;

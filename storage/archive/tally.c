@@ -12,7 +12,8 @@ enum {
 	SLOTS = 1024,
 	TALLY_MAX = 1 << 15, /* keys; 2 MB */
 	CELLS_MIN = 4096,
-	CELLS_MAX = 1 << 18, /* of 24 octets: 6 MB */
+	CELLS_MAX = 1 << 18, /* of 16 octets: 4 MB */
+	ROWS_A_CELL = 6,     /* fewer would not stay in the processor's cache */
 	EXACT_MAX = 1 << 17, /* keys of 44 octets and their sums: 18 MB */
 	FEW = 3,             /* lists this much longer are told whole */
 };
@@ -75,7 +76,7 @@ struct sums *tally_grow(struct tally *t, uint64_t key)
 void cells_init(struct cells *c, size_t key_octets, uint64_t rows)
 {
 	*c = (struct cells){ .n = CELLS_MIN };
-	while (c->n < rows / 2 && c->n < CELLS_MAX)
+	while (c->n < rows / ROWS_A_CELL && c->n < CELLS_MAX)
 		c->n *= 2;
 	c->at = xcalloc(c->n, sizeof(*c->at));
 	c->heavy = xcalloc(c->n / 8, 1);
@@ -119,20 +120,39 @@ static void replace_least(uint64_t *heap, uint32_t n, uint64_t v)
 	heap[at] = v;
 }
 
-/* The n-th largest of a measure, 0 when there are fewer. */
-static uint64_t nth(const void *first, size_t stride, size_t count, size_t measure,
-		    uint32_t n)
+/* The n-th largest of a measure of entries, 0 when there are fewer. */
+static uint64_t nth(const struct entry *e, size_t count, size_t measure, uint32_t n)
 {
 	uint64_t *heap = xcalloc(n + 1, sizeof(*heap)), v;
 
 	for (size_t i = 0; i < count; i++) {
-		v = value((const uint8_t *)first + i * stride, measure);
+		v = value(&e[i].sums, measure);
 		if (v > heap[0])
 			replace_least(heap, n, v);
 	}
 	v = heap[0];
 	free(heap);
 	return v;
+}
+
+/* The same of cells, of all measures at once. */
+static struct sums nth_cell(const struct cells *c, uint32_t n)
+{
+	uint64_t *heap = xcalloc(3 * (size_t)n, sizeof(*heap));
+	uint64_t *packets = heap + n, *flows = heap + 2 * (size_t)n;
+	struct sums least;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		if (c->at[i].bytes > heap[0])
+			replace_least(heap, n, c->at[i].bytes);
+		if (c->at[i].packets > packets[0])
+			replace_least(packets, n, c->at[i].packets);
+		if (c->at[i].flows > flows[0])
+			replace_least(flows, n, c->at[i].flows);
+	}
+	least = (struct sums){ heap[0], packets[0], flows[0] };
+	free(heap);
+	return least;
 }
 
 static uint64_t *member(struct sums *s, unsigned m)
@@ -142,24 +162,20 @@ static uint64_t *member(struct sums *s, unsigned m)
 
 void cells_choose(struct cells *c, uint32_t n)
 {
-	for (unsigned m = 0; m < ARRAY_LEN(measures); m++) {
-		uint64_t least = nth(c->at, sizeof(*c->at), c->n, measures[m], n);
+	struct sums least = nth_cell(c, n), *most = &c->bound;
 
-		for (uint32_t i = 0; i < c->n; i++) {
-			uint64_t v = value(&c->at[i], measures[m]);
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct cell *x = &c->at[i];
 
-			if (v && v >= least)
-				c->heavy[i / 8] |= (uint8_t)(1 << i % 8);
+		if (x->flows && (x->bytes >= least.bytes || x->packets >= least.packets ||
+				 x->flows >= least.flows)) {
+			c->heavy[i / 8] |= (uint8_t)(1 << i % 8);
+			continue;
 		}
+		most->bytes = x->bytes > most->bytes ? x->bytes : most->bytes;
+		most->packets = x->packets > most->packets ? x->packets : most->packets;
+		most->flows = x->flows > most->flows ? x->flows : most->flows;
 	}
-	for (uint32_t i = 0; i < c->n; i++)
-		for (unsigned m = 0; m < ARRAY_LEN(measures); m++) {
-			uint64_t v = value(&c->at[i], measures[m]);
-			uint64_t *most = member(&c->bound, m);
-
-			if (!cells_heavy(c, i) && v > *most)
-				*most = v;
-		}
 }
 
 /* ---- choosing ---- */
@@ -172,8 +188,7 @@ void entries_choose(struct entry *e, size_t count, uint32_t n, struct sums *boun
 		uint64_t least = 0;
 
 		if (count > FEW * (size_t)n && count)
-			least =
-			    nth(&e->sums, sizeof(*e), count, measures[m], n);
+			least = nth(e, count, measures[m], n);
 		else
 			room = UINT32_MAX;
 		for (int ties = 0; ties < 2; ties++) /* no more than n, ties or not */

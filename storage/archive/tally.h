@@ -50,8 +50,12 @@ static inline void sums_add(struct sums *to, const struct sums *s)
 /* A first reading adds every key to one of many cells, by its hash; keys that have
  * much must lie in cells that have much. A second reading counts the keys of those
  * cells exactly. What is not counted has no more than the largest cell left out. */
+struct cell {
+	uint64_t bytes;
+	uint32_t packets, flows; /* stop at 2^32 - 1, which is heavy in any case */
+};
 struct cells {
-	struct sums *at;
+	struct cell *at;
 	uint32_t n;        /* a power of two */
 	uint8_t *heavy;    /* a bit for each, after cells_choose */
 	struct sums bound; /* of what lies in the others */
@@ -62,6 +66,16 @@ struct cells {
 void cells_init(struct cells *c, size_t key_octets, uint64_t rows);
 void cells_fini(struct cells *c);
 void cells_choose(struct cells *c, uint32_t n); /* the n heaviest by each measure */
+
+static inline void cell_add(struct cell *c, const struct sums *s)
+{
+	uint64_t packets = c->packets + s->packets, flows = c->flows + s->flows;
+
+	c->bytes += s->bytes;
+	c->packets = packets < UINT32_MAX && packets >= s->packets ? (uint32_t)packets
+								   : UINT32_MAX;
+	c->flows = flows < UINT32_MAX ? (uint32_t)flows : UINT32_MAX;
+}
 
 static inline bool cells_heavy(const struct cells *c, uint32_t cell)
 {
