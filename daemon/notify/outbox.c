@@ -144,7 +144,8 @@ static bool sweep(struct outbox *o, int64_t now)
 	o->swept_ms = now;
 	return outbox_run(d, SQL_OLD_ROWS, "ii", now - 7ll * DAY_MS,
 			  now - 30ll * DAY_MS) &&
-	       outbox_run(d, SQL_OLD_OPEN, "ii", now, now - 26ll * HOUR_MS) &&
+	       outbox_run(d, SQL_OLD_OPEN, "iii", now, now - 26ll * HOUR_MS,
+			  now - HOUR_MS) &&
 	       outbox_run(d, SQL_OLD_MESSAGES, "") &&
 	       outbox_run(d, SQL_OLD_THREADS, "i", now - 400ll * DAY_MS);
 }
@@ -279,6 +280,7 @@ struct outbox *outbox_open(const char *path, void (*wake)(void *arg), void *arg,
 		return NULL;
 	}
 	o->last = &o->first;
+	o->swept_ms = clock_wall_ms(); /* not before channels had time to ask for theirs */
 	o->wake = wake;
 	o->arg = arg;
 	pthread_mutex_init(&o->lock, NULL);
@@ -386,6 +388,7 @@ unsigned outbox_next(struct outbox *o, const char *queue, int64_t now_ms,
 
 	*next_ms = INT64_MAX;
 	pthread_mutex_lock(&o->db_lock);
+	outbox_run(&o->db, SQL_SERVED, "ti", queue, now_ms);
 	st = outbox_bound(&o->db, SQL_NEXT, "tii", queue, now_ms, (int64_t)max);
 	while (n < max && sqlite3_step(st) == SQLITE_ROW)
 		read_item(st, &items[n++]);

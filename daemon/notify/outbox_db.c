@@ -54,6 +54,7 @@ static const char schema[] =
     " key TEXT NOT NULL, subject TEXT NOT NULL, remote TEXT NOT NULL DEFAULT '',"
     " at_ms INTEGER NOT NULL, PRIMARY KEY(queue, alert)) STRICT, WITHOUT ROWID;"
     "CREATE TEMP TABLE claim(id INTEGER PRIMARY KEY);"
+    "CREATE TEMP TABLE served(queue TEXT PRIMARY KEY, at_ms INTEGER) WITHOUT ROWID;"
     "UPDATE delivery SET next_ms = 0 WHERE state = 0;"
     "PRAGMA user_version = 1;"
     "COMMIT";
@@ -144,11 +145,13 @@ static const char *const sql[SQL_COUNT_OF_STATEMENTS] = {
 	    " m.id = d.message AND m.state = 1 AND NOT EXISTS (SELECT 1 FROM message r"
 	    " WHERE r.alert = m.alert AND r.state = 2))))"
 	    " OR (state = 2 AND done_ms < ?2)",
-	/* A queue whose channel is gone: nobody will ever try these. now, now - 26 hours
-	 */
+	/* A queue whose channel is gone, for nobody asked for its rows in the last hour: they
+	 * will never be tried. now, now - 26 hours, now - 1 hour */
 	[SQL_OLD_OPEN] =
 	    "UPDATE delivery AS d SET state = 2, done_ms = ?1, note = 'no channel of"
-	    " that name is left' WHERE state = 0 AND made_ms < ?2" UNCLAIMED,
+	    " that name is left' WHERE state = 0 AND made_ms < ?2 AND queue NOT IN"
+	    " (SELECT queue FROM served WHERE at_ms >= ?3)" UNCLAIMED,
+	[SQL_SERVED] = "REPLACE INTO served(queue, at_ms) VALUES(?1, ?2)",
 	[SQL_OLD_MESSAGES] =
 	    "DELETE FROM message WHERE id NOT IN (SELECT message FROM delivery)",
 	[SQL_OLD_THREADS] = "DELETE FROM thread WHERE at_ms < ?1",

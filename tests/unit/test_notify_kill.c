@@ -4,7 +4,7 @@
  * A child fires alerts to a mail and a webhook sink and is killed; the next one
  * goes on with the same outbox. What a child says was committed must arrive on
  * both channels, and there may be one duplicate a channel and kill, with the
- * same key. KILLS=1000 in the environment is the long run. Clocks run 600 times
+ * same key. KILLS=1000 in the environment is the long run. Clocks run 60 times
  * as fast, so that the rate cap of mail (ten a minute) does not make it slow; an
  * alert may also have gone out inside a digest that was sent.
  */
@@ -19,7 +19,7 @@
 #include "daemon/notify/sample.h"
 #include "sink.h"
 
-enum { SPEED = 600, KILLS = 20, TOKEN = 8, TOKENS = 10000000 };
+enum { SPEED = 60, KILLS = 20, TOKEN = 8, TOKENS = 10000000 };
 
 struct heard {        /* what a sink got */
 	uint8_t *token; /* by the number in it: was it named? */

@@ -351,6 +351,36 @@ static void a_message_is_given_up_after_a_day(void **state)
 	remove_dir(dir);
 }
 
+static void only_a_queue_that_nobody_serves_is_given_up_untried(void **state)
+{
+	char *dir = own_dir(), *path = path_in(dir);
+	struct outbox *o = must_open(path);
+	int64_t t0 = clock_wall_ms(), hour = 3600000;
+	struct item it;
+
+	(void)state;
+	put(o, alert_of("01A", ALERT_FIRING, T0), "chat");
+	put(o, alert_of("01B", ALERT_FIRING, T0), "gone");
+	outbox_close(&o);
+	/* The machine was off for two days; the channel `gone` was taken out meanwhile. */
+	clock_set(t0 + 48 * hour, 1);
+	o = must_open(path);
+	put(o, alert_of("01C", ALERT_FIRING, T0), "mail");
+	assert_int_equal(outbox_count(o, "chat").open, 1);
+	assert_int_equal(outbox_count(o, "gone").open, 1);
+	assert_true(next(o, "chat", clock_wall_ms(), &it));
+	settle(o, &it, SETTLE_LATER, t0 + 50 * hour + 240000);
+	item_fini(&it);
+	clock_set(t0 + 50 * hour, 1); /* the writer looks at it after the next put() */
+	assert_false(next(o, "chat", clock_wall_ms(), &it));
+	put(o, alert_of("01D", ALERT_FIRING, T0), "mail");
+	assert_int_equal(outbox_count(o, "gone").dead, 1);
+	assert_int_equal(outbox_count(o, "chat").dead, 0);
+	outbox_close(&o);
+	free(path);
+	remove_dir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +396,7 @@ int main(void)
 		cmocka_unit_test(a_storm_is_ten_messages_a_minute_and_all_of_it_is_told),
 		cmocka_unit_test(back_off_grows_from_a_second_to_five_minutes),
 		cmocka_unit_test(a_message_is_given_up_after_a_day),
+		cmocka_unit_test(only_a_queue_that_nobody_serves_is_given_up_untried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
