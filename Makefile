@@ -46,14 +46,14 @@ link    = $(CC) $(CFLAGS) $(cul_ldflags) $(LDFLAGS)
 
 src     := $(wildcard daemon/*.c daemon/*/*.c rules/*.c rules/*/*.c detectors/*.c \
 	storage/*.c storage/*/*.c)
-mains   := daemon/main.c daemon/cli/culprit.c
+mains   := daemon/main.c daemon/cli/culprit.c daemon/act/main_acl.c daemon/act/main_nft.c
 heads   := $(shell find daemon rules detectors storage -name '*.h' 2>/dev/null)
 assets  := $(sort $(wildcard daemon/http/assets/*))
 lib_obj := $(patsubst %.c,$B/%.o,$(filter-out $(mains),$(src))) \
 	$(if $(assets),$B/gen/assets.o)
 lib     := $B/libculprit.a
 programs := $(if $(wildcard daemon/main.c),$B/culpritd) \
-	$(if $(wildcard daemon/cli/culprit.c),$B/culprit)
+	$(if $(wildcard daemon/cli/culprit.c),$B/culprit) $B/culprit-acl $B/culprit-nft
 tests   := $(patsubst %.c,$B/%,$(wildcard tests/unit/test_*.c tests/store/*.c \
 	tests/conformance/*.c))
 tools   := $(patsubst %.c,$B/%,$(wildcard tests/tools/*.c tests/bench/*.c))
@@ -76,7 +76,9 @@ demo: deps
 
 $B/culpritd: $B/daemon/main.o $(lib)
 $B/culprit: $B/daemon/cli/culprit.o $(lib)
-$B/culpritd $B/culprit:
+$B/culprit-acl: $B/daemon/act/main_acl.o $(lib)
+$B/culprit-nft: $B/daemon/act/main_nft.o $(lib)
+$B/culpritd $B/culprit $B/culprit-acl $B/culprit-nft:
 	@echo "  LD $@"
 	$Q$(link) -o $@ $^ $(cul_libs)
 $(lib): $(lib_obj) $B/flags

@@ -23,8 +23,9 @@ storage $stage
 storage/archive $stage
 daemon/evidence storage/archive $stage
 daemon/notify $stage
+daemon/act $low
 daemon/http $front
-daemon/cli daemon/collect detectors daemon/config.h daemon/notify/notify.h $front
+daemon/cli daemon/collect daemon/act detectors daemon/config.h daemon/notify/notify.h $front
 "
 find daemon rules detectors storage -name '*.[ch]' -o -name '*.def' 2>/dev/null |
 	sort | xargs grep -n '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' /dev/null |

@@ -16,7 +16,8 @@ debian_build='gcc make libc6-dev pkg-config|pkgconf libmicrohttpd-dev libesmtp-d
 	libssl-dev libcairo2-dev'
 debian_test='libcmocka-dev redis-server softflowd nfdump prometheus python3-aiosmtpd
 	python3-jsonschema python3-scapy python3-yaml tcpdump curl jq openssl
-	prometheus-alertmanager squid nginx-light|nginx iproute2 chromium
+	prometheus-alertmanager squid nginx-light|nginx iproute2 nftables
+	chromium
 	postfix|exim4-daemon-light|exim4-daemon-heavy|opensmtpd|sendmail-bin
 	sasl2-bin libsasl2-modules libsasl2-modules-db'
 debian_fuzz='clang'

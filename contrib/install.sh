@@ -19,6 +19,7 @@ put() { # MODE FILE FOLDER [NAME]
 for program in "$@"; do
 	case $program in
 	*/culpritd) put 755 "$program" "$prefix/sbin" ;;
+	*/culprit-*) put 755 "$program" "$prefix/lib/culprit" ;; # started by others
 	*) put 755 "$program" "$prefix/bin" ;;
 	esac
 done
@@ -30,7 +31,8 @@ for unit in contrib/systemd/*.service contrib/systemd/*.socket; do
 	[ -e "$unit" ] || continue
 	put 644 "$unit" "$units"
 	if [ "$PREFIX" != /usr ]; then
-		sed -i "s|/usr/sbin/|$PREFIX/sbin/|; s|/usr/bin/culprit|$PREFIX/bin/culprit|" \
+		sed -i "s|/usr/sbin/|$PREFIX/sbin/|; s|/usr/bin/culprit|$PREFIX/bin/culprit|
+			s|/usr/lib/culprit/|$PREFIX/lib/culprit/|" \
 			"$units/${unit##*/}"
 	fi
 done
@@ -47,6 +49,14 @@ put 644 contrib/completions/culprit.fish "$prefix/share/fish/vendor_completions.
 # Shells look for a file with the name of the program.
 ln -sf culprit "$prefix/share/bash-completion/completions/culpritd"
 ln -sf culprit.fish "$prefix/share/fish/vendor_completions.d/culpritd.fish"
+for folder in squid nftables; do
+	for file in contrib/$folder/*; do
+		put 644 "$file" "$prefix/share/culprit/$folder"
+		sed -i "s|/usr/lib/culprit/|$PREFIX/lib/culprit/|g
+			s|/usr/share/culprit/|$PREFIX/share/culprit/|g" \
+			"$prefix/share/culprit/$folder/${file##*/}"
+	done
+done
 for example in rules/examples/*.conf; do
 	put 644 "$example" "$prefix/share/culprit/rules"
 done

@@ -139,6 +139,8 @@ void config_free(struct config **cp)
 	free_fields(&config_http, &c->http);
 	free_fields(&config_history, &c->history);
 	free_fields(&config_archive, &c->archive);
+	free_fields(&config_act, &c->act);
+	free(c->act.never);
 	free(c->file);
 	free(c->state_dir);
 	free(c);
@@ -204,6 +206,8 @@ const char *config_needs_restart(const struct config *a, const struct config *b,
 		{ "history", same_history(&a->history, &b->history) },
 		{ "archive", same_archive(&a->archive, &b->archive) },
 		{ "squid", same_squids(a, b) },
+		{ "act", a->act.enabled == b->act.enabled &&
+				 !strcmp(a->act.socket, b->act.socket) },
 		{ "memory", a->memory == b->memory },
 		{ "workers", a->workers == b->workers },
 		{ "max_exporters", a->max_exporters == b->max_exporters },

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "daemon/act/acts.h"
 #include "daemon/base/addr.h"
 #include "daemon/model/alert.h"
 #include "daemon/model/series.h"
@@ -94,6 +95,17 @@ struct squid_conf {
 	char *manager;           /* http://host:port of the cache manager; "" */
 };
 
+/* Slowing and refusing clients; off unless switched on. */
+struct act_conf {
+	bool enabled;
+	bool dry_run;            /* only said, in the log */
+	int64_t for_ms;          /* how long a rule's act lasts */
+	int64_t max_ms;          /* the longest that anybody may ask for */
+	struct prefix *never;    /* who is never acted on */
+	size_t n_never;
+	char *socket;            /* "": act_socket_path() */
+};
+
 enum window_kind { WINDOW_SLICES, WINDOW_DAY, WINDOW_WEEK, WINDOW_MONTH };
 
 struct rule_conf {
@@ -113,6 +125,7 @@ struct rule_conf {
 	void *detector_conf;     /* detector->conf_size octets; NULL without detector */
 	double budget_total;     /* alarms a week over all its series; NAN: no cap */
 	enum severity severity;
+	enum act_kind act;       /* what is done to whom the alert names */
 	char **notify;           /* names of channels */
 	size_t n_notify;
 	/* Where it is written, for messages; NULL and 0 for a rule made in code. */
@@ -130,6 +143,7 @@ struct config {
 	struct archive_conf archive;
 	struct squid_conf *squids;
 	size_t n_squids;
+	struct act_conf act;
 	struct forward_conf *forwards;
 	size_t n_forwards;
 	struct exporter_conf *exporters;

@@ -158,9 +158,26 @@ static bool any_speed(const struct config *c)
 	return false;
 }
 
+static void check_act(struct config_reader *r, const struct node *n,
+		      const struct rule_conf *rule)
+{
+	const struct value *v = config_value(n, "act");
+
+	if (rule->act == ACT_NONE)
+		return;
+	if (!r->c->act.enabled)
+		config_warn(r, v, "act: rule %s acts on nobody until act { enabled = yes }",
+			    n->title);
+	else if (!r->c->n_networks)
+		config_bad(r, v, "act: rules act only on addresses of a network section, so "
+				 "that no server of others is slowed; add one, like network "
+				 "lan { prefixes = {\"10.20.0.0/24\"} }");
+}
+
 static void check_rule(struct config_reader *r, const struct node *n,
 		       const struct rule_conf *rule)
 {
+	check_act(r, n, rule);
 	check_filter(r, n, rule);
 	check_notify(r, n);
 	if (rule->measure.kind != MEASURE_UTILISATION)

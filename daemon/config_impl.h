@@ -47,7 +47,7 @@ struct section {
 
 extern const struct section config_root;
 extern const struct section config_listen, config_http, config_history, config_archive,
-	config_squid, config_exporter, config_interface, config_network, config_rule,
+	config_squid, config_act, config_exporter, config_interface, config_network, config_rule,
 	config_notify;
 
 /* Stands for any option of a detector, which rules may have beside their own. */

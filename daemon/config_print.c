@@ -382,6 +382,7 @@ static void print_rule(FILE *to, const struct rule_conf *rule)
 		bare(to, 1, "budget_total", text);
 	}
 	bare(to, 1, "severity", severity_word[rule->severity]);
+	bare(to, 1, "act", act_word[rule->act]);
 	texts(to, 1, "notify", (const char *const *)rule->notify, rule->n_notify);
 	fputs("}\n", to);
 }
@@ -395,6 +396,20 @@ static void print_channel(FILE *to, const struct channel_conf *ch)
 		texts(to, 1, "exec", ch->argv, ch->n_argv);
 	fields(to, 1, &config_notify, ch);
 	bare(to, 1, "resolved", ch->no_resolved ? "no" : "yes");
+	fputs("}\n", to);
+}
+
+static void print_act(FILE *to, const struct act_conf *a)
+{
+	char text[ADDR_TEXT + 4];
+	struct list l;
+
+	open_section(to, 0, "act", NULL);
+	fields(to, 1, &config_act, a);
+	l = list_open(to, 1, "never");
+	for (size_t i = 0; i < a->n_never; i++)
+		list_add(&l, prefix_text(&a->never[i], text));
+	list_close(&l);
 	fputs("}\n", to);
 }
 
@@ -444,6 +459,7 @@ void config_print(const struct config *c, FILE *to)
 		list_close(&l);
 		fputs("}\n", to);
 	}
+	print_act(to, &c->act);
 	for (size_t i = 0; i < c->n_exporters; i++)
 		print_exporter(to, &c->exporters[i]);
 	for (size_t i = 0; i < c->n_networks; i++) {

@@ -476,6 +476,28 @@ static void read_squid(struct config_reader *r, const struct node *n)
 			   s->manager);
 }
 
+static void read_act(struct config_reader *r, const struct node *n)
+{
+	struct act_conf *a = &r->c->act;
+	size_t count = 0;
+	const struct value **list = n ? config_list(n, "never", &count) : NULL;
+
+	config_fill(r, &config_act, n, a);
+	a->never = xcalloc(count + 1, sizeof(*a->never));
+	for (size_t i = 0; i < count; i++) {
+		if (prefix_parse(list[i]->text, &a->never[a->n_never]))
+			a->n_never++;
+		else
+			config_bad(r, list[i],
+				   "never: \"%s\" is neither an address nor a prefix; write "
+				   "it like 10.20.0.5 or 10.20.0.0/28", list[i]->text);
+	}
+	free(list);
+	if (n && a->for_ms > a->max_ms)
+		config_bad_node(r, n, "act: for is longer than max, so no rule could act; "
+				"write for at most as long as max");
+}
+
 /* The values called name as an array of text that the configuration owns. */
 static const char *const *texts(const struct node *n, const char *name, size_t *count)
 {
@@ -549,7 +571,8 @@ void config_read(struct config_reader *r)
 		{ &config_exporter, read_exporter }, { &config_network, read_network },
 		{ &config_notify, read_channel },    { &config_rule, read_rule },
 	};
-	const struct node *root = r->root, *http = NULL, *history = NULL, *archive = NULL;
+	const struct node *root = r->root, *http = NULL, *history = NULL, *archive = NULL,
+			  *act = NULL;
 
 	for (size_t i = 0; i < root->n_kids; i++) {
 		const struct node *n = &root->kids[i];
@@ -560,6 +583,8 @@ void config_read(struct config_reader *r)
 			history = n;
 		else if (n->what == &config_archive)
 			archive = n;
+		else if (n->what == &config_act)
+			act = n;
 		for (size_t j = 0; j < ARRAY_LEN(many); j++)
 			if (many[j].what == n->what)
 				many[j].read(r, n);
@@ -568,6 +593,7 @@ void config_read(struct config_reader *r)
 	config_fill(r, &config_http, http, &r->c->http);
 	config_fill(r, &config_history, history, &r->c->history);
 	config_fill(r, &config_archive, archive, &r->c->archive);
+	read_act(r, act);
 	read_forward(r);
 	if (r->c->n_listeners)
 		return;

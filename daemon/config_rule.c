@@ -101,6 +101,15 @@ static void read_severity(struct config_reader *r, const struct value *v,
 		not_a_word(r, v, words);
 }
 
+static void read_act(struct config_reader *r, const struct value *v, enum act_kind *out)
+{
+	const char *words[] = { act_word[ACT_NONE], act_word[ACT_SLOW],
+				act_word[ACT_REFUSE], NULL };
+
+	if (!act_parse(v->text, out))
+		not_a_word(r, v, words);
+}
+
 static void read_window(struct config_reader *r, const struct value *v,
 			struct rule_conf *rule)
 {
@@ -410,7 +419,8 @@ void config_read_rule(struct config_reader *r, const struct node *n,
 	const struct value *measure = config_value(n, "measure"),
 			   *by = config_value(n, "by"),
 			   *window = config_value(n, "window"),
-			   *severity = config_value(n, "severity");
+			   *severity = config_value(n, "severity"),
+			   *act = config_value(n, "act");
 
 	rule->above = rule->below = rule->clear = rule->budget_total = NAN;
 	rule->severity = SEVERITY_WARNING;
@@ -429,6 +439,8 @@ void config_read_rule(struct config_reader *r, const struct node *n,
 		read_window(r, window, rule);
 	if (severity)
 		read_severity(r, severity, &rule->severity);
+	if (act)
+		read_act(r, act, &rule->act);
 	read_limits(r, n, rule);
 	read_warn(r, n, rule);
 	read_total(r, n, rule);

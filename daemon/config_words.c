@@ -97,6 +97,26 @@ const struct section config_squid = {
 	"a Squid proxy, whose log names who asked for what"
 };
 
+static const struct setting act_settings[] = {
+	{ "enabled", SET_BOOL, AT(act_conf, enabled), "no", 0, 0, false,
+	  "yes: rules and `culprit slow` may slow and refuse clients" },
+	{ "dry_run", SET_BOOL, AT(act_conf, dry_run), "no", 0, 0, false,
+	  "yes: only say in the log what would be done" },
+	{ "for", SET_DURATION, AT(act_conf, for_ms), "15m", SECOND, 7 * DAY, false,
+	  "how long a rule's act lasts" },
+	{ "max", SET_DURATION, AT(act_conf, max_ms), "24h", SECOND, 7 * DAY, false,
+	  "nothing lasts longer, whoever asks" },
+	{ "never", SET_OWN, 0, NULL, 0, 0, true,
+	  "addresses and prefixes that are never acted on" },
+	{ "socket", SET_PATH, AT(act_conf, socket), "", 0, 0, false,
+	  "where helpers ask; empty: /run/culprit/act.sock, or act.sock in another state "
+	  "directory" },
+	END
+};
+const struct section config_act = {
+	"act", NULL, false, act_settings, NULL, "slowing and refusing whom an alert names"
+};
+
 static const struct setting interface_settings[] = {
 	{ "name", SET_TEXT, AT(interface_conf, name), "", 0, 0, false,
 	  "what people call it" },
@@ -157,6 +177,8 @@ static const struct setting rule_settings[] = {
 	{ "budget_total", SET_OWN, 0, NULL, 0, 0, false,
 	  "with a detector: alarms over all series, as 2/day" },
 	{ "severity", SET_OWN, 0, "warning", 0, 0, false, "info, warning or critical" },
+	{ "act", SET_OWN, 0, "none", 0, 0, false,
+	  "slow or refuse whom the alert names; see act { }" },
 	{ "notify", SET_OWN, 0, NULL, 0, 0, true, "channels that are told" },
 	END
 };
@@ -234,7 +256,7 @@ static const struct setting root_settings[] = {
 };
 static const struct section *const root_kids[] = {
 	&config_listen, &config_http, &config_history, &config_archive, &config_squid,
-	&config_exporter, &config_network, &config_rule, &config_notify, NULL
+	&config_act, &config_exporter, &config_network, &config_rule, &config_notify, NULL
 };
 const struct section config_root = { "", NULL, false, root_settings, root_kids, "" };
 

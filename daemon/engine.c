@@ -79,6 +79,7 @@ static void alert_done(void *arg, struct alert *a)
 	keep_alert(e, a);
 	if (e->opts.on_alert)
 		e->opts.on_alert(e->opts.arg, a);
+	acting_alert(e, a);
 	notify_alert(e->notify, a);
 }
 
@@ -230,6 +231,8 @@ static bool start_keepers(struct engine *e, struct err *err)
 	e->notify = e->writer ? notify_start(&no, err) : NULL;
 	if (!e->notify)
 		return false;
+	if (!acting_start(e, err))
+		return false;
 	eo.squid = e->squid = follow_proxies(c);
 	list_proxies(e);
 	e->evidence = evidence_start(&eo);
@@ -368,6 +371,7 @@ void engine_stop(struct engine **ep)
 		analysis_stop(e->analysis);
 	archive_stop(&e->archive);
 	evidence_stop(&e->evidence);
+	acting_stop(e);
 	squid_stop(&e->squid);
 	free(e->proxies);
 	analysis_free(&e->analysis);
@@ -418,6 +422,7 @@ bool engine_reload(struct engine *e, struct config *c, struct err *err)
 	if (*config_needs_restart(e->config, c, names, sizeof(names)))
 		log_warn("reload: these settings wait for a restart: %s", names);
 	ruleset_names(c, e->names);
+	acting_configure(e, c);
 	analysis_rules(e->analysis, ruleset_new(c));
 	config_free(&e->config);
 	e->config = c;

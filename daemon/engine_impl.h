@@ -11,6 +11,8 @@
 #include "daemon/evidence/through.h"
 #include "daemon/http/http.h"
 
+#include <pthread.h>
+
 enum { WORKERS_MAX = 32 };
 
 struct engine {
@@ -34,6 +36,12 @@ struct engine {
 	struct squid *squid;
 	struct through_proxy *proxies; /* point into squid's addresses */
 	size_t n_proxies;
+	struct acts *acts;             /* NULL: acting is off */
+	struct act_socket *act_socket;
+	pthread_mutex_t act_lock;      /* of what follows */
+	struct act_rule *act_rules;
+	size_t n_act_rules;
+	int64_t act_for_ms;
 	struct notify *notify;
 	struct writer *writer;
 	struct store_opts history;
@@ -52,6 +60,12 @@ void engine_collect_conf(struct engine *e);
 /* Looks again for interfaces that the configuration knows by name alone; true when there
  * are any and names have changed since. */
 bool engine_interfaces_named(struct engine *e);
+
+/* acting.c: rules that slow or refuse whom their alert names. */
+bool acting_start(struct engine *e, struct err *err);
+void acting_configure(struct engine *e, const struct config *c);
+void acting_alert(struct engine *e, const struct alert *a); /* the evidence thread */
+void acting_stop(struct engine *e);
 
 /* sources.c: what http asks of the engine. */
 void sources_channels(void *arg, void (*fn)(void *fn_arg, const struct http_channel *c),

@@ -8,7 +8,7 @@ _culprit_ids() { # of alerts, from the daemon when it answers
 
 _culprit() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
-	local verbs='status top flows alerts show history test-notify verify replay score
+	local verbs='status top flows alerts show history slow test-notify verify replay score
 		demo'
 	local keys='none exporter interface src dst host network src-as dst-as as src-port
 		dst-port port proto src,dst vlan app client url site'
@@ -45,6 +45,8 @@ _culprit() {
 	'') COMPREPLY=($(compgen -W "$verbs -c --state --url --token-file --help --version" \
 		-- "$word")) ;;
 	show) COMPREPLY=($(compgen -W "$(_culprit_ids) --json --help" -- "$word")) ;;
+	slow) COMPREPLY=($(compgen -W '--for --refuse --why --dry-run --list --end --json --help' \
+		-- "$word")) ;;
 	history) COMPREPLY=($(compgen -W 'list --from --to --step --json --csv --help' \
 		-- "$word")) ;;
 	replay) COMPREPLY=($(compgen -W '--fast --quiet --json --csv' -f -- "$word")) ;;

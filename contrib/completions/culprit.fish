@@ -5,7 +5,7 @@ function __culprit_alerts
 	culprit alerts --csv 2>/dev/null | cut -d, -f1 | string match -r '^[0-9A-Z]{26}$'
 end
 
-set -l verbs status top flows alerts show history test-notify verify replay score demo
+set -l verbs status top flows alerts show history slow test-notify verify replay score demo
 set -l first "not __fish_seen_subcommand_from $verbs"
 
 complete -c culprit -f
@@ -17,6 +17,7 @@ complete -c culprit -n $first -a flows -d 'flows that pass a filter'
 complete -c culprit -n $first -a alerts -d 'what fires and what fired'
 complete -c culprit -n $first -a show -d 'everything about one alert'
 complete -c culprit -n $first -a history -d 'a series through time'
+complete -c culprit -n $first -a slow -d 'slow or refuse a client until a time'
 complete -c culprit -n $first -a test-notify -d 'send a sample, show the conversation'
 complete -c culprit -n $first -a verify -d 'whether an archive is whole'
 complete -c culprit -n $first -a replay -d 'what a capture holds'
@@ -26,6 +27,11 @@ complete -c culprit -n '__fish_seen_subcommand_from show' -a '(__culprit_alerts)
 complete -c culprit -n '__fish_seen_subcommand_from replay score' -F
 complete -c culprit -n '__fish_seen_subcommand_from verify' -a '(__fish_complete_directories)'
 complete -c culprit -n '__fish_seen_subcommand_from replay' -l fast -d 'not at its own pace'
+complete -c culprit -n '__fish_seen_subcommand_from slow' -l for -x -d 'how long'
+complete -c culprit -n '__fish_seen_subcommand_from slow' -l refuse -d 'instead of slowing'
+complete -c culprit -n '__fish_seen_subcommand_from slow' -l list -d 'who is slowed'
+complete -c culprit -n '__fish_seen_subcommand_from slow' -l end -x -d 'end it now'
+complete -c culprit -n '__fish_seen_subcommand_from slow' -l dry-run -d 'do nothing'
 complete -c culprit -l at -x -d 'time, as one says it'
 complete -c culprit -l from -x -d 'begin'
 complete -c culprit -l to -x -d 'end'

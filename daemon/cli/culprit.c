@@ -36,6 +36,8 @@ static const struct verb verbs[] = {
 	{ "show", cmd_show, "ALERT", "Everything that is known of one alert" },
 	{ "history", cmd_history, "list [TEXT] | SERIES [--from TIME] [--to TIME]",
 	  "A series through time" },
+	{ "slow", cmd_slow, "ADDRESS [--for TIME] | --list | --end ADDRESS",
+	  "Slow a client down, or refuse it, until a time" },
 	{ "test-notify", cmd_test_notify, "CHANNEL",
 	  "Send a sample and show the conversation" },
 	{ "verify", cmd_verify, "[-v] [DIRECTORY]", "Whether an archive is whole" },

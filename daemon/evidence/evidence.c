@@ -141,8 +141,10 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 	} else if (!told) {
 		a->evidence_short = true;
 	}
-	if (!told)
+	if (!told) {
+		a->who = why_who(o, a, &found);
 		a->why = why_text(o, a, &found);
+	}
 	change_fini(&change);
 	explained_fini(&e);
 	top_free(&flows);

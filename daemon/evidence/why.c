@@ -434,3 +434,22 @@ char *why_text(const struct evidence_opts *o, const struct alert *a, const struc
 		largest(a, who, f->hosts, &s);
 	return strb_take(&s);
 }
+
+struct addr why_who(const struct evidence_opts *o, const struct alert *a,
+		    const struct found *f)
+{
+	const struct top_row *who = f->hosts ? culprit(o, a, f->hosts) : NULL;
+	struct addr none = { { 0 } }, host;
+
+	if (client_first(o, a, who, f))
+		return f->client->host;
+	if (of_host(a)) {
+		memcpy(host.b, a->key.b, sizeof(host.b));
+		return host;
+	}
+	if (!who || a->below ||
+	    why_share(why_order(&a->measure), &who->sums, &f->hosts->total) <
+		share_worth_naming)
+		return none;
+	return who->value[0].addr;
+}

@@ -18,6 +18,10 @@ struct found {
 /* Gives. a has its top flows. */
 char *why_text(const struct evidence_opts *o, const struct alert *a, const struct found *f);
 
+/* Whom that names: the proxy's client, or the host that has most; none: nobody in particular. */
+struct addr why_who(const struct evidence_opts *o, const struct alert *a,
+		    const struct found *f);
+
 /* The order of top lists that goes with a measure, and a part's share in that order. */
 enum top_order why_order(const struct measure *m);
 double why_share(enum top_order o, const struct sums *s, const struct sums *total);

@@ -79,6 +79,7 @@ struct alert {
 	int64_t pending_ms, started_ms, ended_ms; /* event time; ended 0 while it lasts */
 	int64_t judged_ms;        /* wall time of the verdict */
 	int64_t crossed_ms;       /* receive time of the datagram that crossed; 0 unknown */
+	struct addr who;          /* whom `why` names; none: nobody. Not in JSON */
 	char *why;                /* one sentence, or NULL: evidence writes it */
 	uint64_t lost_flows, dropped_datagrams; /* in the window, for its exporters */
 	uint32_t sampling;        /* largest rate in the window; 1: none */
