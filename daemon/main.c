@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -271,11 +272,21 @@ fail:
 	return tell_parent(tell, EX_UNAVAILABLE);
 }
 
+/* What a burst needed goes back to the machine when it is over: glibc would keep large
+ * pieces for itself from the first one on that was freed. */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { 0 };
 	int status, tell = -1;
 
+	give_memory_back();
 	if (!parse(argc, argv, &o, &status))
 		return status;
 	log_init(o.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);

@@ -36,6 +36,15 @@ void *xcalloc(size_t n, size_t size)
 	return p;
 }
 
+void *xcalloc_warm(size_t n, size_t size)
+{
+	volatile char *p = xcalloc(n, size);
+
+	for (size_t at = 0; at < n * size; at += 4096)
+		p[at] = 0;
+	return (void *)p;
+}
+
 void *xrealloc(void *p, size_t n, size_t size)
 {
 	void *q = n && size ? reallocarray(p, n, size) : realloc(p, 1);

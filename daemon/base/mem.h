@@ -7,6 +7,9 @@
 
 void *xcalloc(size_t n, size_t size) __attribute__((returns_nonnull, malloc));
 void *xrealloc(void *p, size_t n, size_t size); /* n * size octets, overflow checked */
+/* Zeroed like xcalloc's, and the machine's already: what will be written sooner or later is
+ * taken at the start, so that no input makes a process grow. */
+void *xcalloc_warm(size_t n, size_t size) __attribute__((returns_nonnull, malloc));
 char *xstrdup(const char *s) __attribute__((returns_nonnull, malloc));
 void *xmemdup(const void *p, size_t len);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), malloc));

@@ -409,7 +409,7 @@ struct udp_batch *udp_batch_new(void)
 {
 	struct udp_batch *b = xcalloc(1, sizeof(*b));
 
-	b->slots = xcalloc(UDP_BATCH, STRIDE);
+	b->slots = xcalloc_warm(UDP_BATCH, STRIDE);
 	for (unsigned i = 0; i < UDP_BATCH; i++) {
 		b->iov[i] = (struct iovec){ b->slots + (size_t)i * STRIDE, SLOT };
 		b->msg[i].msg_hdr = (struct msghdr){ .msg_name = &b->from[i],

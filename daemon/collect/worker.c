@@ -320,6 +320,8 @@ struct worker *worker_start(const struct worker_conf *conf, struct err *err)
 	watch(w, w->event);
 	my_sockets(w);
 	w->batch = udp_batch_new();
+	for (int i = 0; i < WORKER_BLOCKS; i++)
+		w->pool[i] = block_new_warm(w->conf.names);
 	w->out = (struct collect_out){ .block = take_block(w), .full = hand_over,
 				       .counters = conf->counters ? pass_counters : NULL,
 				       .arg = w };

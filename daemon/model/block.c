@@ -37,7 +37,7 @@ static void set_col(struct block *b, int f, void *p)
 	*(void **)((char *)b + field_info[f].offset) = p;
 }
 
-struct block *block_new(const struct names *names)
+static struct block *make(const struct names *names, bool warm)
 {
 	struct block *b = xcalloc(1, sizeof(*b));
 	size_t size = 0;
@@ -46,7 +46,7 @@ struct block *block_new(const struct names *names)
 	/* Columns start on cache lines of their own. */
 	for (int f = 0; f < FIELD_COUNT; f++)
 		size += (size_t)field_info[f].width * BLOCK_ROWS;
-	p = xcalloc(1, size + 64);
+	p = warm ? xcalloc_warm(1, size + 64) : xcalloc(1, size + 64);
 	b->mem = p;
 	p += -(uintptr_t)p & 63;
 	for (int f = 0; f < FIELD_COUNT; f++) {
@@ -56,6 +56,16 @@ struct block *block_new(const struct names *names)
 	b->names = names;
 	b->refs = 1;
 	return b;
+}
+
+struct block *block_new(const struct names *names)
+{
+	return make(names, false);
+}
+
+struct block *block_new_warm(const struct names *names)
+{
+	return make(names, true);
 }
 
 struct block *block_ref(struct block *b)

@@ -77,6 +77,7 @@ extern const struct field_info field_info[FIELD_COUNT];
 int field_find(const char *name); /* enum field, or -1 */
 
 struct block *block_new(const struct names *names); /* empty, one reference */
+struct block *block_new_warm(const struct names *names); /* its memory taken at once */
 struct block *block_ref(struct block *b);           /* one more */
 void block_unref(struct block **b);                 /* the last one frees */
 /* Empty again; the caller holds the only reference. */

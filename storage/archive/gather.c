@@ -17,10 +17,13 @@ struct gather *gather_new(void)
 
 	g->packer = packer_new();
 	g->addrs = addrs_new();
-	g->wide = xcalloc(PART_ROWS, sizeof(*g->wide));
-	g->wide2 = xcalloc(PART_ROWS, sizeof(*g->wide2));
-	g->narrow = xcalloc(PART_ROWS, sizeof(*g->narrow));
-	g->map = xcalloc(PART_ROWS, sizeof(*g->map));
+	g->wide = xcalloc_warm(PART_ROWS, sizeof(*g->wide));
+	g->wide2 = xcalloc_warm(PART_ROWS, sizeof(*g->wide2));
+	g->narrow = xcalloc_warm(PART_ROWS, sizeof(*g->narrow));
+	g->map = xcalloc_warm(PART_ROWS, sizeof(*g->map));
+	/* What nearly every exporter tells stands before it. */
+	for (int f = 0; f <= F_next_hop; f++)
+		g->col[f] = xcalloc_warm(PART_ROWS, field_info[f].width);
 	map_init(&g->text_by_hash, sizeof(uint64_t), sizeof(uint32_t), TEXTS_MAX);
 	gather_clear(g);
 	return g;
@@ -147,8 +150,6 @@ bool gather_add(struct gather *g, const struct block *b, struct naming *names)
 
 	if (g->n && (g->n + b->n > PART_ROWS || g->text_len + b->text_len > TEXTS_MAX))
 		return false;
-	if (!g->col[F_exporter])
-		g->col[F_exporter] = xcalloc(PART_ROWS, sizeof(uint32_t));
 	for (int f = 0; f < FIELD_COUNT; f++)
 		if (f != F_exporter)
 			take_column(g, b, f);
