@@ -6,6 +6,7 @@
 #   make demo            the same with invented traffic
 #   make check           everything that can be tested; ends with "N passed, N failed"
 #   make bench           measure          make fuzz SECONDS=60   look for crashes
+#   make torture         kill, fill, starve: long, some of it as root
 #   make install DESTDIR= PREFIX=         make clean             make deps
 #   SAN=1 sanitizers (in build/san)       WERROR=1 warnings stop       V=1 whole commands
 #
@@ -133,6 +134,11 @@ bench-detect: deps
 	@$(MAKE) --no-print-directory $(jobs) all
 	BUILD=build tests/bench/bench_detect.sh
 
+torture: deps
+	@contrib/deps.sh build test
+	@$(MAKE) --no-print-directory $(jobs) check-build
+	@BUILD=$B tests/run.sh $(sort $(wildcard tests/torture/*.sh))
+
 # Findings go to build/fuzz; what is worth keeping is moved to tests/fuzz/corpus by
 # hand, and `make check` replays it for ever after.
 fuzz:
@@ -155,7 +161,7 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all there deps run demo check check-build arrows headers bench bench-detect \
+.PHONY: all there deps run demo check check-build arrows headers bench bench-detect torture \
 	fuzz fuzz-build install clean always
 .SECONDARY:
 .DELETE_ON_ERROR:
