@@ -76,12 +76,19 @@ struct fixture {
 
 static void fill(struct fixture *f, make_f *make, uint32_t rows)
 {
+	struct archive_opts o = { .no_summaries = true,
+				  .queue_blocks = 1000,
+				  .mark_done = kit_mark_done };
 	uint64_t seed = 7;
 	struct archive *a;
+	struct err err;
 
 	f->dir = kit_dir();
 	f->names = kit_names(3);
-	a = kit_start(f->dir, f->names, NULL);
+	o.directory = f->dir;
+	o.names = f->names;
+	a = archive_start(&o, &err);
+	assert_non_null(a);
 	for (int bin = 0; bin < BINS; bin++)
 		for (int part = 0; part < 2; part++) {
 			int64_t at = kit_t0 + bin * BIN_MS + part * 60000;
