@@ -5,7 +5,8 @@
 # Each row: a folder, then the folders (or single headers) it may include beside
 # itself. daemon/*.c is where everything meets and may include all. A folder
 # that is not listed is an error too, so that a new one is thought about. The tool
-# (daemon/cli) sends a test message by itself where no daemon runs: notify.h.
+# (daemon/cli) sends a test message by itself where no daemon runs: notify.h. It runs the
+# daemon's engine over the past: backtest.h, and rule.h for what a rule says.
 set -eu
 cd "$(dirname "$0")/.."
 low='daemon/model daemon/base'
@@ -25,7 +26,7 @@ daemon/evidence storage/archive $stage
 daemon/notify $stage
 daemon/act $low
 daemon/http $front
-daemon/cli daemon/collect daemon/act detectors daemon/config.h daemon/notify/notify.h $front
+daemon/cli daemon/collect daemon/act detectors daemon/config.h daemon/notify/notify.h daemon/backtest.h rules/rule.h $front
 "
 find daemon rules detectors storage -name '*.[ch]' -o -name '*.def' 2>/dev/null |
 	sort | xargs grep -n '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' /dev/null |

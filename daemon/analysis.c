@@ -220,6 +220,11 @@ void analysis_tick(struct analysis *a, int64_t now_ms, bool judge)
 	history_slice(a, now_ms);
 }
 
+void analysis_values(struct analysis *a, eval_value_f *fn, void *arg)
+{
+	eval_values(a->eval, fn, arg);
+}
+
 /* --- the thread --- */
 
 static void turn(struct analysis *a)

@@ -47,6 +47,9 @@ void analysis_block(struct analysis *a, struct block *b, int64_t now_ms); /* bor
 /* judge: rules look at what changed; else only time goes on. */
 void analysis_tick(struct analysis *a, int64_t now_ms, bool judge);
 
+/* All series that rules keep a state for; not while the thread runs. */
+void analysis_values(struct analysis *a, eval_value_f *fn, void *arg);
+
 /* --- with its thread --- */
 void analysis_start(struct analysis *a);
 /* For workers: takes the block; waits while the queue is full; false: stopping. */

@@ -31,6 +31,12 @@ static void fill_places(struct config *c)
 struct config *config_load(const char *file, const char *state_dir,
 			   struct config_errors *errs)
 {
+	return config_load_more(file, NULL, state_dir, errs);
+}
+
+struct config *config_load_more(const char *file, const char *more, const char *state_dir,
+				struct config_errors *errs)
+{
 	struct config_scan scan = { .errs = errs };
 	struct config_reader r = { .c = xcalloc(1, sizeof(*r.c)), .errs = errs };
 	struct node *root;
@@ -45,6 +51,8 @@ struct config *config_load(const char *file, const char *state_dir,
 	} else if (file) {
 		config_errors_add(errs, false, NULL, 0, "%s", err.msg);
 	}
+	if (more && !config_scan_file(&scan, more, &err))
+		config_errors_add(errs, false, NULL, 0, "%s", err.msg);
 	r.c->state_dir = xstrdup(state_dir ? state_dir : CONFIG_STATE_DIR);
 	r.root = root = config_parse(&scan, errs);
 	config_read(&r);

@@ -184,6 +184,9 @@ struct config_errors {
  * an error, otherwise gives the configuration. Any thread, one at a time. */
 struct config *config_load(const char *file, const char *state_dir,
 			   struct config_errors *errs);
+/* The same with one file more, read last: rules that are to be tried. */
+struct config *config_load_more(const char *file, const char *more, const char *state_dir,
+				struct config_errors *errs);
 void config_free(struct config **c);
 
 /* Every setting with its value, in the language of the file, so that what is printed

@@ -26,14 +26,8 @@ void history_names(struct analysis *a)
 
 	history_stop(a);
 	a->series = xcalloc(n + 1, sizeof(*a->series));
-	for (unsigned i = 0; i < n; i++) {
-		char m[32] = "";
-
-		if (v[i].measure.kind == MEASURE_PEERS || v[i].measure.kind == MEASURE_PORTS ||
-		    v[i].measure.kind == MEASURE_ENTROPY)
-			measure_word(&v[i].measure, m);
-		a->series[i] = xasprintf("%s|%s%s", filter_text(v[i].filter), m, *m ? "|" : "");
-	}
+	for (unsigned i = 0; i < n; i++)
+		a->series[i] = rule_view_series(&v[i]);
 	free(v);
 }
 

@@ -110,6 +110,27 @@ static void add(struct sums *to, const struct sums *s, bool minus)
 	to->flows += sign * s->flows;
 }
 
+/* Bins spread evenly know no burst; what its largest window held is told of each. */
+static void raise_to_peaks(struct eval *e, const struct rule *r, const struct key *k,
+			   int64_t first, int64_t last, double speed)
+{
+	const struct slices *w = e->opts.slices;
+	bool bytes = r->measure.kind == MEASURE_BITS_S || r->measure.kind == MEASURE_BYTES ||
+		     r->measure.kind == MEASURE_UTILISATION;
+
+	for (int64_t s = first; bytes && s <= last; s++) {
+		struct sums most = { 0 };
+		double v;
+
+		if (s % BIN_SLICES != BIN_SLICES - 1)
+			continue;
+		most.bytes = (uint64_t)w->peak(w->arg, r->view, k, s);
+		v = rule_value(&r->measure, &most, BIN_MS / 1000.0, speed);
+		if (v > e->v[s - first])
+			e->v[s - first] = v;
+	}
+}
+
 double eval_windows(struct eval *e, const struct rule *r, const struct key *k, unsigned n,
 		    int64_t first, int64_t last)
 {
@@ -134,6 +155,8 @@ double eval_windows(struct eval *e, const struct rule *r, const struct key *k, u
 		gap -= missing[i + 1 - n];
 		add(&run, &e->sums[i + 1 - n], true);
 	}
+	if (w->peak && n == BIN_SLICES && !gauged(r))
+		raise_to_peaks(e, r, k, first, last, speed);
 	return rule_value(&r->measure, &error, seconds, speed) * n / all;
 }
 

@@ -94,6 +94,15 @@ struct rule_view *rules_views(struct rules *rs, unsigned *n)
 	return views;
 }
 
+char *rule_view_series(const struct rule_view *v)
+{
+	char m[32] = "";
+
+	if (is_gauge(&v->measure))
+		measure_word(&v->measure, m);
+	return xasprintf("%s|%s%s", filter_text(v->filter), m, *m ? "|" : "");
+}
+
 unsigned rules_longest(const struct rules *r)
 {
 	unsigned longest = BIN_SLICES;

@@ -53,6 +53,8 @@ void rules_fini(struct rules *r);
 
 /* Numbers the views of r (rule.view) and gives them, *n of them; the caller frees. */
 struct rule_view *rules_views(struct rules *r, unsigned *n);
+/* What the names of the view's series in history begin with: "filter|". Gives. */
+char *rule_view_series(const struct rule_view *v);
 /* Slices of the longest window. */
 unsigned rules_longest(const struct rules *r);
 

@@ -8,8 +8,8 @@ _culprit_ids() { # of alerts, from the daemon when it answers
 
 _culprit() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
-	local verbs='status top flows alerts show history slow test-notify verify replay score
-		demo'
+	local verbs='status top flows alerts show history slow test-notify verify replay
+		score backtest demo'
 	local keys='none exporter interface src dst host network src-as dst-as as src-port
 		dst-port port proto src,dst vlan app client url site'
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -50,6 +50,8 @@ _culprit() {
 	history) COMPREPLY=($(compgen -W 'list --from --to --step --json --csv --help' \
 		-- "$word")) ;;
 	replay) COMPREPLY=($(compgen -W '--fast --quiet --json --csv' -f -- "$word")) ;;
+	backtest) COMPREPLY=($(compgen -W '--from --to --suggest --budget --source --json --csv
+		--help' -f -- "$word")) ;;
 	score) COMPREPLY=($(compgen -f -- "$word")) ;;
 	verify) COMPREPLY=($(compgen -d -- "$word")) ;;
 	status | alerts | demo | test-notify)

@@ -133,7 +133,7 @@ const struct config *cli_config(struct cli *c)
 	if (c->tried)
 		return c->config;
 	c->tried = true;
-	c->config = config_load(c->config_file, state_dir(c), &errs);
+	c->config = config_load_more(c->config_file, c->config_more, state_dir(c), &errs);
 	if (!c->config)
 		config_errors_print(&errs, stderr);
 	config_errors_free(&errs);

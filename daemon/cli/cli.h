@@ -33,6 +33,7 @@ struct cli {
 	const char *config_file, *state_dir, *url, *token_file;
 	bool json, csv, no_color, help, version;
 
+	const char *config_more; /* a file read after the configuration, or NULL */
 	const char *program; /* argv[0] */
 	const struct verb *verb;
 	int64_t now_ms;

@@ -115,5 +115,6 @@ static int64_t lateness_of(void *arg, enum by by, const struct key *k)
 
 struct slices window_look(struct window *w)
 {
-	return (struct slices){ w, sums_of, gauge_of, total_of, covered_of, lateness_of };
+	return (struct slices){ .arg = w, .sums = sums_of, .gauge = gauge_of, .total = total_of,
+				.covered = covered_of, .lateness = lateness_of };
 }

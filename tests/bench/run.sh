@@ -14,12 +14,13 @@
 #
 # Settings (environment): FLOWS a round, RATE in flows/s, ROUNDS, PROTOCOLS, EXPORTERS,
 # FAST (the rate at which nothing may be lost), DELAYS (alerts that are timed),
-# ARCHIVE_FLOWS for tests/bench/bench_archive; BUILD is where the programs are.
+# ARCHIVE_FLOWS for tests/bench/bench_archive, BACKTEST_SERIES (0: none); BUILD is where the programs are.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
 FLOWS=${FLOWS:-1000000} RATE=${RATE:-200000} ROUNDS=${ROUNDS:-5}
 PROTOCOLS=${PROTOCOLS:-v5 v9 ipfix sflow} EXPORTERS=${EXPORTERS:-1}
+BACKTEST_SERIES=${BACKTEST_SERIES:-100}
 FAST=${FAST:-1000000} DELAYS=${DELAYS:-5} ARCHIVE_FLOWS=${ARCHIVE_FLOWS:-3000000}
 SETTLE=1
 port=$((20000 + RANDOM % 10000))
@@ -308,6 +309,21 @@ archives() {
 		"$(holds "$(awk -v a="$ours" -v b="$theirs" 'BEGIN { print a / b }')" 0.1)"
 }
 
+# --- the past, judged again ---
+
+backtests() {
+	local found rule s
+
+	echo "  backtest: 30 days of $BACKTEST_SERIES series" >&2
+	"$BUILD/tests/bench/bench_backtest" "$BACKTEST_SERIES" 30 >"$tmp/backtest" || return
+	while read -r found; do
+		rule=$(sed -n 's/.*"rule":"\([a-z]*\)".*/\1/p' <<<"$found")
+		s=$(json "$found" seconds)
+		line "backtest, 30 days of $BACKTEST_SERIES series, $rule" "$s s" "<= 5 s" \
+			"$(holds "$s" 5)"
+	done <"$tmp/backtest"
+}
+
 echo "$(nproc) processors, load $(cut -d' ' -f1-3 /proc/loadavg), $RATE flows/s," \
 	"$FLOWS flows a turn, median of $ROUNDS rounds" |
 	tee "$tmp/head"
@@ -316,4 +332,5 @@ line "what" "measured" "budget" ""
 [ "$FAST" -gt 0 ] && fast
 [ "$DELAYS" -gt 0 ] && delays
 archives
+[ "$BACKTEST_SERIES" -gt 0 ] && backtests
 exit 0

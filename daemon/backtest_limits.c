@@ -1,0 +1,247 @@
+/* backtest_limits.c - how often a rule would fire at other limits, and which to take.
+ * SPDX-License-Identifier: ISC
+ *
+ * Limits are tried several at a time: copies of the rule share one view, so the flows
+ * or bins are counted once for all of them. A suggestion is searched from the rule's own
+ * limit outwards until the budget lies between two limits, then between those, in
+ * numbers of two digits: nobody wants above = 17382911.
+ */
+#include "daemon/backtest_impl.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/mem.h"
+
+enum { TRIES = 9, ROUNDS = 6 };
+static const double usual_clear = 0.8; /* of a limit, where the rule says nothing */
+static const double week_ms = 7 * 86400 * 1000.0;
+
+/* To two digits, away from alerts or towards them does not matter. */
+static double two_digits(double v)
+{
+	double scale = pow(10, floor(log10(fabs(v))) - 1);
+
+	return v > 0 ? round(v / scale) * scale : v;
+}
+
+static bool gauge_of_one(const struct measure *m)
+{
+	return m->kind == MEASURE_UTILISATION || m->kind == MEASURE_ENTROPY;
+}
+
+static void set_limit(struct rule *r, double limit)
+{
+	double clear = r->clear, was = isnan(r->above) ? r->below : r->above;
+	const struct opt *o = r->detector ? opt_find(r->detector->opts, "budget") : NULL;
+
+	if (r->detector) {
+		if (o)
+			*(double *)((char *)r->conf + o->off) = limit;
+		return;
+	}
+	if (isnan(r->above))
+		r->below = limit;
+	else
+		r->above = limit;
+	if (!isnan(clear) && was > 0)
+		r->clear = limit * clear / was;
+}
+
+double backtest_limit(const struct rule *r)
+{
+	const struct opt *o = r->detector ? opt_find(r->detector->opts, "budget") : NULL;
+
+	if (r->detector)
+		return o ? *(const double *)((const char *)r->conf + o->off) : NAN;
+	return isnan(r->above) ? r->below : r->above;
+}
+
+/* Runs the rule at those limits. */
+static bool try_limits(const struct backtest_opts *o, const struct rule *r,
+		       struct backtest_limit *at, unsigned n, struct err *err)
+{
+	struct rules one = { (struct rule *)r, 1 };
+	struct rules *many = backtest_copies(&one, n);
+	struct backtest b = { .rule = NULL };
+	bool ok;
+
+	for (unsigned i = 0; i < n; i++) {
+		free(many->at[i].name);
+		many->at[i].name = xasprintf("%s#%u", r->name, i);
+		set_limit(&many->at[i], at[i].limit);
+	}
+	ok = backtest_run(o, many, &b, err);
+	for (size_t i = 0; ok && i < b.n; i++) {
+		struct backtest_limit *l = &at[b.at[i].rule];
+		int64_t to = b.at[i].ended_ms ? b.at[i].ended_ms : o->to_ms;
+
+		if (b.at[i].warning)
+			continue;
+		l->alerts++;
+		if (to > b.at[i].started_ms)
+			l->lasted_ms += to - b.at[i].started_ms;
+	}
+	for (unsigned i = 0; ok && i < n; i++) {
+		double weeks = backtest_weeks(&b.rule[i]);
+
+		at[i].a_week = weeks > 0 ? at[i].alerts / weeks : 0;
+		at[i].series = b.rule[i].series;
+	}
+	backtest_fini(&b);
+	backtest_rules_free(&many);
+	return ok;
+}
+
+double backtest_weeks(const struct backtest_rule *r)
+{
+	return r->first_ms ? (double)(r->last_ms - r->first_ms) / week_ms : 0;
+}
+
+static int by_limit(const void *a, const void *b)
+{
+	double x = ((const struct backtest_limit *)a)->limit;
+	double y = ((const struct backtest_limit *)b)->limit;
+
+	return (x > y) - (x < y);
+}
+
+/* Adds the limits that are not there yet. */
+static bool extend(const struct backtest_opts *o, const struct rule *r,
+		   struct backtest_limits *l, const double *limits, unsigned n,
+		   struct err *err)
+{
+	struct backtest_limit fresh[TRIES];
+	unsigned n_fresh = 0;
+
+	for (unsigned i = 0; i < n && l->n + n_fresh < BACKTEST_LIMITS; i++) {
+		double v = limits[i];
+		bool had = !(v > 0);
+
+		for (unsigned k = 0; k < l->n; k++)
+			had |= fabs(l->at[k].limit - v) < 1e-9 * v;
+		for (unsigned k = 0; k < n_fresh; k++)
+			had |= fabs(fresh[k].limit - v) < 1e-9 * v;
+		if (!had)
+			fresh[n_fresh++] = (struct backtest_limit){ .limit = v };
+	}
+	if (!n_fresh)
+		return true;
+	if (!try_limits(o, r, fresh, n_fresh, err))
+		return false;
+	memcpy(l->at + l->n, fresh, n_fresh * sizeof(*fresh));
+	l->n += n_fresh;
+	qsort(l->at, l->n, sizeof(*l->at), by_limit);
+	return true;
+}
+
+bool backtest_limits(const struct backtest_opts *o, const struct rule *r,
+		     struct backtest_limits *out, struct err *err)
+{
+	static const double budgets[] = { 0.03, 0.1, 0.3, 1, 3 };
+	static const double factors[] = { 0.25, 0.35, 0.5, 0.7, 1.4, 2, 2.8, 4 };
+	double limits[TRIES], own = backtest_limit(r);
+	unsigned n = 0;
+
+	*out = (struct backtest_limits){ .detector = r->detector != NULL };
+	if (isnan(own))
+		return true;
+	limits[n++] = own;
+	for (size_t i = 0; r->detector && i < ARRAY_LEN(budgets); i++)
+		limits[n++] = budgets[i];
+	for (size_t i = 0; !r->detector && i < ARRAY_LEN(factors); i++) {
+		double v = two_digits(own * factors[i]);
+
+		limits[n++] = gauge_of_one(&r->measure) && v > 1 ? 1 : v;
+	}
+	return extend(o, r, out, limits, n, err);
+}
+
+/* ---- a suggestion ---- */
+
+/* Alerts of a small group are told for each of its series; a large group (hosts) is
+ * one thing, for nobody knows how many of it there will be. */
+static double rate(const struct rule *r, const struct backtest_limit *l)
+{
+	return by_is_small(r->by) && l->series ? l->a_week / l->series : l->a_week;
+}
+
+/* The limits on both sides of the budget: at[*ok] keeps it, its neighbour at[*over] does
+ * not; -1: none. Alerts need not fall evenly, so the outermost pair is taken: every limit
+ * beyond at[*ok] keeps the budget too. */
+static void bracket(const struct rule *r, const struct backtest_limits *l, double budget,
+		    int *ok, int *over)
+{
+	bool upwards = l->detector ? false : !isnan(r->above);
+
+	*ok = *over = -1;
+	for (unsigned k = 0; k < l->n; k++) {
+		int i = upwards ? (int)(l->n - 1 - k) : (int)k;
+
+		if (rate(r, &l->at[i]) > budget) {
+			*over = i;
+			return;
+		}
+		*ok = i;
+	}
+}
+
+static unsigned between(double a, double b, double out[TRIES])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 1; i < TRIES - 1; i++)
+		out[n++] = two_digits(a * pow(b / a, (double)i / (TRIES - 1)));
+	return n;
+}
+
+static bool search(const struct backtest_opts *o, const struct rule *r, double budget,
+		   struct backtest_limits *l, int *ok, struct err *err)
+{
+	double next[TRIES], step = 16;
+	bool upwards = !isnan(r->above);
+	int over;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		unsigned had = l->n, n;
+
+		bracket(r, l, budget, ok, &over);
+		if (r->detector)
+			return true;
+		if (*ok >= 0 && over >= 0)
+			n = between(l->at[*ok].limit, l->at[over].limit, next);
+		else if ((*ok < 0) == upwards) /* further from alerts, or nearer to them */
+			n = between(l->at[l->n - 1].limit, l->at[l->n - 1].limit * step, next);
+		else
+			n = between(l->at[0].limit / step, l->at[0].limit, next);
+		if (!extend(o, r, l, next, n, err))
+			return false;
+		if (l->n == had)
+			break;
+	}
+	bracket(r, l, budget, ok, &over);
+	return true;
+}
+
+bool backtest_suggest(const struct backtest_opts *o, const struct rule *r, double budget,
+		      struct backtest_limits *l, struct backtest_suggestion *out,
+		      struct err *err)
+{
+	int ok;
+
+	*out = (struct backtest_suggestion){ .limit = NAN, .clear = NAN, .for_ms = r->for_ms };
+	if (!l->n)
+		return true;
+	if (!search(o, r, budget, l, &ok, err))
+		return false;
+	if (ok < 0)
+		return true;
+	out->limit = l->at[ok].limit;
+	out->expected = l->at[ok];
+	out->rate = rate(r, &l->at[ok]);
+	if (!r->detector && r->period == PERIOD_NONE)
+		out->clear = two_digits(isnan(r->above) ? out->limit / usual_clear
+							 : out->limit * usual_clear);
+	return true;
+}
