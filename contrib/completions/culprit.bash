@@ -8,8 +8,8 @@ _culprit_ids() { # of alerts, from the daemon when it answers
 
 _culprit() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
-	local verbs='status top flows alerts show history slow test-notify verify replay
-		score backtest demo'
+	local verbs='status top changed flows alerts show history slow test-notify
+		verify replay score backtest demo'
 	local keys='none exporter interface src dst host network src-as dst-as as src-port
 		dst-port port proto src,dst vlan app client url site'
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -57,7 +57,7 @@ _culprit() {
 	status | alerts | demo | test-notify)
 		COMPREPLY=($(compgen -W '--all --json --csv --help' -- "$word"))
 		;;
-	*) COMPREPLY=($(compgen -W '--at --from --to --by --rows --sort --as-of --whole
+	*) COMPREPLY=($(compgen -W '--at --from --to --by --rows --sort --as-of --whole --measure
 		--bidirectional --urls --json --csv --help' \
 		-- "$word")) ;;
 	esac

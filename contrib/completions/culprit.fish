@@ -5,7 +5,7 @@ function __culprit_alerts
 	culprit alerts --csv 2>/dev/null | cut -d, -f1 | string match -r '^[0-9A-Z]{26}$'
 end
 
-set -l verbs status top flows alerts show history slow test-notify verify replay score backtest demo
+set -l verbs status top changed flows alerts show history slow test-notify verify replay score backtest demo
 set -l first "not __fish_seen_subcommand_from $verbs"
 
 complete -c culprit -f
@@ -13,6 +13,7 @@ complete -c culprit -n $first -s c -r -F -d 'configuration'
 complete -c culprit -n $first -l state -r -a '(__fish_complete_directories)' -d 'state directory'
 complete -c culprit -n $first -a status -d 'exporters, sockets, channels, disk'
 complete -c culprit -n $first -a top -d 'who moved most, now or then'
+complete -c culprit -n $first -a changed -d 'what is other than in other weeks'
 complete -c culprit -n $first -a flows -d 'flows that pass a filter'
 complete -c culprit -n $first -a alerts -d 'what fires and what fired'
 complete -c culprit -n $first -a show -d 'everything about one alert'

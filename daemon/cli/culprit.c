@@ -30,6 +30,8 @@ static const struct verb verbs[] = {
 	  "Exporters, what they sent and what got lost, sockets, channels, disk" },
 	{ "top", cmd_top, RANGE " [--by KEYS] [-n ROWS] [FILTER...]",
 	  "Who moved most, in the last five minutes or at any time" },
+	{ "changed", cmd_changed, RANGE " [--measure MEASURE] [FILTER...]",
+	  "What is other than at this hour of other weeks" },
 	{ "flows", cmd_flows, RANGE " [-n ROWS] [FILTER...]",
 	  "Flows that pass a filter" },
 	{ "alerts", cmd_alerts, "[--all]", "Alerts, those that stand first" },
