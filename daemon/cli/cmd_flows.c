@@ -378,7 +378,7 @@ static int print(const struct flows *f, const struct top_result *r,
 static struct through_urls *find_urls(struct flows *f, int *code)
 {
 	struct join_flow *list = xcalloc(f->n_chosen + 1, sizeof(*list));
-	struct through_proxy *proxies;
+	struct through_conf conf;
 	struct through_urls *urls = NULL;
 	struct through_query tq;
 	struct err err = { "" };
@@ -386,12 +386,12 @@ static struct through_urls *find_urls(struct flows *f, int *code)
 	*code = EX_CONFIG;
 	for (size_t i = 0; i < f->n_chosen; i++)
 		list[i] = f->chosen[i].flow;
-	if (through_query_of(f->c, &f->q, &tq, &proxies)) {
+	if (through_query_of(f->c, &f->q, &tq, &conf)) {
 		urls = through_flows(&tq, list, f->n_chosen, &err);
 		if (!urls)
 			*code = cli_fail(EX_UNAVAILABLE, "%s", err.msg);
 	}
-	free(proxies);
+	through_conf_free(&conf);
 	free(list);
 	return urls;
 }

@@ -24,27 +24,39 @@ int through_top_keys(const char *by, struct err *err)
 }
 
 bool through_query_of(struct cli *c, const struct query *q, struct through_query *out,
-		      struct through_proxy **proxies)
+		      struct through_conf *of)
 {
 	const struct config *conf = cli_config(c);
+	size_t managers = 0;
 
-	*proxies = NULL;
+	*of = (struct through_conf){ NULL, NULL };
 	if (!conf->n_squids) {
 		cli_say("the configuration names no proxy: write squid { address = … }, "
 			"see culprit.conf(5)");
 		return false;
 	}
-	*proxies = xcalloc(conf->n_squids, sizeof(**proxies));
-	for (size_t i = 0; i < conf->n_squids; i++)
-		(*proxies)[i] = (struct through_proxy){ conf->squids[i].addresses,
-							conf->squids[i].n_addresses };
+	of->proxies = xcalloc(conf->n_squids, sizeof(*of->proxies));
+	of->managers = xcalloc(conf->n_squids + 1, sizeof(*of->managers));
+	for (size_t i = 0; i < conf->n_squids; i++) {
+		of->proxies[i] = (struct through_proxy){ conf->squids[i].addresses,
+							 conf->squids[i].n_addresses };
+		if (*conf->squids[i].manager)
+			of->managers[managers++] = conf->squids[i].manager;
+	}
 	*out = (struct through_query){
 		.directory = q->directory, .from_ms = q->from_ms, .to_ms = q->to_ms,
 		.filter = q->filter, .names = q->names, .only = q->only ? &q->key : NULL,
 		.only_by = q->only ? q->alert->by : BY_NONE, .as_of = q->position,
-		.proxies = *proxies, .n_proxies = conf->n_squids,
+		.proxies = of->proxies, .n_proxies = conf->n_squids,
+		.managers = of->managers, .now_ms = c->now_ms,
 	};
 	return true;
+}
+
+void through_conf_free(struct through_conf *conf)
+{
+	free(conf->proxies);
+	free(conf->managers);
 }
 
 /* --- for people, and CSV --- */
@@ -170,7 +182,7 @@ static void caveats(const struct query *q, const struct through_result *r)
 int through_top(struct cli *c, const struct query *q, const char *by, unsigned n)
 {
 	struct column cols[THROUGH_KEYS + 5];
-	struct through_proxy *proxies;
+	struct through_conf conf;
 	struct through_query tq;
 	struct through_result r;
 	struct progress bar;
@@ -180,14 +192,14 @@ int through_top(struct cli *c, const struct query *q, const char *by, unsigned n
 	int code;
 	bool ok;
 
-	if (!through_query_of(c, q, &tq, &proxies))
+	if (!through_query_of(c, q, &tq, &conf))
 		return EX_CONFIG;
 	tq.n = n;
 	tq.n_keys = (unsigned)through_keys_parse(by, tq.keys, &err);
 	progress_begin(&bar, "reading the archive");
 	ok = through_run(&tq, &r, &err);
 	progress_end(&bar);
-	free(proxies);
+	through_conf_free(&conf);
 	if (!ok) {
 		through_free(&r);
 		return cli_fail(EX_UNAVAILABLE, "%s", err.msg);

@@ -11,10 +11,17 @@ int through_top_keys(const char *by, struct err *err);
 /* Asks and prints; returns the exit code. */
 int through_top(struct cli *c, const struct query *q, const char *by, unsigned n);
 
-/* The proxies of the configuration, and all else that a question needs but its keys;
- * free proxies with free(). False: no squid section, which has been said. */
+/* What the configuration tells for a question. */
+struct through_conf {
+	struct through_proxy *proxies;
+	const char **managers;
+};
+
+/* All that a question needs but its keys; free conf with through_conf_free. False: no
+ * squid section, which has been said. */
 bool through_query_of(struct cli *c, const struct query *q, struct through_query *out,
-		      struct through_proxy **proxies);
+		      struct through_conf *conf);
+void through_conf_free(struct through_conf *conf);
 
 /* Below a flow's line, a line for each URL; inert. bytes: of the flow. */
 void through_urls_text(const struct through_urls *u, uint64_t bytes, struct strb *out);

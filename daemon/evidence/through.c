@@ -15,13 +15,14 @@
 #include "daemon/base/mem.h"
 #include "daemon/evidence/proxy_flows.h"
 #include "daemon/evidence/request_log.h"
+#include "daemon/evidence/squid_live.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-enum { MAX = 500000, ROWS_MAX = 1 << 22, SHORTEST_MS = 10000 };
+enum { MAX = 500000, ROWS_MAX = 1 << 22, SHORTEST_MS = 10000, NOW_MS = 30000, SAME_MS = 20 };
 
 const char *const through_word[THROUGH_KEYS] = { "client", "url", "site" };
 
@@ -74,6 +75,8 @@ struct load {
 	size_t *owner, n_proxies;
 	struct join_flow *flows;
 	size_t n_flows;
+	struct request **live; /* running now, of no log yet */
+	size_t n_live;
 	struct request **requests;
 	size_t n_requests, cap_requests, max;
 	bool cut;
@@ -113,6 +116,45 @@ static bool take_request(void *arg, const struct request *r)
 	return true;
 }
 
+static void take_live(void *arg, const struct request *r)
+{
+	struct load *l = arg;
+
+	l->live = xrealloc(l->live, l->n_live + 1, sizeof(*l->live));
+	l->live[l->n_live++] = request_new(r);
+}
+
+/* Managers that do not answer are passed over: what is kept is answer enough. */
+static void ask_managers(struct load *l)
+{
+	const struct through_query *q = l->q;
+
+	for (size_t i = 0; q->managers && q->managers[i]; i++)
+		if (q->to_ms > q->now_ms - NOW_MS)
+			squid_live(q->managers[i], q->now_ms, take_live, l, NULL);
+}
+
+static bool is_over(const struct load *l, const struct request *running)
+{
+	for (size_t i = l->n_requests; i-- > 0;) {
+		int64_t apart = l->requests[i]->start_ms - running->start_ms;
+
+		if (apart >= -SAME_MS && apart <= SAME_MS &&
+		    addr_eq(&l->requests[i]->client, &running->client) &&
+		    !strcmp(l->requests[i]->url, running->url))
+			return true;
+	}
+	return false;
+}
+
+static void add_live(struct load *l)
+{
+	for (size_t i = 0; i < l->n_live; i++)
+		if (l->live[i]->start_ms < l->to_ms && l->live[i]->end_ms >= l->from_ms &&
+		    !is_over(l, l->live[i]))
+			take_request(l, l->live[i]);
+}
+
 static void drop(struct load *l)
 {
 	for (size_t i = 0; i < l->n_requests; i++)
@@ -138,13 +180,20 @@ static bool load_span(struct load *l, int64_t from_ms, int64_t to_ms,
 	l->flows = proxy_flows(&pq, &l->n_flows, &l->cut, &l->read, err);
 	if (!l->flows)
 		return false;
-	return l->cut || request_log_read(q->directory, from_ms, to_ms, take_request, l,
-					  &l->asked, err);
+	if (!l->cut && !request_log_read(q->directory, from_ms, to_ms, take_request, l,
+					 &l->asked, err))
+		return false;
+	if (!l->cut)
+		add_live(l);
+	return true;
 }
 
 static void load_fini(struct load *l)
 {
 	drop(l);
+	for (size_t i = 0; i < l->n_live; i++)
+		request_unref(&l->live[i]);
+	free(l->live);
 	free(l->requests);
 	free(l->proxies);
 	free(l->owner);
@@ -388,6 +437,7 @@ bool through_run(const struct through_query *q, struct through_result *out, stru
 	*out = (struct through_result){ .n = 0 };
 	map_init(&t.by, sizeof(XXH128_hash_t), sizeof(uint32_t), ROWS_MAX);
 	list_proxies(&l);
+	ask_managers(&l);
 	ok = add_span(&t, &l, q->from_ms, q->to_ms, out, err);
 	take_rows(&t, q->n ? q->n : 1, out);
 	load_fini(&l);
@@ -471,6 +521,7 @@ struct through_urls *through_flows(const struct through_query *q,
 	struct join j;
 
 	list_proxies(&l);
+	ask_managers(&l);
 	for (size_t i = 0; i < n; i++) {
 		if (!is_one_of(&flows[i].src, l.proxies, l.n_proxies) &&
 		    !is_one_of(&flows[i].dst, l.proxies, l.n_proxies))

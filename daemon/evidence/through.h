@@ -40,6 +40,9 @@ struct through_query {
 	enum through_key keys[THROUGH_KEYS];
 	unsigned n_keys;
 	unsigned n;                  /* rows wanted */
+	const char *const *managers; /* cache managers to ask what is running; NULL ends; or
+					NULL */
+	int64_t now_ms;              /* then: when it is */
 	size_t max;                  /* flows, and requests, in memory at a time; 0: half a
 					million. Beyond it the time is taken in halves */
 };
