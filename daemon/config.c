@@ -92,6 +92,7 @@ static void free_sources(struct config *c)
 	for (size_t i = 0; i < c->n_squids; i++) {
 		free_fields(&config_squid, &c->squids[i]);
 		free(c->squids[i].addresses);
+		free(c->squids[i].allow);
 	}
 	for (size_t i = 0; i < c->n_exporters; i++) {
 		struct exporter_conf *e = &c->exporters[i];
@@ -196,7 +197,9 @@ static bool same_squids(const struct config *a, const struct config *b)
 		if (strcmp(x->log, y->log) || strcmp(x->manager, y->manager) ||
 		    x->n_addresses != y->n_addresses ||
 		    memcmp(x->addresses, y->addresses,
-			   x->n_addresses * sizeof(*x->addresses)))
+			   x->n_addresses * sizeof(*x->addresses)) ||
+		    x->n_allow != y->n_allow ||
+		    memcmp(x->allow, y->allow, x->n_allow * sizeof(*x->allow)))
 			return false;
 	}
 	return true;

@@ -89,9 +89,11 @@ struct network_conf {
 };
 
 struct squid_conf {
-	char *log;               /* access log to follow; "" */
+	char *log;               /* access log to follow; udp://…, tcp://…: it is sent; "" */
 	struct addr *addresses;  /* of the proxy, as flows show them; all its legs */
 	size_t n_addresses;
+	struct prefix *allow;    /* who may send a log */
+	size_t n_allow;
 	char *manager;           /* http://host:port of the cache manager; "" */
 };
 

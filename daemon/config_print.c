@@ -457,6 +457,10 @@ void config_print(const struct config *c, FILE *to)
 		for (size_t j = 0; j < c->squids[i].n_addresses; j++)
 			list_add(&l, addr_text(&c->squids[i].addresses[j], text));
 		list_close(&l);
+		l = list_open(to, 1, "allow");
+		for (size_t j = 0; j < c->squids[i].n_allow; j++)
+			list_add(&l, prefix_text(&c->squids[i].allow[j], text));
+		list_close(&l);
 		fputs("}\n", to);
 	}
 	print_act(to, &c->act);

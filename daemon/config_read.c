@@ -18,6 +18,7 @@
 
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
+#include "daemon/evidence/squid_net.h"
 
 enum { HINT = 128, PER_LIST_MAX = 4096 };
 
@@ -440,6 +441,40 @@ static void read_network(struct config_reader *r, const struct node *n)
 	free(list);
 }
 
+static void read_allow(struct config_reader *r, const struct node *n, struct squid_conf *s)
+{
+	size_t count;
+	const struct value **list = config_list(n, "allow", &count);
+
+	s->allow = xcalloc(count + 1, sizeof(*s->allow));
+	for (size_t i = 0; i < count; i++) {
+		if (prefix_parse(list[i]->text, &s->allow[s->n_allow]))
+			s->n_allow++;
+		else
+			config_bad(r, list[i],
+				   "allow: \"%s\" is neither an address nor a prefix; write "
+				   "it like 10.20.0.1 or 10.20.0.0/24", list[i]->text);
+	}
+	free(list);
+}
+
+/* A URL is no path, whatever folder it is written in. */
+static void read_squid_log(struct config_reader *r, const struct node *n,
+			   struct squid_conf *s)
+{
+	const struct value *v = config_value(n, "log");
+	struct err err = { "" };
+	struct addr addr;
+	uint16_t port;
+	bool stream;
+
+	if (!v || !squid_net_is(v->text))
+		return;
+	set_text(&s->log, xstrdup(v->text));
+	if (!squid_net_parse(v->text, &stream, &addr, &port, &err))
+		config_bad(r, v, "log: %s", err.msg);
+}
+
 static void read_squid(struct config_reader *r, const struct node *n)
 {
 	struct config *c = r->c;
@@ -451,6 +486,8 @@ static void read_squid(struct config_reader *r, const struct node *n)
 	s = &c->squids[c->n_squids++];
 	*s = (struct squid_conf){ .addresses = xcalloc(count, sizeof(*s->addresses)) };
 	config_fill(r, &config_squid, n, s);
+	read_squid_log(r, n, s);
+	read_allow(r, n, s);
 	for (size_t i = 0; i < count; i++) {
 		if (addr_parse(list[i]->text, &s->addresses[s->n_addresses]))
 			s->n_addresses++;

@@ -85,9 +85,11 @@ const struct section config_archive = {
 };
 
 static const struct setting squid_settings[] = {
-	{ "log", SET_PATH, AT(squid_conf, log), "", 0, 0, false, "access log to follow" },
+	{ "log", SET_PATH, AT(squid_conf, log), "", 0, 0, false, "access log to follow, or udp://127.0.0.1:5140, tcp://…, to have it sent there" },
 	{ "address", SET_OWN, 0, NULL, 0, 0, true,
 	  "the proxy's own addresses, inside and outside" },
+	{ "allow", SET_OWN, 0, NULL, 0, 0, true,
+	  "who may send a log, beside loopback and the proxy's own addresses" },
 	{ "manager", SET_TEXT, AT(squid_conf, manager), "", 0, 0, false,
 	  "cache manager, http://10.20.0.1:3128, for requests in progress" },
 	END

@@ -191,7 +191,8 @@ static struct squid *follow_proxies(const struct config *c)
 	for (size_t i = 0; i < c->n_squids; i++)
 		o[i] = (struct squid_opts){ c->squids[i].log, c->squids[i].manager,
 					    c->squids[i].addresses,
-					    c->squids[i].n_addresses };
+					    c->squids[i].n_addresses, c->squids[i].allow,
+					    c->squids[i].n_allow };
 	s = squid_start(o, c->n_squids, &place);
 	free(o);
 	return s;

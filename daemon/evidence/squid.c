@@ -19,15 +19,18 @@
 #include "daemon/evidence/request_log.h"
 #include "daemon/evidence/squid_line.h"
 #include "daemon/evidence/squid_live.h"
+#include "daemon/evidence/squid_net.h"
 #include "daemon/evidence/squid_tail.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { LOOK_MS = 250, WAIT_MS = 500, REST_MS = 30000, BATCH = 512 };
+enum { POLLS = 64, LOOK_MS = 250, WAIT_MS = 500, REST_MS = 30000, BATCH = 512 };
 static const int64_t keep_ms = INT64_C(2) * 3600 * 1000;
 static const int64_t disorder_ms = INT64_C(60) * 1000; /* ends out of order at most by */
 static const int64_t same_ms = 20; /* starts of one request, from manager and log */
@@ -36,7 +39,8 @@ static const size_t memory_max = 64 << 20, back_max = 16 << 20;
 struct proxy {
 	struct squid *owner;
 	char *log, *manager;
-	struct squid_tail *tail;
+	struct squid_tail *tail;  /* of a file, */
+	struct squid_net *net;    /* or what is sent; NULL: neither */
 	int64_t silent_ms;        /* when the manager did not answer; 0: it did */
 };
 
@@ -47,8 +51,9 @@ struct squid {
 	size_t n_addresses;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t wake, done;
-	bool stopping, asked;
+	pthread_cond_t done;
+	int wake;                 /* eventfd: somebody asks, or it is over */
+	bool stopping;
 	uint64_t round;           /* readings finished */
 	struct request **ring;    /* cap of them, a power of two; n from `first` */
 	size_t cap, first, n;
@@ -149,11 +154,17 @@ static void tell_missing(const struct proxy *p)
 
 static void note_files(struct squid *s)
 {
-	uint64_t too_long = 0, rotations = 0, truncations = 0;
+	uint64_t too_long = 0, refused = 0, rotations = 0, truncations = 0;
 
 	for (size_t i = 0; i < s->n_proxies; i++) {
 		struct squid_tail_stats t;
+		struct squid_net_stats n;
 
+		if (s->proxies[i].net) {
+			squid_net_stats(s->proxies[i].net, &n);
+			too_long += n.too_long;
+			refused += n.refused;
+		}
 		if (!s->proxies[i].tail)
 			continue;
 		squid_tail_stats(s->proxies[i].tail, &t);
@@ -163,21 +174,37 @@ static void note_files(struct squid *s)
 	}
 	pthread_mutex_lock(&s->lock);
 	s->stats.too_long = too_long;
+	s->stats.refused = refused;
 	s->stats.rotations = rotations;
 	s->stats.truncations = truncations;
 	s->stats.dropped = s->kept ? request_log_dropped(s->kept) : 0;
 	pthread_mutex_unlock(&s->lock);
 }
 
+static bool stopping(const struct squid *s)
+{
+	return __atomic_load_n(&s->stopping, __ATOMIC_RELAXED);
+}
+
+static void read_net(struct squid *s)
+{
+	for (size_t i = 0; i < s->n_proxies; i++)
+		while (s->proxies[i].net &&
+		       squid_net_step(s->proxies[i].net, clock_mono_ms()) && !stopping(s))
+			flush(s);
+	if (s->n_batch)
+		flush(s);
+}
+
 static void read_all(struct squid *s)
 {
+	read_net(s);
 	for (size_t i = 0; i < s->n_proxies; i++) {
 		struct proxy *p = &s->proxies[i];
 
 		if (!p->tail)
 			continue;
-		while (squid_tail_step(p->tail, clock_mono_ms()) &&
-		       !__atomic_load_n(&s->stopping, __ATOMIC_RELAXED))
+		while (squid_tail_step(p->tail, clock_mono_ms()) && !stopping(s))
 			flush(s);
 		tell_missing(p);
 	}
@@ -194,29 +221,75 @@ static struct timespec after(int ms)
 	return (struct timespec){ at / 1000, (at % 1000) * 1000000 };
 }
 
+/* Until it is time to look at the files again; what is sent meanwhile is read at once, or
+ * the kernel's buffer would overflow. */
+static void wait_for_more(struct squid *s)
+{
+	int64_t end_ms = clock_mono_ms() + LOOK_MS, left_ms;
+	struct pollfd p[POLLS];
+	uint64_t n_asked;
+
+	while ((left_ms = end_ms - clock_mono_ms()) > 0) {
+		unsigned n = 1;
+
+		p[0] = (struct pollfd){ .fd = s->wake, .events = POLLIN };
+		for (size_t i = 0; i < s->n_proxies && n + SQUID_NET_POLLS <= POLLS; i++)
+			if (s->proxies[i].net)
+				n += squid_net_polls(s->proxies[i].net, p + n);
+		if (poll(p, n, (int)left_ms) <= 0)
+			continue;
+		if (p[0].revents) {
+			if (read(s->wake, &n_asked, sizeof(n_asked)) < 0)
+				log_debug("squid: %m");
+			return;
+		}
+		read_net(s);
+	}
+}
+
 static void *run(void *arg)
 {
 	struct squid *s = arg;
-	struct timespec until;
 
-	pthread_mutex_lock(&s->lock);
-	while (!s->stopping) {
-		s->asked = false;
-		pthread_mutex_unlock(&s->lock);
+	while (!stopping(s)) {
 		read_all(s);
 		pthread_mutex_lock(&s->lock);
 		s->round++;
 		pthread_cond_broadcast(&s->done);
-		until = after(LOOK_MS);
-		while (!s->stopping && !s->asked &&
-		       !pthread_cond_timedwait(&s->wake, &s->lock, &until))
-			;
+		pthread_mutex_unlock(&s->lock);
+		wait_for_more(s);
 	}
-	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
 
+static void wake(struct squid *s)
+{
+	const uint64_t one = 1;
+
+	if (write(s->wake, &one, sizeof(one)) < 0)
+		log_debug("squid: %m");
+}
+
 /* --- outside --- */
+
+/* Loopback, the proxy itself, and whom the configuration names. */
+static struct squid_net *listen_for(struct proxy *p, const struct squid_opts *o)
+{
+	struct squid_net_opts n = { .url = o->log, .line = line, .arg = p };
+	struct prefix *allow = xcalloc(o->n_addresses + o->n_allow + 2, sizeof(*allow));
+	struct squid_net *net;
+
+	prefix_parse("127.0.0.0/8", &allow[n.n_allow++]);
+	prefix_parse("::1", &allow[n.n_allow++]);
+	for (size_t i = 0; i < o->n_addresses; i++)
+		allow[n.n_allow++] = (struct prefix){ o->addresses[i], 128 };
+	for (size_t i = 0; i < o->n_allow; i++)
+		allow[n.n_allow++] = o->allow[i];
+	n.allow = allow;
+	net = squid_net_open(&n);
+	free(allow);
+	return net;
+}
 
 struct squid *squid_start(const struct squid_opts *o, size_t n,
 			  const struct squid_place *place)
@@ -232,13 +305,17 @@ struct squid *squid_start(const struct squid_opts *o, size_t n,
 	for (s->n_proxies = 0; s->n_proxies < n; s->n_proxies++) {
 		const struct squid_opts *from = &o[s->n_proxies];
 		struct proxy *p = &s->proxies[s->n_proxies];
-		char *state = state_dir && *from->log ? xasprintf("%s/squid-%zu.pos",
-								  state_dir, s->n_proxies)
-						      : NULL;
+		bool sent = squid_net_is(from->log);
+		char *state = state_dir && *from->log && !sent
+				      ? xasprintf("%s/squid-%zu.pos", state_dir, s->n_proxies)
+				      : NULL;
 		struct squid_tail_opts to = { from->log, state, back_max, line, safe, p };
 
-		*p = (struct proxy){ s, xstrdup(from->log), xstrdup(from->manager), NULL, 0 };
-		if (*from->log)
+		*p = (struct proxy){ .owner = s, .log = xstrdup(from->log),
+				     .manager = xstrdup(from->manager) };
+		if (sent)
+			p->net = listen_for(p, from);
+		else if (*from->log)
 			p->tail = squid_tail_open(&to);
 		free(state);
 		s->addresses = xrealloc(s->addresses, s->n_addresses + from->n_addresses + 1,
@@ -254,7 +331,7 @@ struct squid *squid_start(const struct squid_opts *o, size_t n,
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->wake, &attr);
+	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_cond_init(&s->done, &attr);
 	pthread_condattr_destroy(&attr);
 	if (!pthread_create(&s->thread, NULL, run, s))
@@ -269,20 +346,19 @@ void squid_stop(struct squid **sp)
 	*sp = NULL;
 	if (!s)
 		return;
-	pthread_mutex_lock(&s->lock);
 	__atomic_store_n(&s->stopping, true, __ATOMIC_RELAXED);
-	pthread_cond_broadcast(&s->wake);
-	pthread_mutex_unlock(&s->lock);
+	wake(s);
 	pthread_join(s->thread, NULL);
 	for (size_t i = 0; i < s->n_proxies; i++) {
 		squid_tail_close(&s->proxies[i].tail);
+		squid_net_close(&s->proxies[i].net);
 		free(s->proxies[i].log);
 		free(s->proxies[i].manager);
 	}
 	request_log_close(&s->kept, clock_wall_ms());
 	while (s->n)
 		drop_first(s);
-	pthread_cond_destroy(&s->wake);
+	close(s->wake);
 	pthread_cond_destroy(&s->done);
 	pthread_mutex_destroy(&s->lock);
 	free(s->ring);
@@ -344,9 +420,8 @@ static void catch_up(struct squid *s)
 	struct timespec until = after(WAIT_MS);
 	uint64_t round = s->round + 2; /* the one that may be under way does not count */
 
-	while (s->round < round && !s->stopping) {
-		s->asked = true;
-		pthread_cond_signal(&s->wake);
+	while (s->round < round && !stopping(s)) {
+		wake(s);
 		if (pthread_cond_timedwait(&s->done, &s->lock, &until))
 			break;
 	}

@@ -14,10 +14,12 @@ struct squid;
 
 /* One proxy, as the configuration says. */
 struct squid_opts {
-	const char *log;             /* "": none */
+	const char *log;             /* a file; "udp://…", "tcp://…": Squid sends it; "": none */
 	const char *manager;         /* "": none */
 	const struct addr *addresses; /* of the proxy, as flows show them */
 	size_t n_addresses;
+	const struct prefix *allow;  /* who may send a log, beside loopback and the addresses */
+	size_t n_allow;
 };
 
 /* Where things are kept; all may be NULL and 0. */
@@ -29,6 +31,7 @@ struct squid_place {
 
 struct squid_stats {
 	uint64_t lines, broken, too_long; /* requests; lines of no format; over 64 KiB */
+	uint64_t refused;                 /* datagrams and connections of who may not send */
 	uint64_t kept, octets;            /* requests in memory */
 	uint64_t rotations, truncations;
 	uint64_t dropped;                 /* not kept beside the archive, for want of room */

@@ -226,7 +226,7 @@ static void an_alert_names_the_client_behind_the_proxy(void **state)
 	char *dir = kit_dir(), *log = xasprintf("%s/access.log", dir);
 	int64_t now_ms = clock_wall_ms() / 1000 * 1000, t0 = now_ms - 60000;
 	struct addr proxy[2];
-	struct squid_opts so = { log, "", proxy, 2 };
+	struct squid_opts so = { log, "", proxy, 2, NULL, 0 };
 	struct names *names = kit_names(1);
 	struct block *b = block_new(names);
 	struct alert *a = alert_new();
