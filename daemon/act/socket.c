@@ -27,7 +27,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PEERS = 64, TICK_MS = 500, IDLE_MS = 3600000 };
+enum { PEERS = 64, PEERS_OF_ONE = 16, TICK_MS = 500, IDLE_MS = 3600000 };
 
 struct peer {
 	int fd;
@@ -180,10 +180,15 @@ static void take(struct act_socket *s)
 	socklen_t len = sizeof(who);
 	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
 	struct timeval wait = { 1, 0 };
+	unsigned same = 0;
 
 	if (fd < 0)
 		return;
-	if (s->n == PEERS || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len)) {
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
+		for (size_t i = 0; i < s->n; i++)
+			same += s->peers[i].uid == who.uid;
+	/* Nobody may keep Squid's helper out by being there often. */
+	if (s->n == PEERS || same == PEERS_OF_ONE || who.uid == (uid_t)-1) {
 		close(fd); /* its owner lets everybody through meanwhile */
 		return;
 	}

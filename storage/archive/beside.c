@@ -111,6 +111,15 @@ bool beside_scan(const char *directory, const char *tail, struct dir_list *list)
 	return true;
 }
 
+uint64_t beside_octets(const char *directory, int64_t file_s, const char *tail)
+{
+	char path[DIR_PATH];
+	struct stat st;
+
+	return lstat(beside_path(directory, file_s, tail, path), &st) ? 0
+								      : (uint64_t)st.st_size;
+}
+
 void beside_remove(const char *directory, int64_t file_s, const char *tail)
 {
 	char path[DIR_PATH];

@@ -16,6 +16,7 @@ const char *beside_path(const char *directory, int64_t file_s, const char *tail,
 			char buf[static DIR_PATH]);
 /* As dir_scan; every file with that tail, by time. */
 bool beside_scan(const char *directory, const char *tail, struct dir_list *list);
+uint64_t beside_octets(const char *directory, int64_t file_s, const char *tail); /* 0: none */
 /* Takes the file away, and folders that are empty then. */
 void beside_remove(const char *directory, int64_t file_s, const char *tail);
 

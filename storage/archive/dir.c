@@ -121,7 +121,7 @@ static bool scan_day(const char *path, int64_t day_s, int64_t from_s, int64_t to
 			continue;
 		found(list, (struct dir_entry){ s, cul >= 0 ? (uint64_t)st.st_size : 0,
 						sum >= 0 ? (uint64_t)st.st_size : 0,
-						cul >= 0 });
+						cul >= 0, 0 });
 	}
 	closedir(d);
 	return true;

@@ -12,6 +12,7 @@ struct dir_entry {
 	uint64_t octets;        /* of the file */
 	uint64_t summary;       /* of its summary; 0: none */
 	bool is_file;           /* in a list always */
+	uint64_t beside;        /* of what else lies beside it (beside.h), where asked for */
 };
 
 struct dir_list {

@@ -17,6 +17,7 @@
 #include "storage/archive/archive.h"
 
 #include "daemon/base/log.h"
+#include "storage/archive/beside.h"
 #include "storage/archive/dir.h"
 #include "storage/archive/gather.h"
 #include "storage/archive/summarizer.h"
@@ -117,8 +118,9 @@ static void note_closed(struct archive *a, int64_t file_s, uint64_t octets)
 	}
 	for (i = l->n++; i && l->at[i - 1].file_s > file_s; i--)
 		l->at[i] = l->at[i - 1];
-	l->at[i] = (struct dir_entry){ file_s, octets, 0, true };
-	a->closed_octets += octets;
+	l->at[i] = (struct dir_entry){ file_s, octets, 0, true,
+				       beside_octets(a->directory, file_s, BESIDE_REQUESTS) };
+	a->closed_octets += octets + l->at[i].beside;
 }
 
 static int64_t file_for(const struct archive *a, int64_t now_ms)
@@ -137,7 +139,7 @@ static void remove_oldest(struct archive *a)
 	if (!dir_remove(a->directory, e->file_s))
 		log_seldom("archive-remove", 3600,
 			   "archive: cannot remove an old file: %s", strerror(errno));
-	a->closed_octets -= e->octets + e->summary;
+	a->closed_octets -= e->octets + e->summary + e->beside;
 	memmove(e, e + 1, --a->closed.n * sizeof(*e));
 }
 
@@ -530,7 +532,7 @@ static void recover(struct archive *a)
 		l->n++;
 		return;
 	}
-	a->closed_octets -= l->at[l->n].octets;
+	a->closed_octets -= l->at[l->n].octets + l->at[l->n].beside;
 	a->position.offset = t.size;
 	a->tip = t;
 }
@@ -554,8 +556,12 @@ struct archive *archive_start(const struct archive_opts *o, struct err *err)
 		err_set(err, "archive directory %s: %s", a->directory, strerror(errno));
 		goto fail;
 	}
-	for (size_t i = 0; i < a->closed.n; i++)
-		a->closed_octets += a->closed.at[i].octets + a->closed.at[i].summary;
+	for (size_t i = 0; i < a->closed.n; i++) {
+		struct dir_entry *e = &a->closed.at[i];
+
+		e->beside = beside_octets(a->directory, e->file_s, BESIDE_REQUESTS);
+		a->closed_octets += e->octets + e->summary + e->beside;
+	}
 	a->stats.octets = a->closed_octets;
 	a->stats.files = a->closed.n;
 	recover(a);

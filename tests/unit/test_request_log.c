@@ -250,6 +250,39 @@ static void requests_go_when_their_flows_go(void **state)
 	kit_rm(dir);
 }
 
+static void requests_count_in_the_archives_size(void **state)
+{
+	char *dir = kit_dir(), *big = xcalloc(1, 1000000), path[DIR_PATH];
+	struct names *names = kit_names(1);
+	uint64_t seed = 1;
+	struct block *b = kit_block(names, 100, kit_t0, &seed);
+	struct archive_opts o = { .directory = dir, .names = names, .max_octets = 1500000,
+				  .min_free = 1, .mark_done = kit_mark_done };
+	struct archive *a;
+	struct err err = { "" };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		int64_t at_ms = kit_t0 + i * INT64_C(300000);
+
+		kit_write(dir, names, &b, 1, at_ms);
+		kit_save(beside_path(dir, at_ms / 1000, BESIDE_REQUESTS, path), big, 1000000);
+	}
+	a = archive_start(&o, &err);
+	assert_non_null(a);
+	archive_tick(a, kit_t0 + 601000); /* in the third file, which is open */
+	archive_stop(&a);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(
+		    access(dir_path(dir, (kit_t0 + i * 300000) / 1000, path), F_OK), i ? 0 : -1);
+	assert_int_equal(beside_octets(dir, kit_t0 / 1000, BESIDE_REQUESTS), 0);
+	assert_int_equal(beside_octets(dir, kit_t0 / 1000 + 300, BESIDE_REQUESTS), 1000000);
+	block_unref(&b);
+	names_free(&names);
+	free(big);
+	kit_rm(dir);
+}
+
 static void a_directory_that_cannot_be_written_loses_nothing_yet(void **state)
 {
 	char *dir = kit_dir(), *file = xasprintf("%s/f", dir), *under;
@@ -280,6 +313,7 @@ int main(void)
 		cmocka_unit_test(after_a_crash_nothing_is_kept_twice_and_a_torn_end_is_cut),
 		cmocka_unit_test(a_damaged_block_costs_only_itself),
 		cmocka_unit_test(requests_go_when_their_flows_go),
+		cmocka_unit_test(requests_count_in_the_archives_size),
 		cmocka_unit_test(a_directory_that_cannot_be_written_loses_nothing_yet),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
