@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DAY_S = 86400 };
+enum { DAY_S = 86400, SCANS = 20 };
 
 int64_t file_s_of(int64_t ms)
 {
@@ -32,12 +32,16 @@ int64_t file_s_of(int64_t ms)
 
 const char *dir_path(const char *directory, int64_t file_s, char buf[static DIR_PATH])
 {
-	time_t t = (time_t)file_s;
+	time_t t = (time_t)(file_s - file_s % BIN_S);
+	char import[8] = "";
 	struct tm tm;
 
 	gmtime_r(&t, &tm);
-	snprintf(buf, DIR_PATH, "%s/%04d/%02d/%02d/%02d%02d.cul", directory,
-		 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min);
+	if (dir_imported(file_s))
+		snprintf(import, sizeof(import), "-%03d", (int)(file_s % BIN_S));
+	snprintf(buf, DIR_PATH, "%s/%04d/%02d/%02d/%02d%02d%s.cul", directory,
+		 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+		 import);
 	return buf;
 }
 
@@ -61,6 +65,11 @@ static bool make_folders(char *path)
 		*p = '/';
 	}
 	return true;
+}
+
+bool dir_imported(int64_t file_s)
+{
+	return file_s % BIN_S != 0;
 }
 
 bool dir_make_root(const char *directory)
@@ -92,6 +101,27 @@ static int number(const char *name, size_t digits, const char *tail)
 	return strcmp(name + digits, tail) ? -1 : v;
 }
 
+/* "1035.cul" or "1035-017.cul": seconds of the day, and the number of the import; -1 for
+ * what is not ours. */
+static int of_day(const char *name, const char *tail)
+{
+	char own[8] = "";
+	int hm, import = 0;
+
+	if (strlen(name) > 8 && name[4] == '-') {
+		snprintf(own, sizeof(own), "%.4s", name);
+		import = number(name + 5, 3, tail);
+		if (import < 1 || import >= BIN_S)
+			return -1;
+		hm = number(own, 4, "");
+	} else {
+		hm = number(name, 4, tail);
+	}
+	if (hm < 0 || hm / 100 > 23 || hm % 100 > 59 || hm % 5)
+		return -1;
+	return hm / 100 * 3600 + hm % 100 * 60 + import;
+}
+
 static void found(struct dir_list *list, struct dir_entry e)
 {
 	if (list->n == list->cap) {
@@ -110,18 +140,20 @@ static bool scan_day(const char *path, int64_t day_s, int64_t from_s, int64_t to
 	if (!d)
 		return errno == ENOENT;
 	while ((e = readdir(d))) {
-		int cul = number(e->d_name, 4, ".cul"), sum = number(e->d_name, 4, ".sum");
+		int cul = of_day(e->d_name, ".cul"), sum = of_day(e->d_name, ".sum");
 		int v = cul >= 0 ? cul : sum;
-		int64_t s = day_s + (int64_t)(v / 100) * 3600 + (int64_t)(v % 100) * 60;
+		int64_t s = day_s + v, since_s = day_s + v - v % BIN_S + BIN_S;
 		struct stat st;
 
-		if (v < 0 || v / 100 > 23 || v % 100 > 59 || s % BIN_S || s < from_s ||
-		    s > to_s || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+		if (v < 0 || s < from_s || s > to_s ||
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
 		    !S_ISREG(st.st_mode))
 			continue;
+		if (dir_imported(s) && cul >= 0 && st.st_mtime > since_s)
+			since_s = st.st_mtime;
 		found(list, (struct dir_entry){ s, cul >= 0 ? (uint64_t)st.st_size : 0,
 						sum >= 0 ? (uint64_t)st.st_size : 0,
-						cul >= 0, 0 });
+						cul >= 0, 0, since_s });
 	}
 	closedir(d);
 	return true;
@@ -181,6 +213,8 @@ static void join(struct dir_list *list)
 			e.octets += list->at[++i].octets;
 			e.summary += list->at[i].summary;
 			e.is_file |= list->at[i].is_file;
+			if (list->at[i].since_s > e.since_s)
+				e.since_s = list->at[i].since_s;
 		}
 		if (e.is_file)
 			list->at[n++] = e;
@@ -188,7 +222,57 @@ static void join(struct dir_list *list)
 	list->n = n;
 }
 
-bool dir_scan(const char *directory, int64_t from_s, int64_t to_s, struct dir_list *list)
+/* ---- what an import has not brought to its end ---- */
+
+static void drop(struct dir_list *list, int64_t file_s)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->at[i].file_s == file_s) {
+			memmove(list->at + i, list->at + i + 1,
+				(--list->n - i) * sizeof(*list->at));
+			return;
+		}
+}
+
+static void drop_pending(const char *directory, struct dir_list *list)
+{
+	char path[DIR_PATH];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, DIR_IMPORTS);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		const char *dot = strrchr(e->d_name, '.');
+		long long file_s;
+		FILE *f;
+		int fd;
+
+		if (!dot || strcmp(dot, DIR_PENDING))
+			continue;
+		fd = openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		f = fd < 0 ? NULL : fdopen(fd, "r");
+		while (f && fscanf(f, "%lld", &file_s) == 1)
+			drop(list, file_s);
+		if (f)
+			fclose(f);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Changes whenever an import begins to show its files, and when it has. */
+static struct timespec imports_at(const char *directory)
+{
+	char path[DIR_PATH];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, DIR_IMPORTS);
+	return stat(path, &st) ? (struct timespec){ 0 } : st.st_mtim;
+}
+
+static bool look(const char *directory, int64_t from_s, int64_t to_s,
+		 struct dir_list *list)
 {
 	*list = (struct dir_list){ 0 };
 	if (!scan(directory, 0, (struct tm){ 0 }, from_s, to_s, list)) {
@@ -198,7 +282,23 @@ bool dir_scan(const char *directory, int64_t from_s, int64_t to_s, struct dir_li
 	if (list->n)
 		qsort(list->at, list->n, sizeof(*list->at), by_time);
 	join(list);
+	drop_pending(directory, list);
 	return true;
+}
+
+bool dir_scan(const char *directory, int64_t from_s, int64_t to_s, struct dir_list *list)
+{
+	for (int tries = 0;; tries++) {
+		struct timespec before = imports_at(directory), after;
+
+		if (!look(directory, from_s, to_s, list))
+			return false;
+		after = imports_at(directory);
+		if ((before.tv_sec == after.tv_sec && before.tv_nsec == after.tv_nsec) ||
+		    tries == SCANS)
+			return true;
+		dir_list_free(list);
+	}
 }
 
 void dir_list_free(struct dir_list *list)

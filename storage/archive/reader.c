@@ -38,6 +38,7 @@ struct scan {
 	size_t next, first; /* file */
 	struct file *file; /* the cursor's, NULL: open the next one */
 	int64_t file_s;
+	int64_t newest_s; /* of the files that culpritd writes */
 	uint64_t at, size;
 	bool closed, have_columns, whole;
 	struct file_names names;
@@ -97,6 +98,9 @@ static bool next_file(struct scan *s)
 
 		if (q->as_of.file_s && file_s > q->as_of.file_s)
 			return false;
+		/* No alert has judged what was imported. */
+		if (q->as_of.file_s && dir_imported(file_s))
+			continue;
 		fd = open(dir_path(q->directory, file_s, path),
 			  O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd < 0 ||
@@ -141,7 +145,7 @@ static bool next_file(struct scan *s)
 static void end_file(struct scan *s)
 {
 	/* Only the newest file may be without an end: it is being written. */
-	bool newest = s->next == s->files.n;
+	bool newest = s->file_s == s->newest_s;
 
 	if (s->whole && (s->at < s->size || !s->closed) && !newest)
 		s->result.blocks_damaged++;
@@ -327,9 +331,12 @@ bool scan_parts(const struct archive_query *q, const struct scan_summaries *sums
 		return err_set(err, "archive directory %s: %s", q->directory,
 			       strerror(errno));
 	if (all.n)
-		out->oldest_ms = all.at[0].file_s * 1000;
+		out->oldest_ms = file_s_of(all.at[0].file_s * 1000) * 1000;
 	file_range(q, &from_s, &to_s);
 	s.files = all;
+	for (size_t i = 0; i < all.n; i++)
+		if (!dir_imported(all.at[i].file_s))
+			s.newest_s = all.at[i].file_s;
 	while (s.next < all.n && all.at[s.next].file_s < from_s)
 		s.next++;
 	s.first = s.next;

@@ -158,18 +158,22 @@ bool archive_verify(const char *directory, archive_verify_f *tell, void *arg,
 	struct verify v = { .directory = directory, .tell = tell, .arg = arg, .res = out };
 	struct dir_list files;
 	char path[DIR_PATH];
+	int64_t newest_s = 0;
 
 	*out = (struct archive_result){ 0 };
 	if (!dir_scan(directory, 0, INT64_MAX, &files))
 		return err_set(err, "archive directory %s: %s", directory,
 			       strerror(errno));
 	if (files.n)
-		out->oldest_ms = files.at[0].file_s * 1000;
+		out->oldest_ms = file_s_of(files.at[0].file_s * 1000) * 1000;
 	v.part = part_new();
 	name_sink_init(&v.sink, NULL);
 	for (size_t i = 0; i < files.n; i++)
+		if (!dir_imported(files.at[i].file_s))
+			newest_s = files.at[i].file_s;
+	for (size_t i = 0; i < files.n; i++)
 		verify_file(&v, dir_path(directory, files.at[i].file_s, path),
-			    files.at[i].file_s, i + 1 == files.n);
+			    files.at[i].file_s, files.at[i].file_s == newest_s);
 	name_sink_fini(&v.sink);
 	part_free(&v.part);
 	free(v.head.p);

@@ -28,6 +28,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 enum {
@@ -70,6 +72,7 @@ struct archive {
 	/* The thread's own. */
 	struct dir_list closed;
 	uint64_t closed_octets;
+	struct timespec imports_at; /* when we last looked for imported files */
 	struct tip tip;
 	struct gather *gather;
 	struct naming *naming;
@@ -119,7 +122,8 @@ static void note_closed(struct archive *a, int64_t file_s, uint64_t octets)
 	for (i = l->n++; i && l->at[i - 1].file_s > file_s; i--)
 		l->at[i] = l->at[i - 1];
 	l->at[i] = (struct dir_entry){ file_s, octets, 0, true,
-				       beside_octets(a->directory, file_s, BESIDE_REQUESTS) };
+				       beside_octets(a->directory, file_s, BESIDE_REQUESTS),
+				       file_s + BIN_S };
 	a->closed_octets += octets + l->at[i].beside;
 }
 
@@ -132,15 +136,15 @@ static int64_t file_for(const struct archive *a, int64_t now_ms)
 	return s;
 }
 
-static void remove_oldest(struct archive *a)
+static void remove_at(struct archive *a, size_t i)
 {
-	struct dir_entry *e = a->closed.at;
+	struct dir_entry *e = a->closed.at + i;
 
 	if (!dir_remove(a->directory, e->file_s))
 		log_seldom("archive-remove", 3600,
 			   "archive: cannot remove an old file: %s", strerror(errno));
 	a->closed_octets -= e->octets + e->summary + e->beside;
-	memmove(e, e + 1, --a->closed.n * sizeof(*e));
+	memmove(e, e + 1, (--a->closed.n - i) * sizeof(*e));
 }
 
 /* Octets missing on the file system. */
@@ -157,19 +161,53 @@ static uint64_t short_of_room(const struct archive *a)
 	return have < want ? want - have : 0;
 }
 
+/* `culprit import` writes beside us: from now on its files count and grow old as ours do. */
+static void note_imports(struct archive *a)
+{
+	char path[DIR_PATH];
+	struct dir_list all;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", a->directory, DIR_IMPORTS);
+	if (stat(path, &st) || (st.st_mtim.tv_sec == a->imports_at.tv_sec &&
+				st.st_mtim.tv_nsec == a->imports_at.tv_nsec))
+		return;
+	if (!dir_scan(a->directory, INT64_MIN, INT64_MAX - 86400, &all))
+		return;
+	a->imports_at = st.st_mtim;
+	for (size_t i = 0; i < all.n; i++) {
+		const struct dir_entry *e = &all.at[i];
+
+		if (!dir_imported(e->file_s) || is_closed(a, e->file_s))
+			continue;
+		note_closed(a, e->file_s, e->octets);
+		*find_closed(a, e->file_s) = *e;
+		a->closed_octets += e->summary;
+	}
+	dir_list_free(&all);
+}
+
 static void expire(struct archive *a, int64_t now_ms)
 {
 	const struct archive_opts *o = &a->opts;
 
 	a->expire_ms = now_ms;
-	while (a->closed.n && o->keep_ms && now_ms >= a->hold_ms &&
-	       (a->closed.at[0].file_s + BIN_S) * 1000 + o->keep_ms < now_ms)
-		remove_oldest(a);
+	note_imports(a);
+	for (size_t i = 0; o->keep_ms && now_ms >= a->hold_ms && i < a->closed.n;) {
+		const struct dir_entry *e = &a->closed.at[i];
+
+		if (e->since_s * 1000 + o->keep_ms < now_ms)
+			remove_at(a, i);
+		else if (dir_imported(e->file_s)) /* old flows that came today */
+			i++;
+		else
+			break;
+	}
 	while (a->closed.n && o->max_octets &&
 	       a->closed_octets + a->tip.size > o->max_octets)
-		remove_oldest(a);
+		remove_at(a, 0);
 	while (a->closed.n && short_of_room(a))
-		remove_oldest(a);
+		remove_at(a, 0);
 }
 
 /* ---- pausing ---- */
@@ -513,26 +551,31 @@ void archive_stats(struct archive *a, struct archive_stats *out)
 static void recover(struct archive *a)
 {
 	struct dir_list *l = &a->closed;
+	struct dir_entry *e;
 	struct err err = { "" };
+	size_t newest = l->n;
 	struct tip t;
 
-	if (!l->n)
+	for (size_t i = 0; i < l->n; i++)
+		if (!dir_imported(l->at[i].file_s))
+			newest = i;
+	if (newest == l->n)
 		return;
-	for (size_t i = l->n > RECOVER ? l->n - RECOVER : 0; i + 1 < l->n; i++) {
-		if (tip_open(&t, a->directory, l->at[i].file_s, false, &err) !=
+	for (size_t i = newest > RECOVER ? newest - RECOVER : 0; i < newest; i++) {
+		if (dir_imported(l->at[i].file_s) ||
+		    tip_open(&t, a->directory, l->at[i].file_s, false, &err) !=
 			TIP_OPEN ||
 		    tip_close(&t, &err))
 			continue;
 		log_warn("%s", err.msg);
 		tip_drop(&t);
 	}
-	l->n--;
-	a->position = (struct archive_position){ l->at[l->n].file_s, l->at[l->n].octets };
-	if (tip_open(&t, a->directory, l->at[l->n].file_s, false, &err) != TIP_OPEN) {
-		l->n++;
+	e = &l->at[newest];
+	a->position = (struct archive_position){ e->file_s, e->octets };
+	if (tip_open(&t, a->directory, e->file_s, false, &err) != TIP_OPEN)
 		return;
-	}
-	a->closed_octets -= l->at[l->n].octets + l->at[l->n].beside;
+	a->closed_octets -= e->octets + e->beside;
+	memmove(e, e + 1, (--l->n - newest) * sizeof(*e));
 	a->position.offset = t.size;
 	a->tip = t;
 }
