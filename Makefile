@@ -11,14 +11,15 @@
 #   SAN=1 sanitizers (in build/san)       WERROR=1 warnings stop       V=1 whole commands
 #
 # A new source, header, test, script, fuzz target or asset is found by its place;
-# this file changes only when a new library comes (PKGS and contrib/deps.sh).
+# this file changes only when a new library comes (PKGS and contrib/deps.sh); bzip2 is one of
+# the few without a file for pkg-config.
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CFLAGS  ?= -O2 -g
 SECONDS ?= 60
 PKGS    := libmicrohttpd libesmtp-1.0 hiredis libconfuse libcurl jansson sqlite3 libzstd \
-	liblz4 libmaxminddb libcares libxxhash openssl cairo
+	liblz4 lzo2 zlib libmaxminddb libcares libxxhash openssl cairo
 
 B := build$(if $(FUZZ),/fuzz,$(if $(SAN),/san))
 Q := $(if $(V),,@)
@@ -34,7 +35,7 @@ cul_cflags := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wno-format-truncation -I. -M
 	-DCUL_VERSION='"$(VERSION)"' $(filter -I% -D% -pthread,$(pkg)) \
 	-fPIE -fstack-protector-strong $(if $(WERROR),-Werror)
 cul_ldflags := -pie -Wl,--as-needed -Wl,-z,relro,-z,now
-cul_libs := $(filter -l% -L% -Wl%,$(pkg)) -lm -lpthread
+cul_libs := $(filter -l% -L% -Wl%,$(pkg)) -lbz2 -lm -lpthread
 ifneq ($(SAN)$(FUZZ),)
 sanitize    := address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 cul_cflags  += $(if $(FUZZ),-fsanitize=fuzzer-no-link) -fsanitize=$(sanitize)

@@ -26,7 +26,9 @@ daemon/evidence storage/archive $stage
 daemon/notify $stage
 daemon/act $low
 daemon/http $front
+daemon/import daemon/collect storage/archive $stage
 daemon/cli daemon/collect daemon/act detectors daemon/config.h daemon/notify/notify.h daemon/backtest.h rules/rule.h $front
+daemon/cli daemon/import
 "
 find daemon rules detectors storage -name '*.[ch]' -o -name '*.def' 2>/dev/null |
 	sort | xargs grep -n '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' /dev/null |

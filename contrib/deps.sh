@@ -13,7 +13,7 @@ set -eu
 debian_build='gcc make libc6-dev pkg-config|pkgconf libmicrohttpd-dev libesmtp-dev
 	libhiredis-dev libconfuse-dev libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev
 	libsqlite3-dev libzstd-dev liblz4-dev libmaxminddb-dev libc-ares-dev libxxhash-dev
-	libssl-dev libcairo2-dev'
+	libssl-dev libcairo2-dev liblzo2-dev libbz2-dev zlib1g-dev'
 debian_test='libcmocka-dev redis-server softflowd nfdump prometheus python3-aiosmtpd
 	python3-jsonschema python3-scapy python3-yaml tcpdump curl jq openssl
 	prometheus-alertmanager squid nginx-light|nginx iproute2 nftables
@@ -23,7 +23,8 @@ debian_test='libcmocka-dev redis-server softflowd nfdump prometheus python3-aios
 debian_fuzz='clang'
 fedora_build='gcc make pkgconf-pkg-config libmicrohttpd-devel libesmtp-devel hiredis-devel
 	libconfuse-devel libcurl-devel jansson-devel sqlite-devel libzstd-devel lz4-devel
-	libmaxminddb-devel c-ares-devel xxhash-devel openssl-devel cairo-devel'
+	libmaxminddb-devel c-ares-devel xxhash-devel openssl-devel cairo-devel lzo-devel
+	bzip2-devel zlib-devel|zlib-ng-compat-devel'
 fedora_test='libcmocka-devel redis|valkey softflowd nfdump
 	golang-github-prometheus|prometheus python3-aiosmtpd python3-jsonschema python3-scapy
 	python3-pyyaml tcpdump curl jq
@@ -32,7 +33,7 @@ fedora_test='libcmocka-devel redis|valkey softflowd nfdump
 fedora_fuzz='clang compiler-rt'
 alpine_build='gcc make musl-dev linux-headers pkgconf libmicrohttpd-dev libesmtp-dev
 	hiredis-dev confuse-dev curl-dev jansson-dev sqlite-dev zstd-dev lz4-dev
-	libmaxminddb-dev c-ares-dev xxhash-dev openssl-dev cairo-dev'
+	libmaxminddb-dev c-ares-dev xxhash-dev openssl-dev cairo-dev lzo-dev bzip2-dev zlib-dev'
 alpine_test='bash cmocka-dev redis softflowd nfdump prometheus py3-aiosmtpd py3-jsonschema py3-yaml scapy
 	tcpdump
 	curl jq openssl coreutils chromium postfix|exim|opensmtpd cyrus-sasl'
@@ -85,7 +86,7 @@ done
 
 if [ $system = unknown ]; then
 	if pkg-config --exists libmicrohttpd libesmtp-1.0 hiredis libconfuse libcurl jansson \
-		sqlite3 libzstd liblz4 libmaxminddb libcares libxxhash openssl cairo; then
+		sqlite3 libzstd liblz4 libmaxminddb libcares libxxhash openssl cairo lzo2 zlib; then
 		exit 0
 	fi
 	echo "Please install a C compiler, make, pkg-config and the development files of:"
