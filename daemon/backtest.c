@@ -35,6 +35,14 @@ struct rules *backtest_copies(const struct rules *rules, unsigned n)
 	return out;
 }
 
+void backtest_rules_drop(struct rules *r, unsigned number)
+{
+	struct rules one = { xmemdup(&r->at[number], sizeof(*r->at)), 1 };
+
+	rules_fini(&one);
+	memmove(&r->at[number], &r->at[number + 1], (--r->n - number) * sizeof(*r->at));
+}
+
 void backtest_rules_free(struct rules **r)
 {
 	if (*r)
@@ -91,10 +99,17 @@ static void begin(struct backtest_part *p, const struct alert *a, int rule)
 	}
 	n = &b->at[b->n++];
 	*n = (struct backtest_alert){
-		.rule = (unsigned)rule, .series = xstrdup(a->series), .measure = a->measure,
-		.value = a->value, .peak = a->peak, .threshold = a->threshold,
-		.below = a->below, .was = a->was, .warning = a->warning_share,
-		.started_ms = a->started_ms, .ended_ms = a->ended_ms,
+		.rule = (unsigned)rule,
+		.series = xstrdup(a->series),
+		.measure = a->measure,
+		.value = a->value,
+		.peak = a->peak,
+		.threshold = a->threshold,
+		.below = a->below,
+		.was = a->was,
+		.warning = a->warning_share,
+		.started_ms = a->started_ms,
+		.ended_ms = a->ended_ms,
 	};
 	memcpy(n->id, a->id, sizeof(n->id));
 	if (a->view)
@@ -191,8 +206,8 @@ static void to_flows(const struct backtest_opts *o, const struct rules *rules,
 	}
 }
 
-bool backtest_run(const struct backtest_opts *o, struct rules *rules, struct backtest *out,
-		  struct err *err)
+bool backtest_run(const struct backtest_opts *o, struct rules *rules,
+		  struct backtest *out, struct err *err)
 {
 	*out = (struct backtest){ .rule = xcalloc(rules->n + 1, sizeof(*out->rule)) };
 	if (!run_part(o, rules, BACKTEST_BINS, out, err))

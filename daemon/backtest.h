@@ -20,7 +20,7 @@ enum backtest_source { BACKTEST_AUTO, BACKTEST_BINS, BACKTEST_FLOWS };
 struct backtest_opts {
 	const struct config *config;
 	const struct calendar *calendar;
-	struct names *names;         /* of the configuration; exporters are added */
+	struct names *names; /* of the configuration; exporters are added */
 	int64_t from_ms, to_ms;
 	enum backtest_source source;
 	/* NULL, or how far: from time to time, the same thread. */
@@ -29,34 +29,34 @@ struct backtest_opts {
 };
 
 struct backtest_alert { /* a firing and its end */
-	unsigned rule;       /* number in the rules */
+	unsigned rule;	/* number in the rules */
 	char id[ALERT_ID];
 	char *series;
 	struct measure measure;
 	double value, peak, threshold;
 	bool below, was, warning;
-	char view[48];       /* what the detector noticed */
+	char view[48];		      /* what the detector noticed */
 	int64_t started_ms, ended_ms; /* event time; ended 0: it lasts */
 };
 
 struct backtest_rule {
 	enum backtest_source source;
-	unsigned series;     /* that were seen */
+	unsigned series;	   /* that were seen */
 	int64_t first_ms, last_ms; /* the time there were data of; 0: none */
-	const char *why_flows; /* AUTO took the archive, because; or NULL */
+	const char *why_flows;	   /* AUTO took the archive, because; or NULL */
 };
 
 struct backtest {
 	struct backtest_rule *rule; /* as many as there are rules */
 	struct backtest_alert *at;  /* in the order of their verdicts */
 	size_t n, cap;
-	uint64_t bins, flows;       /* read */
+	uint64_t bins, flows; /* read */
 };
 
 /* Judges by these rules. Borrows them; views are numbered anew. False + err: neither
  * history nor archive could be read. Free with backtest_fini in any case. */
-bool backtest_run(const struct backtest_opts *o, struct rules *rules, struct backtest *out,
-		  struct err *err);
+bool backtest_run(const struct backtest_opts *o, struct rules *rules,
+		  struct backtest *out, struct err *err);
 void backtest_fini(struct backtest *b);
 
 /* Weeks that the rule was judged over. */
@@ -66,38 +66,41 @@ struct rule;
 
 enum { BACKTEST_LIMITS = 64 };
 struct backtest_limit {
-	double limit;        /* or a detector's budget, false alarms a week */
+	double limit; /* or a detector's budget, false alarms a week */
 	unsigned alerts, series;
-	double a_week;       /* alerts, of all series together */
-	int64_t lasted_ms;   /* all alerts together */
+	double a_week;	   /* alerts, of all series together */
+	int64_t lasted_ms; /* all alerts together */
 };
 struct backtest_limits {
 	bool detector;
 	struct backtest_limit at[BACKTEST_LIMITS]; /* by limit */
 	unsigned n;
 };
-/* The rule's own limit (detector: budget), and how often it would have fired at others. */
+/* The rule's own limit (detector: budget), and how often it would have fired at others.
+ */
 double backtest_limit(const struct rule *r);
 bool backtest_limits(const struct backtest_opts *o, const struct rule *r,
 		     struct backtest_limits *out, struct err *err);
 
 struct backtest_suggestion {
 	double limit, clear; /* NAN: none keeps the budget; none needed */
-	int64_t for_ms;      /* with this `for` */
+	int64_t for_ms;	     /* with this `for` */
 	struct backtest_limit expected;
-	double rate;         /* alerts a week: of each series, or of all hosts (any large
-				group) together */
+	double rate; /* alerts a week: of each series, or of all hosts (any large
+			group) together */
 };
 /* The limit nearest to alerts that keeps the budget. l: of backtest_limits, grows. */
 bool backtest_suggest(const struct backtest_opts *o, const struct rule *r, double budget,
 		      struct backtest_limits *l, struct backtest_suggestion *out,
 		      struct err *err);
 
-/* Rules that are on and tell somebody, of the configuration: of that file, of that name, or
- * (both NULL) all. Gives; none: NULL. */
+/* Rules that are on and tell somebody, of the configuration: of that file, of that name,
+ * or (both NULL) all. Gives; none: NULL. */
 struct rules *backtest_rules(const struct config *c, const char *file, const char *name);
-/* The same rules n times, one after another: the i-th copy of rule r is number i * n + r. */
+/* The same rules n times, one after another: the i-th copy of rule r is number i * n + r.
+ */
 struct rules *backtest_copies(const struct rules *rules, unsigned n);
+void backtest_rules_drop(struct rules *r, unsigned number); /* one of them */
 void backtest_rules_free(struct rules **r);
 
 #endif

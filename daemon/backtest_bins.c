@@ -22,8 +22,15 @@
 #include "rules/eval.h"
 #include "storage/store.h"
 
-enum { RING = 512, DAY_BINS = 288, LATE = 2 * BIN_SLICES, SPAN = 500, TAPES_MAX = 1 << 17,
-       FULL = (1 << BIN_SLICES) - 1, FAKE_INDEX = 0x7f000000 };
+enum {
+	RING = 512,
+	DAY_BINS = 288,
+	LATE = 2 * BIN_SLICES,
+	SPAN = 500,
+	TAPES_MAX = 1 << 17,
+	FULL = (1 << BIN_SLICES) - 1,
+	FAKE_INDEX = 0x7f000000
+};
 
 struct tape_bin {
 	int64_t number; /* of the bin since 1970; another: nothing is known */
@@ -46,7 +53,7 @@ struct tapes { /* of one view */
 	char *prefix;
 	struct map by_key; /* struct key -> struct tape * */
 	struct totals totals;
-	struct key asked;  /* last, and its tape: one is asked about many times in a row */
+	struct key asked; /* last, and its tape: one is asked about many times in a row */
 	struct tape *answer;
 };
 
@@ -80,7 +87,8 @@ static struct tape *tape_of(const struct bins *b, unsigned view, const struct ke
 
 static const struct tape_bin *bin_at(const struct tape *t, int64_t number)
 {
-	const struct tape_bin *b = t && t->ring ? &t->ring[(uint64_t)number % RING] : NULL;
+	const struct tape_bin *b =
+	    t && t->ring ? &t->ring[(uint64_t)number % RING] : NULL;
 
 	return b && b->number == number ? b : NULL;
 }
@@ -100,7 +108,8 @@ static void spread(const struct tape_bin *b, unsigned from, unsigned to, struct 
 	for (unsigned i = from; i < to; i++, out++) {
 		if (!(seen >> i & 1))
 			continue;
-		*out = (struct sums){ part(b->sums.bytes, at, n), part(b->sums.packets, at, n),
+		*out = (struct sums){ part(b->sums.bytes, at, n),
+				      part(b->sums.packets, at, n),
 				      part(b->sums.flows, at, n) };
 		at++;
 	}
@@ -127,9 +136,11 @@ static struct sums sums_of(void *arg, unsigned view, const struct key *k, int64_
 }
 
 /* Of whole bins only; others are not asked for (backtest_why_flows). */
-static double gauge_of(void *arg, unsigned view, const struct key *k, int64_t first, unsigned n)
+static double gauge_of(void *arg, unsigned view, const struct key *k, int64_t first,
+		       unsigned n)
 {
-	const struct tape_bin *b = bin_at(tape_of(arg, view, k), (first + n - 1) / BIN_SLICES);
+	const struct tape_bin *b =
+	    bin_at(tape_of(arg, view, k), (first + n - 1) / BIN_SLICES);
 
 	return b ? b->gauge : 0;
 }
@@ -142,8 +153,8 @@ static double peak_of(void *arg, unsigned view, const struct key *k, int64_t s)
 	return b && all->of[view].measure.kind == MEASURE_BYTES ? b->peak : 0;
 }
 
-static struct sums total_of(void *arg, unsigned view, const struct key *k, int64_t *start_ms,
-			    int64_t *end_ms)
+static struct sums total_of(void *arg, unsigned view, const struct key *k,
+			    int64_t *start_ms, int64_t *end_ms)
 {
 	return period_of(&((struct bins *)arg)->of[view].totals, k, start_ms, end_ms);
 }
@@ -175,8 +186,8 @@ static int64_t lateness_of(void *arg, enum by by, const struct key *k)
 
 /* ---- tapes ---- */
 
-/* An interface that its exporter named and the configuration does not: any number will do,
- * the name is what it is known by. */
+/* An interface that its exporter named and the configuration does not: any number will
+ * do, the name is what it is known by. */
 static void learn_interface(struct bins *b, const char *id)
 {
 	struct names *names = b->p->o->names;
@@ -188,7 +199,8 @@ static void learn_interface(struct bins *b, const char *id)
 
 	if (strncmp(id, "interface=", 10) || !slash || slash == end || slash[1] == '#')
 		return;
-	snprintf(exporter, sizeof(exporter), "exporter=%.*s", (int)(slash - id - 10), id + 10);
+	snprintf(exporter, sizeof(exporter), "exporter=%.*s", (int)(slash - id - 10),
+		 id + 10);
 	snprintf(name, sizeof(name), "%.*s", (int)(end - slash - 1), slash + 1);
 	if (!key_parse(exporter, names, &by, &k))
 		return;
@@ -247,7 +259,8 @@ static bool fill_bin(void *arg, const struct bin *bin)
 			t->ring[i].number = -1;
 	}
 	t->ring[(uint64_t)number % RING] = (struct tape_bin){
-		number, { bin->bytes, bin->packets, bin->flows }, bin->covered, bin->peak,
+		number,	      { bin->bytes, bin->packets, bin->flows },
+		bin->covered, bin->peak,
 		bin->gauge,
 	};
 	if (number < t->first)
@@ -314,7 +327,8 @@ static bool arrive(struct bins *b, unsigned view, struct tape *t)
 }
 
 static void known(void *arg, unsigned view,
-		  void (*fn)(void *arg, unsigned view, const struct key *k, int64_t newest),
+		  void (*fn)(void *arg, unsigned view, const struct key *k,
+			     int64_t newest),
 		  void *fn_arg)
 {
 	struct bins *b = arg;
@@ -335,7 +349,8 @@ static void judge_bin(struct bins *b)
 	int64_t now_ms = (b->bin + 1) * BIN_MS;
 
 	for (unsigned v = 0; v < b->n_views; v++)
-		period_tick(&b->of[v].totals, now_ms - 1); /* midnight ends this bin's day */
+		period_tick(&b->of[v].totals,
+			    now_ms - 1); /* midnight ends this bin's day */
 	each_tape(b, arrive);
 	eval_tick(b->eval, open_at(b->bin), now_ms, true);
 }
@@ -372,7 +387,8 @@ static bool open_store(struct bins *b)
 				 .password_file = c->history.password_file };
 
 	b->store = store_open(c->history.url, &so, b->err);
-	return b->store && store_each_blob(b->store, "exporter", "", add_exporter, b, b->err);
+	return b->store &&
+	       store_each_blob(b->store, "exporter", "", add_exporter, b, b->err);
 }
 
 static bool open_tapes(struct bins *b)
@@ -387,7 +403,8 @@ static bool open_tapes(struct bins *b)
 		t->view = views[v];
 		t->measure = views[v].measure;
 		t->prefix = rule_view_series(&views[v]);
-		map_init(&t->by_key, sizeof(struct key), sizeof(struct tape *), TAPES_MAX);
+		map_init(&t->by_key, sizeof(struct key), sizeof(struct tape *),
+			 TAPES_MAX);
 		period_init(&t->totals, b->p->o->calendar, views[v].period,
 			    by_octets(views[v].by), b->p->o->from_ms);
 		b->loading = t;
@@ -448,12 +465,20 @@ static void tell(const struct bins *b)
 bool backtest_bins(struct backtest_part *p, struct err *err)
 {
 	struct bins b = { .p = p, .err = err };
-	struct slices slices = { .arg = &b, .sums = sums_of, .gauge = gauge_of,
-				 .total = total_of, .covered = covered_of, .peak = peak_of,
+	struct slices slices = { .arg = &b,
+				 .sums = sums_of,
+				 .gauge = gauge_of,
+				 .total = total_of,
+				 .covered = covered_of,
+				 .peak = peak_of,
 				 .lateness = lateness_of };
-	struct eval_opts eo = { .names = p->o->names, .calendar = p->o->calendar,
-				.slices = &slices, .emit = emit, .known = known,
-				.late = LATE, .arg = &b,
+	struct eval_opts eo = { .names = p->o->names,
+				.calendar = p->o->calendar,
+				.slices = &slices,
+				.emit = emit,
+				.known = known,
+				.late = LATE,
+				.arg = &b,
 				.detector_memory = p->o->config->memory / 8 };
 	bool ok = open_store(&b) && open_tapes(&b);
 

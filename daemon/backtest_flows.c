@@ -26,9 +26,9 @@ struct named { /* an interface of the reader's exporter */
 struct flows {
 	struct backtest_part *p;
 	struct analysis *analysis;
-	struct block *b;             /* what has come since the last verdict */
+	struct block *b;	      /* what has come since the last verdict */
 	struct exporter_state **late; /* by our exporter id: for its lateness alone */
-	uint32_t *ours;              /* the reader's exporter id -> ours; UINT32_MAX: not yet */
+	uint32_t *ours; /* the reader's exporter id -> ours; UINT32_MAX: not yet */
 	uint32_t n_ours, n_late;
 	struct map named;
 	int64_t now_ms, judged_ms, ticked_ms;
@@ -44,7 +44,8 @@ static uint32_t our_exporter(struct flows *f, const struct names *theirs, uint32
 
 	if (id >= f->n_ours) {
 		f->ours = xrealloc(f->ours, id + 1, sizeof(*f->ours));
-		memset(f->ours + f->n_ours, 0xff, (id + 1 - f->n_ours) * sizeof(*f->ours));
+		memset(f->ours + f->n_ours, 0xff,
+		       (id + 1 - f->n_ours) * sizeof(*f->ours));
 		f->n_ours = id + 1;
 	}
 	if (f->ours[id] != UINT32_MAX)
@@ -89,7 +90,7 @@ static void publish_lateness(struct flows *f)
 	for (uint32_t i = 0; i < f->n_late; i++)
 		if (f->late[i])
 			names_exporter_at(f->p->o->names, i)->ledger.lateness_ms =
-				lateness_of(f->late[i]);
+			    lateness_of(f->late[i]);
 }
 
 /* ---- time ---- */
@@ -137,10 +138,11 @@ static void add_row(struct flows *f, const struct block *b, uint32_t r)
 			continue;
 		block_use(to, (enum field)i);
 		if (field_info[i].kind == KIND_TEXT) {
-			const char *s = block_text_at(b, (uint32_t)block_u64(b, (enum field)i, r));
+			const char *s =
+			    block_text_at(b, (uint32_t)block_u64(b, (enum field)i, r));
 
 			*(uint32_t *)block_cell(to, (enum field)i, at) =
-				block_text(to, s, strlen(s));
+			    block_text(to, s, strlen(s));
 			continue;
 		}
 		memcpy(block_cell(to, (enum field)i, at), block_cell(b, (enum field)i, r),
@@ -208,21 +210,30 @@ bool backtest_flows(struct backtest_part *p, struct err *err)
 {
 	const struct backtest_opts *o = p->o;
 	const struct config *c = o->config;
-	struct analysis_opts ao = { .names = o->names, .calendar = o->calendar,
-				    .alert = backtest_take, .arg = p,
-				    .late_ms = c->late_ms, .memory = c->memory / 2 };
-	struct archive_query q = { .directory = c->archive.directory, .from_ms = o->from_ms,
-				   .to_ms = o->to_ms, .names = o->names,
-				   .columns = UINT64_MAX, .slack_ms = c->late_ms,
+	struct analysis_opts ao = { .names = o->names,
+				    .calendar = o->calendar,
+				    .alert = backtest_take,
+				    .arg = p,
+				    .late_ms = c->late_ms,
+				    .memory = c->memory / 2 };
+	struct archive_query q = { .directory = c->archive.directory,
+				   .from_ms = o->from_ms,
+				   .to_ms = o->to_ms,
+				   .names = o->names,
+				   .columns = UINT64_MAX,
+				   .slack_ms = c->late_ms,
 				   .threads = 1 };
-	struct flows f = { .p = p, .now_ms = o->from_ms, .judged_ms = o->from_ms,
+	struct flows f = { .p = p,
+			   .now_ms = o->from_ms,
+			   .judged_ms = o->from_ms,
 			   .ticked_ms = o->from_ms };
 	struct archive_result read;
 	bool ok;
 
 	if (!c->archive.enabled)
-		return err_set(err, "the configuration has the archive switched off, so no "
-				    "flows are kept");
+		return err_set(err,
+			       "the configuration has the archive switched off, so no "
+			       "flows are kept");
 	map_init(&f.named, sizeof(struct named), 1, NAMES_SEEN);
 	f.b = block_new(o->names);
 	f.analysis = analysis_new(&ao, shared(p), o->from_ms);
@@ -236,7 +247,8 @@ bool backtest_flows(struct backtest_part *p, struct err *err)
 		struct backtest_rule *r = &p->out->rule[p->number[i]];
 
 		r->first_ms = !read.oldest_ms || !p->out->flows ? 0
-			    : read.oldest_ms > o->from_ms ? read.oldest_ms : o->from_ms;
+			      : read.oldest_ms > o->from_ms	? read.oldest_ms
+								: o->from_ms;
 		r->last_ms = o->to_ms;
 	}
 	analysis_free(&f.analysis);

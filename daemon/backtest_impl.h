@@ -9,8 +9,8 @@
 /* One engine's run over some of the rules. */
 struct backtest_part {
 	const struct backtest_opts *o;
-	struct rules rules;   /* shares the rules' contents with the caller's */
-	unsigned *number;     /* of each in the caller's rules */
+	struct rules rules; /* shares the rules' contents with the caller's */
+	unsigned *number;   /* of each in the caller's rules */
 	struct backtest *out;
 };
 

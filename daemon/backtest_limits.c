@@ -211,8 +211,10 @@ static bool search(const struct backtest_opts *o, const struct rule *r, double b
 			return true;
 		if (*ok >= 0 && over >= 0)
 			n = between(l->at[*ok].limit, l->at[over].limit, next);
-		else if ((*ok < 0) == upwards) /* further from alerts, or nearer to them */
-			n = between(l->at[l->n - 1].limit, l->at[l->n - 1].limit * step, next);
+		else if ((*ok < 0) ==
+			 upwards) /* further from alerts, or nearer to them */
+			n = between(l->at[l->n - 1].limit, l->at[l->n - 1].limit * step,
+				    next);
 		else
 			n = between(l->at[0].limit / step, l->at[0].limit, next);
 		if (!extend(o, r, l, next, n, err))
@@ -230,7 +232,9 @@ bool backtest_suggest(const struct backtest_opts *o, const struct rule *r, doubl
 {
 	int ok;
 
-	*out = (struct backtest_suggestion){ .limit = NAN, .clear = NAN, .for_ms = r->for_ms };
+	*out = (struct backtest_suggestion){ .limit = NAN,
+					     .clear = NAN,
+					     .for_ms = r->for_ms };
 	if (!l->n)
 		return true;
 	if (!search(o, r, budget, l, &ok, err))
@@ -242,6 +246,6 @@ bool backtest_suggest(const struct backtest_opts *o, const struct rule *r, doubl
 	out->rate = rate(r, &l->at[ok]);
 	if (!r->detector && r->period == PERIOD_NONE)
 		out->clear = two_digits(isnan(r->above) ? out->limit / usual_clear
-							 : out->limit * usual_clear);
+							: out->limit * usual_clear);
 	return true;
 }

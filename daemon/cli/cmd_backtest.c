@@ -66,7 +66,9 @@ static void condition(const struct rule *r, struct strb *s)
 }
 
 static const char *const source_word[] = {
-	[BACKTEST_AUTO] = "", [BACKTEST_BINS] = "history", [BACKTEST_FLOWS] = "archive",
+	[BACKTEST_AUTO] = "",
+	[BACKTEST_BINS] = "history",
+	[BACKTEST_FLOWS] = "archive",
 };
 
 /* ---- for people ---- */
@@ -113,8 +115,8 @@ static void rule_head(const struct ask *a, unsigned i, struct strb *s)
 	strb_add(s, "\n");
 }
 
-static void alert_row(struct table *t, const struct ask *a, const struct backtest_alert *x,
-		      bool program)
+static void alert_row(struct table *t, const struct ask *a,
+		      const struct backtest_alert *x, bool program)
 {
 	int64_t to = x->ended_ms ? x->ended_ms : a->o.to_ms;
 	double most = x->below ? fmin(x->value, x->peak) : fmax(x->value, x->peak);
@@ -132,18 +134,17 @@ static void alert_row(struct table *t, const struct ask *a, const struct backtes
 	table_text(t, x->series);
 	table_real(t, most, measure_text(&x->measure, most, buf));
 	table_real(t, x->threshold, measure_text(&x->measure, x->threshold, buf));
-	table_text(t, *x->view ? x->view : x->warning ? "a warning" : x->below ? "under" : "over");
+	table_text(t, *x->view	   ? x->view
+		      : x->warning ? "a warning"
+		      : x->below   ? "under"
+				   : "over");
 }
 
 static const struct column alert_columns[] = {
-	{ "rule", "rule", COL_TEXT },
-	{ "started", "since", COL_TEXT },
-	{ "ended", "until", COL_TEXT },
-	{ "seconds", "lasted", COL_VALUE },
-	{ "series", "series", COL_TEXT },
-	{ "value", "most", COL_VALUE },
-	{ "limit", "limit", COL_VALUE },
-	{ "noticed", "", COL_TEXT },
+	{ "rule", "rule", COL_TEXT },	  { "started", "since", COL_TEXT },
+	{ "ended", "until", COL_TEXT },	  { "seconds", "lasted", COL_VALUE },
+	{ "series", "series", COL_TEXT }, { "value", "most", COL_VALUE },
+	{ "limit", "limit", COL_VALUE },  { "noticed", "", COL_TEXT },
 };
 static const struct column shown_columns[] = {
 	{ "started", "since", COL_TEXT }, { "seconds", "lasted", COL_VALUE },
@@ -189,7 +190,8 @@ static struct table *limit_table(const struct rule *r, const struct backtest_lim
 		table_count(t, x->alerts, NULL);
 		snprintf(buf, sizeof(buf), "%.2g", x->a_week);
 		table_real(t, x->a_week, buf);
-		table_count(t, (uint64_t)x->lasted_ms / 1000, text_duration(x->lasted_ms, buf));
+		table_count(t, (uint64_t)x->lasted_ms / 1000,
+			    text_duration(x->lasted_ms, buf));
 		table_text(t, x->limit == own ? "as it is now" : "");
 	}
 	return t;
@@ -209,7 +211,8 @@ static const char *setting(const struct rule *r, double v, char buf[static UNIT_
 	}
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
 		if (v >= steps[i].of) {
-			snprintf(buf, UNIT_TEXT, "%.4g%s", v / steps[i].of, steps[i].letter);
+			snprintf(buf, UNIT_TEXT, "%.4g%s", v / steps[i].of,
+				 steps[i].letter);
 			return buf;
 		}
 	snprintf(buf, UNIT_TEXT, "%.4g", v);
@@ -222,12 +225,16 @@ static void suggestion(const struct ask *a, const struct rule *r,
 	char v[UNIT_TEXT];
 
 	if (!isfinite(g->limit)) {
-		strb_fmt(s, "\nNo limit that was tried keeps %.2g alerts a week.\n", a->budget);
+		strb_fmt(s, "\nNo limit that was tried keeps %.2g alerts a week.\n",
+			 a->budget);
 		return;
 	}
-	strb_fmt(s, "\nFor at most %.2g alerts a week%s, write\n\n\trule %s { ... ", a->budget,
-		 by_is_small(r->by) ? " and series" : "", r->name);
-	strb_fmt(s, "%s = %s", r->detector ? "budget" : isnan(r->above) ? "below" : "above",
+	strb_fmt(s, "\nFor at most %.2g alerts a week%s, write\n\n\trule %s { ... ",
+		 a->budget, by_is_small(r->by) ? " and series" : "", r->name);
+	strb_fmt(s, "%s = %s",
+		 r->detector	   ? "budget"
+		 : isnan(r->above) ? "below"
+				   : "above",
 		 setting(r, g->limit, v));
 	if (isfinite(g->clear))
 		strb_fmt(s, "  clear = %s", setting(r, g->clear, v));
@@ -273,9 +280,10 @@ static void add_suggestion(json_t *o, const struct ask *a,
 			   const struct backtest_suggestion *g)
 {
 	json_object_set_new(o, "suggestion",
-			    json_pack("{s:f, s:o, s:o, s:I, s:I, s:o}", "budget", a->budget,
-				      "limit", number(g->limit), "clear", number(g->clear),
-				      "for_s", (json_int_t)g->for_ms / 1000, "alerts",
+			    json_pack("{s:f, s:o, s:o, s:I, s:I, s:o}", "budget",
+				      a->budget, "limit", number(g->limit), "clear",
+				      number(g->clear), "for_s",
+				      (json_int_t)g->for_ms / 1000, "alerts",
 				      (json_int_t)g->expected.alerts, "rate",
 				      number(isfinite(g->limit) ? g->rate : NAN)));
 }
@@ -298,7 +306,8 @@ static bool limits(struct ask *a, unsigned i, struct strb *s, json_t *o, struct 
 	if (o)
 		json_object_set_new(o, "limits", table_json(t));
 	else if (l.n) {
-		strb_fmt(s, "\nHow often at other %s\n", r->detector ? "budgets" : "limits");
+		strb_fmt(s, "\nHow often at other %s\n",
+			 r->detector ? "budgets" : "limits");
 		table_show(t, &a->c->out, s);
 	}
 	table_free(&t);
@@ -343,9 +352,9 @@ static int show(struct ask *a, struct err *err)
 	if (!ok)
 		code = cli_fail(EX_UNAVAILABLE, "%s", err->msg);
 	else if (list)
-		code = cli_print_json(json_pack(
-		    "{s:o, s:o, s:O}", "from", json_of_time(a->o.from_ms), "to",
-		    json_of_time(a->o.to_ms), "rules", list));
+		code = cli_print_json(json_pack("{s:o, s:o, s:O}", "from",
+						json_of_time(a->o.from_ms), "to",
+						json_of_time(a->o.to_ms), "rules", list));
 	else
 		code = cli_print_text(&s);
 	json_decref(list);
@@ -391,7 +400,8 @@ static int read_rules(struct ask *a, const char *what)
 		cli_say("%s has no rule that is on", file);
 	else
 		cli_say("there is no rule \"%s\" that is on, and no such file; the "
-			"configuration has%s", what, names.len ? names.s : " none");
+			"configuration has%s",
+			what, names.len ? names.s : " none");
 	strb_free(&names);
 	return EX_USAGE;
 }
@@ -411,9 +421,11 @@ static int read_options(struct ask *a)
 	if (source < 0)
 		return cli_usage(a->c, "--source is auto, history or archive");
 	if (!parse_budget(a->budget_text, &a->budget))
-		return cli_usage(a->c, "--budget \"%s\" is no rate; write 0.1/week or 2/day",
+		return cli_usage(a->c,
+				 "--budget \"%s\" is no rate; write 0.1/week or 2/day",
 				 a->budget_text);
-	if (!when_between(a->from, a->to, cal, a->c->now_ms, &a->o.from_ms, &a->o.to_ms, &err))
+	if (!when_between(a->from, a->to, cal, a->c->now_ms, &a->o.from_ms, &a->o.to_ms,
+			  &err))
 		return cli_usage(a->c, "%s", err.msg);
 	a->o.from_ms = a->o.from_ms / BIN_MS * BIN_MS;
 	a->o.config = cli_config(a->c);
@@ -425,16 +437,19 @@ static int read_options(struct ask *a)
 
 int cmd_backtest(struct cli *c, int argc, char **argv)
 {
-	struct ask a = { .c = c, .from = "-30d", .budget_text = "0.1/week", .source = "auto" };
+	struct ask a = {
+		.c = c, .from = "-30d", .budget_text = "0.1/week", .source = "auto"
+	};
 	const struct arg args[] = {
 		{ "from", 0, ARG_TEXT, "TIME", "from then on (30 days ago)", &a.from },
 		{ "to", 0, ARG_TEXT, "TIME", "until then (now)", &a.to },
 		{ "suggest", 0, ARG_FLAG, NULL, "search a limit that keeps the budget",
 		  &a.suggest },
-		{ "budget", 0, ARG_TEXT, "RATE", "alerts to bear, 0.1/week for each series",
-		  &a.budget_text },
+		{ "budget", 0, ARG_TEXT, "RATE",
+		  "alerts to bear, 0.1/week for each series", &a.budget_text },
 		{ "source", 0, ARG_TEXT, "WORD",
-		  "history (bins), archive (flows), or auto: what each rule needs", &a.source },
+		  "history (bins), archive (flows), or auto: what each rule needs",
+		  &a.source },
 		{ 0 },
 	};
 	int code = cli_args(c, &argc, argv, args);
@@ -443,10 +458,12 @@ int cmd_backtest(struct cli *c, int argc, char **argv)
 	if (code >= 0)
 		return code;
 	if (argc > 2)
-		return cli_usage(c, "one rule, or one file with rules, or nothing for all");
+		return cli_usage(c,
+				 "one rule, or one file with rules, or nothing for all");
 	if (c->url)
-		return cli_usage(c, "the past is read where it lies, so --url has no place here; "
-				    "name its state with --state or -c");
+		return cli_usage(
+		    c, "the past is read where it lies, so --url has no place here; "
+		       "name its state with --state or -c");
 	what = argc > 1 ? argv[1] : NULL;
 	if (what && !access(what, R_OK))
 		c->config_more = what;

@@ -44,15 +44,19 @@ static void sum_up(const struct ask *a, struct strb *s)
 	char v[UNIT_TEXT], b[UNIT_TEXT], when[CHANGE_WORDS], n[UNIT_TEXT], all[UNIT_TEXT];
 
 	if (c->against == CHANGE_NOTHING) {
-		strb_fmt(s, "%s; the archive holds nothing to compare with: no week, no day of "
-			 "the same kind and no hour before it\n", measure_text(&m, c->value, v));
+		strb_fmt(
+		    s,
+		    "%s; the archive holds nothing to compare with: no week, no day of "
+		    "the same kind and no hour before it\n",
+		    measure_text(&m, c->value, v));
 		return;
 	}
 	strb_fmt(s, "%s, and %s %s", measure_text(&m, c->value, v),
 		 measure_text(&m, c->before, b), change_when(c, when));
 	if (c->counted < c->seen)
 		strb_fmt(s, "; by a sample of %s of %s flows",
-			 text_count((double)c->counted, n), text_count((double)c->seen, all));
+			 text_count((double)c->counted, n),
+			 text_count((double)c->seen, all));
 	strb_add(s, c->n ? "\n" : ": nothing stands out\n");
 }
 
@@ -62,13 +66,13 @@ static json_t *whole(const struct ask *a)
 	const struct change *c = &a->change;
 	char when[CHANGE_WORDS], word[32];
 
-	return json_pack("{s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:f, s:b, s:I, s:I}", "from",
-			 json_of_time(a->cq.from_ms), "to", json_of_time(a->cq.to_ms), "filter",
-			 json_of_text(filter_text(a->q.filter)), "measure",
-			 measure_word(&m, word), "unit", measure_unit(&m), "compared_with",
-			 change_when(c, when), "value", c->value, "before", c->before, "drop",
-			 a->cq.drop, "flows_counted", (json_int_t)c->counted, "flows",
-			 (json_int_t)c->seen);
+	return json_pack(
+	    "{s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:f, s:b, s:I, s:I}", "from",
+	    json_of_time(a->cq.from_ms), "to", json_of_time(a->cq.to_ms), "filter",
+	    json_of_text(filter_text(a->q.filter)), "measure", measure_word(&m, word),
+	    "unit", measure_unit(&m), "compared_with", change_when(c, when), "value",
+	    c->value, "before", c->before, "drop", a->cq.drop, "flows_counted",
+	    (json_int_t)c->counted, "flows", (json_int_t)c->seen);
 }
 
 static int show(const struct ask *a)
@@ -115,11 +119,16 @@ static int run(struct ask *a)
 	int code;
 
 	a->cq = (struct change_query){
-		.directory = a->q.directory, .from_ms = a->q.from_ms, .to_ms = a->q.to_ms,
-		.filter = a->q.filter, .names = a->q.names, .calendar = cli_calendar(a->c),
+		.directory = a->q.directory,
+		.from_ms = a->q.from_ms,
+		.to_ms = a->q.to_ms,
+		.filter = a->q.filter,
+		.names = a->q.names,
+		.calendar = cli_calendar(a->c),
 		.only = a->q.only ? &a->q.key : NULL,
 		.by = a->q.only ? a->q.alert->by : BY_NONE,
-		.measure = { .kind = MEASURE_BITS_S }, .as_of = a->q.position,
+		.measure = { .kind = MEASURE_BITS_S },
+		.as_of = a->q.position,
 	};
 	if (a->q.alert) {
 		a->cq.measure = a->q.alert->measure;
@@ -127,7 +136,8 @@ static int run(struct ask *a)
 		a->cq.begun_ms = a->q.alert->pending_ms;
 	}
 	if (a->measure_word && !measure_parse(a->measure_word, &a->cq.measure))
-		return cli_usage(a->c, "--measure \"%s\" is none; bits/s, packets/s or flows/s",
+		return cli_usage(a->c,
+				 "--measure \"%s\" is none; bits/s, packets/s or flows/s",
 				 a->measure_word);
 	if (!find(a, &err))
 		return cli_fail(EX_UNAVAILABLE, "%s", err.msg);

@@ -78,7 +78,8 @@ static bool weeks(struct change_count *c, struct change *out, struct err *err)
 	for (unsigned w = 1; w <= WEEKS_BACK && out->n_before < CHANGE_BEFORE; w++) {
 		unsigned had = out->n_before;
 
-		if (apart(c, (int)w * DAYS_BACK) && !take(c, (int)w * DAYS_BACK, out, err))
+		if (apart(c, (int)w * DAYS_BACK) &&
+		    !take(c, (int)w * DAYS_BACK, out, err))
 			return false;
 		if (out->n_before == had)
 			continue;
@@ -95,7 +96,8 @@ static bool days(struct change_count *c, struct change *out, struct err *err)
 	bool rest = local_at(c->q, c->q->from_ms).rest;
 
 	for (int d = 1; d < DAYS_BACK && out->n_before < CHANGE_BEFORE; d++)
-		if (apart(c, d) && local_at(c->q, days_before(c->q, c->q->from_ms, d)).rest == rest &&
+		if (apart(c, d) &&
+		    local_at(c->q, days_before(c->q, c->q->from_ms, d)).rest == rest &&
 		    !take(c, d, out, err))
 			return false;
 	out->rest = rest;
@@ -118,7 +120,8 @@ static bool hour(struct change_count *c, struct change *out, struct err *err)
 	from = to - span;
 	if (from < c->oldest_ms)
 		from = c->oldest_ms;
-	if (!c->oldest_ms || to - from < (c->span_ms < minute_ms ? minute_ms : c->span_ms))
+	if (!c->oldest_ms ||
+	    to - from < (c->span_ms < minute_ms ? minute_ms : c->span_ms))
 		return true;
 	if (!change_count_span(c, from, to, true, &there, err))
 		return false;
@@ -210,14 +213,17 @@ const char *change_when(const struct change *c, char buf[static CHANGE_WORDS])
 		else if (c->nearest == 1)
 			snprintf(buf, CHANGE_WORDS, "at this hour yesterday");
 		else
-			snprintf(buf, CHANGE_WORDS, "at this hour %u days ago", c->nearest);
+			snprintf(buf, CHANGE_WORDS, "at this hour %u days ago",
+				 c->nearest);
 		break;
 	case CHANGE_HOUR:
 		if (c->before_ms == hour_ms)
 			snprintf(buf, CHANGE_WORDS, "in the hour before");
+		else if (c->before_ms < 2 * minute_ms)
+			snprintf(buf, CHANGE_WORDS, "just before");
 		else
 			snprintf(buf, CHANGE_WORDS, "in the %.30s before",
-				 text_duration(c->before_ms, d));
+				 text_duration(c->before_ms / minute_ms * minute_ms, d));
 		break;
 	}
 	return buf;

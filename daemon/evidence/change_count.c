@@ -24,7 +24,7 @@
 enum {
 	ROWS_READ = 1 << 20, /* of the parts that are opened */
 	ROWS_COUNTED = 1 << 17,
-	ROWS_LEAST = 1024,   /* of a part, when rows are left out */
+	ROWS_LEAST = 1024, /* of a part, when rows are left out */
 	KEYS_LEAST = 4096,
 	ENTRY_OCTETS = 1024, /* of all tables, for a row that is new in all of them */
 };
@@ -39,8 +39,9 @@ static uint32_t keys_max(const struct change_query *q)
 {
 	uint64_t n = (q->memory ? q->memory : memory_default) / ENTRY_OCTETS * 4;
 
-	return n < KEYS_LEAST ? KEYS_LEAST : n > 2 * ROWS_COUNTED ? 2 * ROWS_COUNTED
-								  : (uint32_t)n;
+	return n < KEYS_LEAST	      ? KEYS_LEAST
+	       : n > 2 * ROWS_COUNTED ? 2 * ROWS_COUNTED
+				      : (uint32_t)n;
 }
 
 void change_count_init(struct change_count *c, const struct change_query *q)
@@ -68,8 +69,8 @@ struct span {
 	struct archive_query aq;
 	uint64_t filter_columns;
 	uint64_t rows, part; /* of all parts; number of the one that comes */
-	uint64_t every;      /* part is read */
-	uint32_t most;       /* rows of a part */
+	uint64_t every;	     /* part is read */
+	uint32_t most;	     /* rows of a part */
 	bool before, heard;
 };
 
@@ -93,7 +94,8 @@ static void add(const struct span *s, struct tally *t, uint64_t v)
 	*(s->before ? &t->before : &t->now) += v;
 }
 
-/* Ids of exporters hold in all stretches only where the asker knows them; AS 0 is none. */
+/* Ids of exporters hold in all stretches only where the asker knows them; AS 0 is none.
+ */
 static bool counts(const struct change_query *q, enum by by, const struct key *k)
 {
 	uint32_t id;
@@ -126,7 +128,8 @@ static void count_keys(const struct span *s, struct change_dim *d, const struct 
 		add(s, t, v);
 }
 
-static void count_row(const struct span *s, const struct block *b, uint32_t r, uint64_t times)
+static void count_row(const struct span *s, const struct block *b, uint32_t r,
+		      uint64_t times)
 {
 	struct change_count *c = s->c;
 	uint64_t v = weight(s, b, r) * times;
@@ -149,8 +152,8 @@ static void narrow(const struct span *s, const struct block *b, uint64_t *bits)
 		key_select(q->by, q->only, b, bits);
 }
 
-/* One of each `every` in a row, not always at the same place: what alternates (a flow, its
- * answer, a flow ...) must not be seen from one side only. */
+/* One of each `every` in a row, not always at the same place: what alternates (a flow,
+ * its answer, a flow ...) must not be seen from one side only. */
 static bool chosen(uint64_t at, uint64_t every)
 {
 	uint64_t z = (at / every + 1) * UINT64_C(0x9e3779b97f4a7c15);
@@ -186,7 +189,8 @@ static bool hears(const struct span *s, struct part *p)
 		return false;
 	memcpy(&id, q->only->b, sizeof(id));
 	for (uint32_t at = 0; at < part_rows(p); at += BLOCK_ROWS) {
-		uint32_t n = part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
+		uint32_t n =
+		    part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
 		const struct block *b = part_block(p, at, n);
 
 		for (uint32_t r = 0; r < n; r++)
@@ -208,7 +212,8 @@ static bool count_picked(struct span *s, struct part *p, const uint32_t *rows, u
 	return b != NULL;
 }
 
-static bool count_part(void *arg, unsigned worker, struct part *p, bool inside, bool *damaged)
+static bool count_part(void *arg, unsigned worker, struct part *p, bool inside,
+		       bool *damaged)
 {
 	struct span *s = arg;
 	uint64_t every, at = 0;
@@ -267,18 +272,23 @@ static uint64_t columns(const struct filter *f)
 	return bits;
 }
 
-bool change_count_span(struct change_count *c, int64_t from_ms, int64_t to_ms, bool before,
-		       bool *there, struct err *err)
+bool change_count_span(struct change_count *c, int64_t from_ms, int64_t to_ms,
+		       bool before, bool *there, struct err *err)
 {
 	const struct change_query *q = c->q;
 	struct archive_result read;
 	struct span s = { .c = c, .before = before };
 	uint64_t read_parts;
 
-	s.aq = (struct archive_query){ .directory = q->directory, .from_ms = from_ms,
-				       .to_ms = to_ms, .filter = q->filter,
-				       .columns = columns(q->filter), .names = q->names,
-				       .as_of = q->as_of, .slack_ms = slack_ms, .threads = 1 };
+	s.aq = (struct archive_query){ .directory = q->directory,
+				       .from_ms = from_ms,
+				       .to_ms = to_ms,
+				       .filter = q->filter,
+				       .columns = columns(q->filter),
+				       .names = q->names,
+				       .as_of = q->as_of,
+				       .slack_ms = slack_ms,
+				       .threads = 1 };
 	s.filter_columns = q->filter ? filter_columns(q->filter) : 0;
 	if (!scan_parts(&s.aq, NULL, measure_part, NULL, &s, &read, err))
 		return false;
@@ -289,8 +299,9 @@ bool change_count_span(struct change_count *c, int64_t from_ms, int64_t to_ms, b
 		return true;
 	s.every = s.rows / ROWS_READ + 1;
 	read_parts = s.part / s.every + 1;
-	s.most = ROWS_COUNTED / read_parts > ROWS_LEAST ? (uint32_t)(ROWS_COUNTED / read_parts)
-							: ROWS_LEAST;
+	s.most = ROWS_COUNTED / read_parts > ROWS_LEAST
+		     ? (uint32_t)(ROWS_COUNTED / read_parts)
+		     : ROWS_LEAST;
 	if (read_parts == 1 || s.rows <= ROWS_COUNTED)
 		s.most = ROWS_COUNTED;
 	s.part = 0;

@@ -24,16 +24,16 @@ struct change_count {
 	struct change_dim dim[CHANGE_DIMS]; /* the first: BY_HOST */
 	struct tally total;
 	int64_t span_ms, before_ms; /* length of both, all stretches together */
-	uint64_t counted, seen;     /* rows */
-	int64_t oldest_ms;          /* start of the archive; 0: nothing in it */
+	uint64_t counted, seen;	    /* rows */
+	int64_t oldest_ms;	    /* start of the archive; 0: nothing in it */
 };
 
 void change_count_init(struct change_count *c, const struct change_query *q);
 void change_count_fini(struct change_count *c);
 /* Adds the flows of [from, to). *there (may be NULL): somebody was there to see it; else
  * nothing was added. False + err: the archive could not be read. */
-bool change_count_span(struct change_count *c, int64_t from_ms, int64_t to_ms, bool before,
-		       bool *there, struct err *err);
+bool change_count_span(struct change_count *c, int64_t from_ms, int64_t to_ms,
+		       bool before, bool *there, struct err *err);
 
 /* Chooses the rows of out, whose totals are set. */
 void change_pick(const struct change_count *c, struct change *out);

@@ -22,12 +22,12 @@
 #include <string.h>
 
 enum { CANDIDATES = 64, SET_MAX = 3 };
-static const double enough = 0.67;      /* explained: no more keys of this dimension */
-static const double worth_a_key = 0.1;  /* a key explains at least that much */
+static const double enough = 0.67;     /* explained: no more keys of this dimension */
+static const double worth_a_key = 0.1; /* a key explains at least that much */
 static const double worth_telling = 0.15;
 static const double least_change = 0.05; /* of the larger side: less is no change */
 /* What nearly all traffic has in common explains only when that is new. */
-static const double lift_of_large = 0.2, always = 0.995;
+static const double lift_of_large = 0.3, always = 0.995;
 static const double surprise_none = 0.02; /* even old habits explain a little */
 /* Both ends of a conversation explain the same: then a host of ours is named. */
 static const double favour_ours = 1.15;
@@ -66,7 +66,7 @@ struct set {
 struct pick {
 	const struct change_count *c;
 	double now, before, change; /* of everything; all scaled to the stretch */
-	double scale;               /* of what was before */
+	double scale;		    /* of what was before */
 };
 
 static double grown(const struct pick *p, const struct tally *t)
@@ -123,11 +123,11 @@ static bool tells(const struct pick *p, const struct way *w, const struct candid
 
 	if (q >= always && b >= always)
 		return false;
-	return !w->large || c->delta / p->change - b >= lift_of_large;
+	return !w->large || (p->before > 0 && c->delta / p->change - b >= lift_of_large);
 }
 
-/* Half of the Jensen-Shannon divergence's term of one key: 0 when its part of the whole is
- * what it was, ln 2 / 2 when all is this key and nothing was. */
+/* Half of the Jensen-Shannon divergence's term of one key: 0 when its part of the whole
+ * is what it was, ln 2 / 2 when all is this key and nothing was. */
 static double surprise(const struct pick *p, const struct tally *t)
 {
 	double q = part((double)t->now, p->now);
@@ -235,13 +235,15 @@ static struct set explain(const struct pick *p, const struct way *w)
 			list[i].left -= shared(p, w->by, &list[i].key, &best->key);
 	}
 	s.covered /= p->change;
-	s.score = s.n ? w->prefer * s.covered * (s.surprise + surprise_none) / sqrt(s.n) : 0;
+	s.score =
+	    s.n ? w->prefer * s.covered * (s.surprise + surprise_none) / sqrt(s.n) : 0;
 	return s;
 }
 
 /* ---- among dimensions ---- */
 
-static char *text_of(const struct change_query *q, const struct way *w, const struct key *k)
+static char *text_of(const struct change_query *q, const struct way *w,
+		     const struct key *k)
 {
 	char text[SERIES_TEXT], a[ADDR_TEXT], b[ADDR_TEXT];
 	struct addr x, y;
@@ -270,7 +272,8 @@ static void tell(const struct pick *p, const struct set *s, struct change *out)
 		const struct candidate *c = &s->at[i];
 
 		out->row[out->n++] = (struct change_row){
-			.by = s->way->by, .key = c->key,
+			.by = s->way->by,
+			.key = c->key,
 			.text = text_of(p->c->q, s->way, &c->key),
 			.value = in_unit(p, (double)c->t.now),
 			.before = in_unit(p, (double)c->t.before * p->scale),

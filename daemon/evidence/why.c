@@ -28,7 +28,8 @@ static const double share_worth_naming = 0.15;
 /* Headers and ACKs are 3 to 8 % that no log knows of. */
 static const double unexplained_worth_telling = 0.12;
 static const double alike = 0.1; /* of two values: people would not call them different */
-static const int64_t calendar_ms = 2 * 3600 * 1000; /* longer windows are days and months */
+static const int64_t calendar_ms =
+    2 * 3600 * 1000; /* longer windows are days and months */
 
 enum top_order why_order(const struct measure *m)
 {
@@ -46,9 +47,12 @@ enum top_order why_order(const struct measure *m)
 
 double why_share(enum top_order o, const struct sums *s, const struct sums *total)
 {
-	uint64_t part = o == TOP_BYTES ? s->bytes : o == TOP_PACKETS ? s->packets : s->flows;
-	uint64_t all = o == TOP_BYTES ? total->bytes
-		     : o == TOP_PACKETS ? total->packets : total->flows;
+	uint64_t part = o == TOP_BYTES	   ? s->bytes
+			: o == TOP_PACKETS ? s->packets
+					   : s->flows;
+	uint64_t all = o == TOP_BYTES	  ? total->bytes
+		       : o == TOP_PACKETS ? total->packets
+					  : total->flows;
 
 	return all ? (double)part / (double)all : 0;
 }
@@ -131,10 +135,12 @@ static void calendar_window(const struct alert *a, struct strb *s)
 	strb_fmt(s, "%s since %s", measure_text(&a->measure, a->value, v),
 		 at(a->window_start_ms, 0, t));
 	if (a->warning_share)
-		strb_fmt(s, ", %.0f %% of the %s allowed: a warning, the limit is not reached",
-			 of, measure_text(&a->measure, a->threshold, m));
+		strb_fmt(
+		    s, ", %.0f %% of the %s allowed: a warning, the limit is not reached",
+		    of, measure_text(&a->measure, a->threshold, m));
 	else
-		strb_fmt(s, ", over the %s allowed", measure_text(&a->measure, a->threshold, m));
+		strb_fmt(s, ", over the %s allowed",
+			 measure_text(&a->measure, a->threshold, m));
 }
 
 static void amount(const struct alert *a, double value, struct strb *s)
@@ -176,7 +182,8 @@ static void was(const struct alert *a, const struct change *c, struct strb *s)
 	int64_t to = a->ended_ms > from ? a->ended_ms : a->window_end_ms;
 	char d[UNIT_TEXT], t[UNIT_TEXT];
 
-	strb_fmt(s, "for %s from %s it was ", text_duration(to - from, d), at(from, to, t));
+	strb_fmt(s, "for %s from %s it was ", text_duration(to - from, d),
+		 at(from, to, t));
 	amount(a, a->below ? a->value : a->peak > a->value ? a->peak : a->value, s);
 	limit(a, c, s);
 	strb_add(s, "; it is over, and was told late because its flows came late");
@@ -193,8 +200,9 @@ static void resolved(const struct alert *a, struct strb *s)
 			 measure_text(&a->measure, a->threshold, d));
 		return;
 	}
-	strb_fmt(s, "back at %s since %s, after %s", measure_text(&a->measure, a->value, v),
-		 at(a->ended_ms, a->judged_ms, t), text_duration(a->ended_ms - from, d));
+	strb_fmt(s, "back at %s since %s, after %s",
+		 measure_text(&a->measure, a->value, v), at(a->ended_ms, a->judged_ms, t),
+		 text_duration(a->ended_ms - from, d));
 	strb_add(s, a->below ? "; at the lowest it was " : "; at the highest it was ");
 	amount(a, a->peak, s);
 	limit(a, NULL, s);
@@ -243,8 +251,9 @@ static void other_end(const struct alert *a, const struct addr *host, struct way
 
 		if (!from && !addr_eq(&f->dst, host))
 			continue;
-		port = f->src_port && (f->src_port < f->dst_port || !f->dst_port) ? f->src_port
-										  : f->dst_port;
+		port = f->src_port && (f->src_port < f->dst_port || !f->dst_port)
+			   ? f->src_port
+			   : f->dst_port;
 		port |= (uint32_t)f->proto << 16;
 		memcpy(k.b, &port, sizeof(port));
 		strb_fmt(out, "%s %s (%s)", from ? ways.to : ways.from,
@@ -293,8 +302,10 @@ static void client(const struct alert *a, const struct explained *e, struct strb
 		strb_fmt(s, " and %u more", e->more_urls);
 	strb_add(s, " through the proxy.");
 	if (e->unexplained >= unexplained_worth_telling)
-		strb_fmt(s, " %.0f %% of what went through the proxy is explained by no "
-			 "request that is known.", 100 * e->unexplained);
+		strb_fmt(s,
+			 " %.0f %% of what went through the proxy is explained by no "
+			 "request that is known.",
+			 100 * e->unexplained);
 }
 
 static void largest(const struct alert *a, const struct top_row *who,
@@ -306,7 +317,8 @@ static void largest(const struct alert *a, const struct top_row *who,
 	if (of_host(a) && a->n_top) {
 		memcpy(host.b, a->key.b, sizeof(host.b));
 		other_end(a, &host,
-			  (struct ways){ " Its largest flow is to", " Its largest flow is from" },
+			  (struct ways){ " Its largest flow is to",
+					 " Its largest flow is from" },
 			  s);
 		strb_add(s, ".");
 	}
@@ -346,8 +358,8 @@ static void compared(const struct alert *a, const struct change *c,
 			 measure_text(&m, r->before, b), when);
 }
 
-/* Of the rows, in their order: what leads, and of the first host beside it. A conversation
- * gives way to its host, which is shorter. */
+/* Of the rows, in their order: what leads, and of the first host beside it. A
+ * conversation gives way to its host, which is shorter. */
 static const struct change_row *leader(const struct change *c)
 {
 	if (c->row[0].by == BY_PAIR)
@@ -357,8 +369,8 @@ static const struct change_row *leader(const struct change *c)
 	return &c->row[0];
 }
 
-static const struct change_row *next_of(const struct change *c, const struct change_row *lead,
-					enum by by)
+static const struct change_row *next_of(const struct change *c,
+					const struct change_row *lead, enum by by)
 {
 	for (unsigned i = 0; i < c->n; i++)
 		if (&c->row[i] != lead && c->row[i].by == by)
@@ -382,7 +394,8 @@ static void changed(const struct alert *a, const struct change *c, struct strb *
 	if (lead->by == BY_HOST && !a->below && !of_host(a)) {
 		memcpy(addr.b, lead->key.b, sizeof(addr.b));
 		other_end(a, &addr,
-			  (struct ways){ "; most of that goes to", "; most of that comes from" },
+			  (struct ways){ "; most of that goes to",
+					 "; most of that comes from" },
 			  s);
 	}
 	if (too)
@@ -407,12 +420,15 @@ static bool who_changed(const struct alert *a, const struct change *c, struct st
 	if (c->n)
 		changed(a, c, s);
 	else if (spread(a, c))
-		strb_fmt(s, " No host, service or network stands out: the %s is spread over "
-			 "many.", a->below ? "fall" : "rise");
+		strb_fmt(s,
+			 " No host, service or network stands out: the %s is spread over "
+			 "many.",
+			 a->below ? "fall" : "rise");
 	return c->n;
 }
 
-char *why_text(const struct evidence_opts *o, const struct alert *a, const struct found *f)
+char *why_text(const struct evidence_opts *o, const struct alert *a,
+	       const struct found *f)
 {
 	const struct top_row *who = f->hosts ? culprit(o, a, f->hosts) : NULL;
 	const struct change *c = f->change && f->change->against ? f->change : NULL;

@@ -24,10 +24,11 @@ enum { PUTS = 20000, DAY_BINS = 288 };
 
 static const int64_t begin_s = INT64_C(1793000000) / STEP_BIN * STEP_BIN;
 
-static const char conf[] = "history { url = \"sqlite:%s/history.db\" }\n"
-			   "timezone = \"UTC\"\n"
-			   "rule limit { by = \"interface\"  window = 5m  above = 60M }\n"
-			   "rule unusual { by = \"interface\"  detector = \"seasonal\" }\n";
+static const char conf[] =
+    "history { url = \"sqlite:%s/history.db\" }\n"
+    "timezone = \"UTC\"\n"
+    "rule limit { by = \"interface\"  window = 5m  above = 60M }\n"
+    "rule unusual { by = \"interface\"  detector = \"seasonal\" }\n";
 
 static uint64_t draw(uint64_t *seed)
 {
@@ -56,29 +57,38 @@ static struct bin make_bin(int64_t at_s, unsigned series, uint64_t *seed)
 
 	if (draw(seed) % 4000 == 0) /* now and then something happens */
 		v *= 6;
-	return (struct bin){ .start_s = at_s, .step = STEP_BIN, .covered = 0x3fffffff,
-			     .bytes = (uint64_t)v, .packets = (uint64_t)v / 900,
-			     .flows = (uint64_t)v / 20000, .peak = v * 1.1 };
+	return (struct bin){ .start_s = at_s,
+			     .step = STEP_BIN,
+			     .covered = 0x3fffffff,
+			     .bytes = (uint64_t)v,
+			     .packets = (uint64_t)v / 900,
+			     .flows = (uint64_t)v / 20000,
+			     .peak = v * 1.1 };
 }
 
 static void fill(struct store *s, unsigned series, int days)
 {
 	struct put *puts = xcalloc(PUTS, sizeof(*puts));
-	char (*names)[64] = xcalloc(series, sizeof(*names));
+	char(*names)[64] = xcalloc(series, sizeof(*names));
 	uint64_t batch = 0, seed = 88172645463325252u;
 	size_t n = 0;
 
-	puts[n++] = (struct put){ .kind = PUT_BLOB, .space = "exporter", .key = "192.0.2.1 0",
-				  .data = "", .len = 1 };
+	puts[n++] = (struct put){ .kind = PUT_BLOB,
+				  .space = "exporter",
+				  .key = "192.0.2.1 0",
+				  .data = "",
+				  .len = 1 };
 	for (unsigned i = 0; i < series; i++)
-		snprintf(names[i], sizeof(names[i]), "any|interface=192.0.2.1/#%u/%s", i / 2 + 1,
-			 i % 2 ? "out" : "in");
+		snprintf(names[i], sizeof(names[i]), "any|interface=192.0.2.1/#%u/%s",
+			 i / 2 + 1, i % 2 ? "out" : "in");
 	for (int d = 0; d < days; d++)
 		for (unsigned i = 0; i < series; i++)
 			for (int b = 0; b < DAY_BINS; b++) {
-				int64_t at = begin_s + ((int64_t)d * DAY_BINS + b) * STEP_BIN;
+				int64_t at =
+				    begin_s + ((int64_t)d * DAY_BINS + b) * STEP_BIN;
 
-				puts[n++] = (struct put){ .kind = PUT_BIN, .series = names[i],
+				puts[n++] = (struct put){ .kind = PUT_BIN,
+							  .series = names[i],
 							  .bin = make_bin(at, i, &seed) };
 				if (n == PUTS)
 					flush(s, &batch, puts, &n);
@@ -90,7 +100,8 @@ static void fill(struct store *s, unsigned series, int days)
 
 static void run(const struct config *c, const char *rule, int days)
 {
-	struct backtest_opts o = { .config = c, .names = names_new(16),
+	struct backtest_opts o = { .config = c,
+				   .names = names_new(16),
 				   .from_ms = begin_s * 1000,
 				   .to_ms = (begin_s + (int64_t)days * 86400) * 1000,
 				   .source = BACKTEST_BINS };
@@ -107,10 +118,11 @@ static void run(const struct config *c, const char *rule, int days)
 		exit(1);
 	}
 	s = (double)(clock_mono_ms() - began) / 1000;
-	printf("{\"rule\":\"%s\",\"series\":%u,\"days\":%d,\"bins\":%llu,\"seconds\":%.2f,"
-	       "\"bins_per_s\":%.0f,\"alerts\":%zu}\n",
-	       rule, b.rule[0].series, days, (unsigned long long)b.bins, s,
-	       (double)b.bins / s, b.n);
+	printf(
+	    "{\"rule\":\"%s\",\"series\":%u,\"days\":%d,\"bins\":%llu,\"seconds\":%.2f,"
+	    "\"bins_per_s\":%.0f,\"alerts\":%zu}\n",
+	    rule, b.rule[0].series, days, (unsigned long long)b.bins, s,
+	    (double)b.bins / s, b.n);
 	backtest_fini(&b);
 	backtest_rules_free(&rules);
 	calendar_free(&cal);
