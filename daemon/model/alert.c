@@ -81,6 +81,7 @@ void alert_unref(struct alert **ap)
 	free(a->series);
 	free(a->series_id);
 	free(a->detector);
+	free(a->view);
 	free(a->why);
 	free(a->quiet);
 	free(a->ack_by);
@@ -106,6 +107,7 @@ struct alert *alert_copy(const struct alert *a)
 	c->series = dup(a->series);
 	c->series_id = dup(a->series_id);
 	c->detector = dup(a->detector);
+	c->view = dup(a->view);
 	c->why = dup(a->why);
 	c->quiet = dup(a->quiet);
 	c->ack_by = dup(a->ack_by);
