@@ -85,6 +85,7 @@ bool backtest_limits(const struct backtest_opts *o, const struct rule *r,
 struct backtest_suggestion {
 	double limit, clear; /* NAN: none keeps the budget; none needed */
 	int64_t for_ms;	     /* with this `for` */
+	bool bounded; /* a limit nearer to alerts was tried, and was too near */
 	struct backtest_limit expected;
 	double rate; /* alerts a week: of each series, or of all hosts (any large
 			group) together */

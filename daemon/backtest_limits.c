@@ -14,7 +14,7 @@
 
 #include "daemon/base/mem.h"
 
-enum { TRIES = 9, ROUNDS = 6 };
+enum { TRIES = 9, ROUNDS = 6, OUTWARDS = 2 };
 static const double usual_clear = 0.8; /* of a limit, where the rule says nothing */
 static const double week_ms = 7 * 86400 * 1000.0;
 
@@ -197,22 +197,21 @@ static unsigned between(double a, double b, double out[TRIES])
 }
 
 static bool search(const struct backtest_opts *o, const struct rule *r, double budget,
-		   struct backtest_limits *l, int *ok, struct err *err)
+		   struct backtest_limits *l, int *ok, int *over, struct err *err)
 {
 	double next[TRIES], step = 16;
 	bool upwards = !isnan(r->above);
-	int over;
+	int outwards = 0;
 
 	for (int round = 0; round < ROUNDS; round++) {
 		unsigned had = l->n, n;
 
-		bracket(r, l, budget, ok, &over);
-		if (r->detector)
+		bracket(r, l, budget, ok, over);
+		if (r->detector || ((*ok < 0 || *over < 0) && outwards++ == OUTWARDS))
 			return true;
-		if (*ok >= 0 && over >= 0)
-			n = between(l->at[*ok].limit, l->at[over].limit, next);
-		else if ((*ok < 0) ==
-			 upwards) /* further from alerts, or nearer to them */
+		if (*ok >= 0 && *over >= 0)
+			n = between(l->at[*ok].limit, l->at[*over].limit, next);
+		else if ((*ok < 0) == upwards)
 			n = between(l->at[l->n - 1].limit, l->at[l->n - 1].limit * step,
 				    next);
 		else
@@ -222,7 +221,7 @@ static bool search(const struct backtest_opts *o, const struct rule *r, double b
 		if (l->n == had)
 			break;
 	}
-	bracket(r, l, budget, ok, &over);
+	bracket(r, l, budget, ok, over);
 	return true;
 }
 
@@ -230,15 +229,16 @@ bool backtest_suggest(const struct backtest_opts *o, const struct rule *r, doubl
 		      struct backtest_limits *l, struct backtest_suggestion *out,
 		      struct err *err)
 {
-	int ok;
+	int ok, over;
 
 	*out = (struct backtest_suggestion){ .limit = NAN,
 					     .clear = NAN,
 					     .for_ms = r->for_ms };
 	if (!l->n)
 		return true;
-	if (!search(o, r, budget, l, &ok, err))
+	if (!search(o, r, budget, l, &ok, &over, err))
 		return false;
+	out->bounded = over >= 0;
 	if (ok < 0)
 		return true;
 	out->limit = l->at[ok].limit;

@@ -58,7 +58,8 @@ static void condition(const struct rule *r, struct strb *s)
 		strb_fmt(s, "%s, budget %s", r->detector->name, v);
 		return;
 	}
-	strb_fmt(s, "%s %s in a %s", isnan(r->above) ? "under" : "over", v,
+	strb_fmt(s, "%s %s within %s%s", isnan(r->above) ? "under" : "over", v,
+		 r->period ? "a " : "",
 		 r->period ? period[r->period]
 			   : text_duration((int64_t)r->window * SLICE_MS, w));
 	if (r->for_ms)
@@ -82,6 +83,13 @@ static unsigned fired(const struct ask *a, unsigned rule)
 	return n;
 }
 
+/* "0.23", "2.3", "2800" */
+static const char *rate_text(double a_week, char buf[static UNIT_TEXT])
+{
+	snprintf(buf, UNIT_TEXT, a_week < 100 ? "%.2g" : "%.0f", a_week);
+	return buf;
+}
+
 static void rule_head(const struct ask *a, unsigned i, struct strb *s)
 {
 	const struct rule *r = &a->rules->at[i];
@@ -94,7 +102,7 @@ static void rule_head(const struct ask *a, unsigned i, struct strb *s)
 	strb_tty(s, r->name);
 	strb_add(s, ": ");
 	condition(r, s);
-	if (*filter_text(r->filter)) {
+	if (!filter_is_all(r->filter)) {
 		strb_add(s, ", of ");
 		strb_tty(s, filter_text(r->filter));
 	}
@@ -110,8 +118,8 @@ static void rule_head(const struct ask *a, unsigned i, struct strb *s)
 	if (b->why_flows)
 		strb_fmt(s, " (%s)", b->why_flows);
 	strb_fmt(s, "\n  would have fired %u time%s", n, n == 1 ? "" : "s");
-	if (weeks > 0)
-		strb_fmt(s, ", %.2g a week", n / weeks);
+	if (weeks >= 1 / 7.0) /* of hours nobody knows what a week brings */
+		strb_fmt(s, ", %s a week", rate_text(n / weeks, t));
 	strb_add(s, "\n");
 }
 
@@ -188,8 +196,7 @@ static struct table *limit_table(const struct rule *r, const struct backtest_lim
 		table_row(t);
 		table_real(t, x->limit, limit_text(r, x->limit, buf));
 		table_count(t, x->alerts, NULL);
-		snprintf(buf, sizeof(buf), "%.2g", x->a_week);
-		table_real(t, x->a_week, buf);
+		table_real(t, x->a_week, rate_text(x->a_week, buf));
 		table_count(t, (uint64_t)x->lasted_ms / 1000,
 			    text_duration(x->lasted_ms, buf));
 		table_text(t, x->limit == own ? "as it is now" : "");
@@ -222,27 +229,75 @@ static const char *setting(const struct rule *r, double v, char buf[static UNIT_
 static void suggestion(const struct ask *a, const struct rule *r,
 		       const struct backtest_suggestion *g, struct strb *s)
 {
+	const char *each = by_is_small(r->by) ? " and series" : "";
 	char v[UNIT_TEXT];
 
 	if (!isfinite(g->limit)) {
-		strb_fmt(s, "\nNo limit that was tried keeps %.2g alerts a week.\n",
-			 a->budget);
+		strb_fmt(s, "\nNo limit that was tried keeps %s alerts a week%s.\n",
+			 rate_text(a->budget, v), each);
 		return;
 	}
-	strb_fmt(s, "\nFor at most %.2g alerts a week%s, write\n\n\trule %s { ... ",
-		 a->budget, by_is_small(r->by) ? " and series" : "", r->name);
-	strb_fmt(s, "%s = %s",
+	if (!g->bounded && !r->detector) {
+		strb_fmt(s,
+			 "\nThere was nothing to set a limit by: %s would not have fired "
+			 "either.\n",
+			 limit_text(r, g->limit, v));
+		return;
+	}
+	strb_fmt(s, "\nFor at most %s alerts a week%s, write\n\n\trule %s { ... ",
+		 rate_text(a->budget, v), each, r->name);
+	strb_fmt(s, "%s = ",
 		 r->detector	   ? "budget"
 		 : isnan(r->above) ? "below"
-				   : "above",
-		 setting(r, g->limit, v));
+				   : "above");
+	strb_add(s, setting(r, g->limit, v));
 	if (isfinite(g->clear))
 		strb_fmt(s, "  clear = %s", setting(r, g->clear, v));
 	if (g->for_ms)
 		strb_fmt(s, "  for = %llds", (long long)g->for_ms / 1000);
-	strb_fmt(s, " }\n\nwhich would have fired %u time%s: %.2g a week%s.\n",
-		 g->expected.alerts, g->expected.alerts == 1 ? "" : "s", g->rate,
-		 by_is_small(r->by) ? " and series" : "");
+	strb_fmt(s, " }\n\nwhich would have fired %u time%s: %s a week%s.\n",
+		 g->expected.alerts, g->expected.alerts == 1 ? "" : "s",
+		 rate_text(g->rate, v), each);
+}
+
+/* The same for rules that wait longer before they fire: short bursts let a limit be low.
+ */
+static bool patient(const struct ask *a, const struct rule *r,
+		    const struct backtest_suggestion *g, struct strb *s, json_t *o,
+		    struct err *err)
+{
+	static const int64_t waits_ms[] = { 60000, 300000 };
+	json_t *list = json_array();
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < ARRAY_LEN(waits_ms); i++) {
+		struct backtest_suggestion other;
+		struct backtest_limits l;
+		struct rule waits = *r;
+		char v[UNIT_TEXT], c[UNIT_TEXT], d[UNIT_TEXT];
+
+		waits.for_ms = waits_ms[i];
+		if (r->detector || r->period || r->for_ms >= waits_ms[i] || !g->bounded)
+			continue;
+		ok = backtest_limits(&a->o, &waits, &l, err) &&
+		     backtest_suggest(&a->o, &waits, a->budget, &l, &other, err);
+		if (!ok || !other.bounded || !isfinite(other.limit) ||
+		    other.limit == g->limit)
+			continue;
+		json_array_append_new(list,
+				      json_pack("{s:f, s:f, s:I}", "limit", other.limit,
+						"clear", other.clear, "for_s",
+						(json_int_t)other.for_ms / 1000));
+		strb_fmt(s,
+			 "With for = %llds it could be %s = %s  clear = %s (after %s).\n",
+			 (long long)waits_ms[i] / 1000,
+			 isnan(r->above) ? "below" : "above", setting(r, other.limit, v),
+			 setting(r, other.clear, c), text_duration(waits_ms[i], d));
+	}
+	if (o)
+		json_object_set(o, "patient", list);
+	json_decref(list);
+	return ok;
 }
 
 /* ---- for programs ---- */
@@ -315,7 +370,7 @@ static bool limits(struct ask *a, unsigned i, struct strb *s, json_t *o, struct 
 		add_suggestion(o, a, &g);
 	else if (a->suggest)
 		suggestion(a, r, &g, s);
-	return true;
+	return !a->suggest || patient(a, r, &g, s, o, err);
 }
 
 static int show_csv(const struct ask *a)
