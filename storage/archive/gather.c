@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 
+enum { SEEN = 64 };
+
 struct gather *gather_new(void)
 {
 	struct gather *g = xcalloc(1, sizeof(*g));
@@ -129,6 +131,24 @@ static void take_column(struct gather *g, const struct block *b, int f)
 		       b->n * width);
 }
 
+/* Tells the interfaces of a column. Most were told a few rows ago, which a small table of
+ * this block's sees without a call. */
+static void take_interfaces(const struct block *b, const uint32_t *index,
+			    struct naming *names)
+{
+	uint64_t seen[SEEN] = { 0 };
+
+	for (uint32_t r = 0; r < b->n; r++) {
+		uint64_t which = (uint64_t)b->exporter[r] << 32 | index[r];
+		uint64_t *at = &seen[(index[r] ^ b->exporter[r] * 31) % SEEN];
+
+		if (*at == which + 1)
+			continue;
+		*at = which + 1;
+		naming_interface(names, b->exporter[r], index[r]);
+	}
+}
+
 static void take_exporters(struct gather *g, const struct block *b, struct naming *names)
 {
 	uint32_t *to = (uint32_t *)g->col[F_exporter] + g->n, local = 0;
@@ -137,11 +157,11 @@ static void take_exporters(struct gather *g, const struct block *b, struct namin
 		if (!r || b->exporter[r] != b->exporter[r - 1])
 			local = naming_exporter(names, b->exporter[r]);
 		to[r] = local;
-		if (block_uses(b, F_in_if))
-			naming_interface(names, b->exporter[r], b->in_if[r]);
-		if (block_uses(b, F_out_if))
-			naming_interface(names, b->exporter[r], b->out_if[r]);
 	}
+	if (block_uses(b, F_in_if))
+		take_interfaces(b, b->in_if, names);
+	if (block_uses(b, F_out_if))
+		take_interfaces(b, b->out_if, names);
 }
 
 bool gather_add(struct gather *g, const struct block *b, struct naming *names)

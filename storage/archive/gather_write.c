@@ -13,7 +13,7 @@
 
 #include <assert.h>
 
-enum { TRIAL = 4096 };
+enum { TRIAL = 2048 };
 
 /* The address column that a column usually follows. */
 static const struct {
@@ -53,8 +53,39 @@ static void section_end(const struct section *s)
 	out_u32(s->head, body_sum(s->body->p + s->began, len));
 }
 
+/* Least and greatest of n > 0 numbers; four at a time, since each waits for no other. */
+#define RANGE_OF(type)                                                                   \
+	static void range_of_##type(const type *v, size_t n, uint64_t *min,              \
+				    uint64_t *max)                                       \
+	{                                                                                \
+		type lo[4] = { v[0], v[0], v[0], v[0] };                                 \
+		type hi[4] = { v[0], v[0], v[0], v[0] };                                 \
+		size_t i = 0;                                                            \
+                                                                                         \
+		for (; i + 4 <= n; i += 4)                                               \
+			for (unsigned k = 0; k < 4; k++) {                               \
+				lo[k] = v[i + k] < lo[k] ? v[i + k] : lo[k];             \
+				hi[k] = v[i + k] > hi[k] ? v[i + k] : hi[k];             \
+			}                                                                \
+		for (; i < n; i++) {                                                     \
+			lo[0] = v[i] < lo[0] ? v[i] : lo[0];                             \
+			hi[0] = v[i] > hi[0] ? v[i] : hi[0];                             \
+		}                                                                        \
+		for (unsigned k = 1; k < 4; k++) {                                       \
+			lo[0] = lo[k] < lo[0] ? lo[k] : lo[0];                           \
+			hi[0] = hi[k] > hi[0] ? hi[k] : hi[0];                           \
+		}                                                                        \
+		*min = (uint64_t)lo[0];                                                  \
+		*max = (uint64_t)hi[0];                                                  \
+	}
+RANGE_OF(uint8_t)
+RANGE_OF(uint16_t)
+RANGE_OF(uint32_t)
+RANGE_OF(uint64_t)
+RANGE_OF(int64_t)
+
 /* A column as numbers of 64 bits. */
-static void widen(const uint8_t *col, unsigned width, size_t n, uint64_t *out)
+FAST_LOOPS static void widen(const uint8_t *col, unsigned width, size_t n, uint64_t *out)
 {
 	switch (width) {
 	case 1:
@@ -73,47 +104,72 @@ static void widen(const uint8_t *col, unsigned width, size_t n, uint64_t *out)
 	}
 }
 
-static void range_of(const uint64_t *v, size_t n, uint64_t *min, uint64_t *max)
+static void range_of(const uint8_t *col, unsigned width, size_t n, uint64_t *min,
+		     uint64_t *max)
 {
-	uint64_t lo = UINT64_MAX, hi = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		lo = v[i] < lo ? v[i] : lo;
-		hi = v[i] > hi ? v[i] : hi;
+	switch (width) {
+	case 1: range_of_uint8_t(col, n, min, max); break;
+	case 2: range_of_uint16_t((const uint16_t *)col, n, min, max); break;
+	case 4: range_of_uint32_t((const uint32_t *)col, n, min, max); break;
+	default: range_of_uint64_t((const uint64_t *)col, n, min, max);
 	}
-	*min = lo;
-	*max = hi;
 }
 
-/* The same for differences, which have a sign. */
-static bool step_of(const uint64_t *v, size_t n, int64_t *step)
+/* The same for differences, which have a sign; *most: the greatest less the least. */
+static bool step_of(const uint64_t *v, size_t n, int64_t *step, uint64_t *most)
 {
-	int64_t lo = INT64_MAX, hi = INT64_MIN;
+	uint64_t lo, hi;
 
-	for (size_t i = 0; i < n; i++) {
-		lo = (int64_t)v[i] < lo ? (int64_t)v[i] : lo;
-		hi = (int64_t)v[i] > hi ? (int64_t)v[i] : hi;
+	range_of_int64_t((const int64_t *)v, n, &lo, &hi);
+	*step = (int64_t)lo;
+	*most = hi - lo;
+	return *most <= UINT32_MAX;
+}
+
+/* The low halves of a column's numbers less min. */
+FAST_LOOPS static void less(const uint8_t *col, unsigned width, size_t n, uint64_t min,
+			    uint32_t *out)
+{
+	uint32_t least = (uint32_t)min;
+
+	switch (width) {
+	case 1:
+		for (size_t i = 0; i < n; i++)
+			out[i] = col[i] - least;
+		break;
+	case 2:
+		for (size_t i = 0; i < n; i++)
+			out[i] = ((const uint16_t *)col)[i] - least;
+		break;
+	case 4:
+		for (size_t i = 0; i < n; i++)
+			out[i] = ((const uint32_t *)col)[i] - least;
+		break;
+	default:
+		for (size_t i = 0; i < n; i++)
+			out[i] = (uint32_t)((const uint64_t *)col)[i] - least;
 	}
-	*step = lo;
-	return (uint64_t)hi - (uint64_t)lo <= UINT32_MAX;
 }
 
-static void less(const uint64_t *v, size_t n, uint64_t min, uint32_t *out)
+static void less64(const uint64_t *v, size_t n, uint64_t min, uint32_t *out)
 {
-	for (size_t i = 0; i < n; i++)
-		out[i] = (uint32_t)(v[i] - min);
+	less((const uint8_t *)v, sizeof(*v), n, min, out);
 }
 
-static void write_numbers(struct gather *g, struct out *o, const uint64_t *v, size_t n,
-			  uint64_t min, uint64_t max)
+static void write_numbers(struct gather *g, struct out *o, const uint8_t *col,
+			  unsigned width, size_t n, uint64_t min, uint64_t max)
 {
-	less(v, n, min, g->narrow);
-	ints_write(g->packer, o, g->narrow, n);
-	if (max - min <= UINT32_MAX)
+	bool wide = max - min > UINT32_MAX;
+	const uint64_t *v = (const uint64_t *)col;
+
+	less(col, width, n, min, g->narrow);
+	ints_write_upto(g->packer, o, g->narrow, n,
+			wide ? UINT32_MAX : (uint32_t)(max - min));
+	if (!wide)
 		return;
 	for (size_t i = 0; i < n; i++)
 		g->narrow[i] = (uint32_t)((v[i] - min) >> 32);
-	ints_write(g->packer, o, g->narrow, n);
+	ints_write_upto(g->packer, o, g->narrow, n, (uint32_t)((max - min) >> 32));
 }
 
 /* One value for each address of the dictionary, when v follows the codes; the rest of
@@ -142,15 +198,21 @@ static bool follow(const struct gather *g, const uint64_t *v, const uint32_t *co
 }
 
 /* The column's parent by which it can be told, its values then in g->wide2; or -1. */
-static int find_parent(struct gather *g, int f, const uint64_t *v, uint64_t min,
-		       uint64_t max)
+static int find_parent(struct gather *g, int f, const uint8_t *col, unsigned width,
+		       uint64_t min, uint64_t max)
 {
+	bool wide = false;
+
 	for (size_t i = 0; i < ARRAY_LEN(follows); i++) {
 		int p = (int)follows[i].parent;
 
-		if ((int)follows[i].column == f && g->coded >> p & 1 &&
-		    addrs_count(g->addrs) < g->n &&
-		    follow(g, v, g->codes[p], min, max, g->wide2))
+		if ((int)follows[i].column != f || !(g->coded >> p & 1) ||
+		    addrs_count(g->addrs) >= g->n)
+			continue;
+		if (!wide)
+			widen(col, width, g->n, g->wide);
+		wide = true;
+		if (follow(g, g->wide, g->codes[p], min, max, g->wide2))
 			return p;
 	}
 	return -1;
@@ -191,18 +253,19 @@ static enum column_form time_form(struct gather *g, int f, uint64_t min, uint64_
 	bool has_other = f != F_received_ms && g->used >> other_of[f] & 1;
 	enum column_form best = FORM_INTS;
 	double least = 8.0 * n, cost;
+	uint64_t most;
 	int64_t step;
 
 	if (max - min <= UINT32_MAX) {
-		less((const uint64_t *)g->col[f] + from, n, min, g->narrow);
+		less64((const uint64_t *)g->col[f] + from, n, min, g->narrow);
 		least = ints_estimate(g->packer, g->narrow, n);
 	}
 	for (int form = FORM_DELTA; form <= (has_other ? FORM_MINUS : FORM_DELTA);
 	     form++) {
 		differences(g, f, (enum column_form)form, from, n, g->wide2);
-		if (!step_of(g->wide2, n, &step))
+		if (!step_of(g->wide2, n, &step, &most))
 			continue;
-		less(g->wide2, n, (uint64_t)step, g->narrow);
+		less64(g->wide2, n, (uint64_t)step, g->narrow);
 		cost = ints_estimate(g->packer, g->narrow, n);
 		if (cost < least * 0.98) {
 			least = cost;
@@ -218,11 +281,12 @@ static void write_time(struct gather *g, int f, struct out *head, struct out *bo
 	const uint64_t *v = (const uint64_t *)g->col[f];
 	enum column_form form = time_form(g, f, min, max);
 	struct section s;
+	uint64_t most = 0;
 	int64_t step = 0;
 
 	if (form != FORM_INTS) {
 		differences(g, f, form, 0, g->n, g->wide2);
-		if (!step_of(g->wide2, g->n, &step))
+		if (!step_of(g->wide2, g->n, &step, &most))
 			form = FORM_INTS;
 	}
 	s = section_begin(head, body, (unsigned)f, form);
@@ -232,11 +296,11 @@ static void write_time(struct gather *g, int f, struct out *head, struct out *bo
 	if (form == FORM_MINUS)
 		out_u8(body, (uint8_t)other_of[f]);
 	if (form == FORM_INTS) {
-		write_numbers(g, body, v, g->n, min, max);
+		write_numbers(g, body, g->col[f], sizeof(*v), g->n, min, max);
 	} else {
 		out_u64(body, (uint64_t)step);
-		less(g->wide2, g->n, (uint64_t)step, g->narrow);
-		ints_write(g->packer, body, g->narrow, g->n);
+		less64(g->wide2, g->n, (uint64_t)step, g->narrow);
+		ints_write_upto(g->packer, body, g->narrow, g->n, (uint32_t)most);
 	}
 	section_end(&s);
 }
@@ -251,12 +315,12 @@ static bool is_const(const struct gather *g, int f)
 static void write_number_column(struct gather *g, int f, struct out *head,
 				struct out *body)
 {
+	unsigned width = field_info[f].width;
 	uint64_t min, max;
 	struct section s;
 	int parent;
 
-	widen(g->col[f], field_info[f].width, g->n, g->wide);
-	range_of(g->wide, g->n, &min, &max);
+	range_of(g->col[f], width, g->n, &min, &max);
 	if (min == max) {
 		section_begin(head, body, (unsigned)f, FORM_CONST);
 		write_range(head, min, min);
@@ -266,13 +330,16 @@ static void write_number_column(struct gather *g, int f, struct out *head,
 		write_time(g, f, head, body, min, max);
 		return;
 	}
-	parent = find_parent(g, f, g->wide, min, max);
+	parent = find_parent(g, f, g->col[f], width, min, max);
 	s = section_begin(head, body, (unsigned)f, parent < 0 ? FORM_INTS : FORM_FUNC);
 	write_range(head, min, max);
 	if (parent >= 0)
 		out_u8(body, (uint8_t)parent);
-	write_numbers(g, body, parent < 0 ? g->wide : g->wide2,
-		      parent < 0 ? g->n : addrs_count(g->addrs), min, max);
+	if (parent < 0)
+		write_numbers(g, body, g->col[f], width, g->n, min, max);
+	else
+		write_numbers(g, body, (const uint8_t *)g->wide2, sizeof(*g->wide2),
+			      addrs_count(g->addrs), min, max);
 	section_end(&s);
 }
 
@@ -314,8 +381,8 @@ static void write_addr_column(struct gather *g, int f, struct out *head, struct 
 		return;
 	}
 	if (coded && f != F_src && f != F_dst) {
-		widen((const uint8_t *)g->codes[f], 4, g->n, g->wide);
-		parent = find_parent(g, f, g->wide, 0, UINT32_MAX);
+		parent = find_parent(g, f, (const uint8_t *)g->codes[f],
+				     sizeof(**g->codes), 0, UINT32_MAX);
 	}
 	s = section_begin(head, body, (unsigned)f,
 			  parent >= 0 ? FORM_DFUNC
@@ -324,7 +391,8 @@ static void write_addr_column(struct gather *g, int f, struct out *head, struct 
 	write_addr_range(g, f, head);
 	if (parent >= 0) {
 		out_u8(body, (uint8_t)parent);
-		write_numbers(g, body, g->wide2, addrs_count(g->addrs), 0, UINT32_MAX);
+		write_numbers(g, body, (const uint8_t *)g->wide2, sizeof(*g->wide2),
+			      addrs_count(g->addrs), 0, addrs_count(g->addrs));
 	} else if (coded) {
 		ints_write_fast(g->packer, body, g->codes[f], g->n);
 	} else {
@@ -375,16 +443,12 @@ static void write_texts(struct gather *g, struct out *head, struct out *body)
 
 static void least_and_most(const struct gather *g, enum field f, int64_t out[2])
 {
-	const int64_t *v = (const int64_t *)g->col[f];
+	uint64_t lo = 0, hi = 0;
 
-	out[0] = out[1] = 0;
-	if (!(g->used >> f & 1))
-		return;
-	out[0] = out[1] = v[0];
-	for (uint32_t i = 1; i < g->n; i++) {
-		out[0] = v[i] < out[0] ? v[i] : out[0];
-		out[1] = v[i] > out[1] ? v[i] : out[1];
-	}
+	if (g->used >> f & 1)
+		range_of_int64_t((const int64_t *)g->col[f], g->n, &lo, &hi);
+	out[0] = (int64_t)lo;
+	out[1] = (int64_t)hi;
 }
 
 static uint64_t sum_of(const struct gather *g, enum field f)

@@ -26,8 +26,8 @@
 #include <zstd.h>
 
 enum {
-	SAMPLE = 2048,
-	STRETCH = 256,
+	SAMPLE = 1024,
+	STRETCH = 128,
 	FEW = 16,
 	TIE_PERCENT = 90,  /* of PACK's size must be undercut */
 	FAST_PERCENT = 60, /* where reading fast matters more */
@@ -192,15 +192,23 @@ struct choice {
 	float bits;	/* for one value */
 };
 
-static struct choice choose(struct packer *p, const uint32_t *v, size_t n, unsigned tie)
+FAST_LOOPS static uint32_t all_of(const uint32_t *v, size_t n)
 {
-	struct choice c = { INTS_PACK, 0, 0 };
 	uint32_t all = 0;
-	size_t k;
-	float bits;
 
 	for (size_t i = 0; i < n; i++)
 		all |= v[i];
+	return all;
+}
+
+/* all: has the bits of the largest value. */
+static struct choice choose(struct packer *p, const uint32_t *v, size_t n, uint32_t all,
+			    unsigned tie)
+{
+	struct choice c = { INTS_PACK, 0, 0 };
+	size_t k;
+	float bits;
+
 	c.width = bits_of(all);
 	c.bits = (float)c.width;
 	if (!all)
@@ -229,7 +237,7 @@ static struct choice choose(struct packer *p, const uint32_t *v, size_t n, unsig
 
 double ints_estimate(struct packer *p, const uint32_t *v, size_t n)
 {
-	return (double)choose(p, v, n, TIE_PERCENT).bits * (double)n / 8;
+	return (double)choose(p, v, n, all_of(v, n), TIE_PERCENT).bits * (double)n / 8;
 }
 
 static void pack(struct out *o, const uint32_t *v, size_t n, unsigned width)
@@ -368,10 +376,16 @@ static void write_as(struct packer *p, struct out *o, const uint32_t *v, size_t 
 
 void ints_write(struct packer *p, struct out *o, const uint32_t *v, size_t n)
 {
-	write_as(p, o, v, n, choose(p, v, n, TIE_PERCENT));
+	ints_write_upto(p, o, v, n, all_of(v, n));
+}
+
+void ints_write_upto(struct packer *p, struct out *o, const uint32_t *v, size_t n,
+		     uint32_t most)
+{
+	write_as(p, o, v, n, choose(p, v, n, most, TIE_PERCENT));
 }
 
 void ints_write_fast(struct packer *p, struct out *o, const uint32_t *v, size_t n)
 {
-	write_as(p, o, v, n, choose(p, v, n, FAST_PERCENT));
+	write_as(p, o, v, n, choose(p, v, n, all_of(v, n), FAST_PERCENT));
 }

@@ -17,7 +17,10 @@ void packer_free(struct packer **p);
 double ints_estimate(struct packer *p, const uint32_t *v, size_t n);
 /* Appends v in its smallest form. n <= PART_ROWS. */
 void ints_write(struct packer *p, struct out *o, const uint32_t *v, size_t n);
-/* The same, for lists that queries read most: larger, unless much is saved. */
+/* The same when no value is over `most`, and that is the largest, or has as many bits. */
+void ints_write_upto(struct packer *p, struct out *o, const uint32_t *v, size_t n,
+		     uint32_t most);
+/* The same as ints_write, for lists that queries read most: larger, unless much is saved. */
 void ints_write_fast(struct packer *p, struct out *o, const uint32_t *v, size_t n);
 /* Appends n octets as one plane. */
 void plane_write(struct packer *p, struct out *o, const uint8_t *v, size_t n);
