@@ -90,7 +90,9 @@ visible_hostname proxy.clinic.example
 END
 chown -R proxy:proxy "$dir/squid"
 
-internet nginx -c "$dir/nginx.conf" 2>"$dir/nginx.out" &
+# Not by internet(): a function in the background is a shell with a child, and only the
+# shell would be ended.
+ip netns exec internet nginx -c "$dir/nginx.conf" 2>"$dir/nginx.out" &
 started+=($!)
 squid -f "$dir/squid.conf" -N >"$dir/squid.log" 2>&1 &
 started+=($!)
