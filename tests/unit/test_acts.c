@@ -151,6 +151,7 @@ static void what_holds_survives_a_restart_and_everything_is_logged(void **state)
 	struct acts *s = opened(dir, false);
 	struct act *list;
 	struct addr a = address("2001:db8::66");
+	char *path;
 	size_t n;
 
 	(void)state;
@@ -171,7 +172,9 @@ static void what_holds_survives_a_restart_and_everything_is_logged(void **state)
 	acts_close(&s);
 	assert_int_equal(lines_of(dir), 5); /* three begun, one ended, one over */
 	/* A file that is none is as if there were none. */
-	kit_save(xasprintf("%s/acts.json", dir), "[{\"address\":\"x\"}, 7", 19);
+	path = xasprintf("%s/acts.json", dir);
+	kit_save(path, "[{\"address\":\"x\"}, 7", 19);
+	free(path);
 	s = opened(dir, false);
 	free(acts_list(s, T0, &n));
 	assert_int_equal(n, 0);
