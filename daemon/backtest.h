@@ -23,6 +23,8 @@ struct backtest_opts {
 	struct names *names; /* of the configuration; exporters are added */
 	int64_t from_ms, to_ms;
 	enum backtest_source source;
+	unsigned copies; /* of each rule, so baselines may have as many times the memory;
+			    0: one */
 	/* NULL, or how far: from time to time, the same thread. */
 	void (*progress)(void *arg, uint64_t done, uint64_t all);
 	void *arg;
@@ -79,13 +81,14 @@ struct backtest_limits {
 /* The rule's own limit (detector: budget), and how often it would have fired at others.
  */
 double backtest_limit(const struct rule *r);
-bool backtest_limits(const struct backtest_opts *o, const struct rule *r,
+/* For n rules at once, out has as many. */
+bool backtest_limits(const struct backtest_opts *o, const struct rule *rules, unsigned n,
 		     struct backtest_limits *out, struct err *err);
 
 struct backtest_suggestion {
 	double limit, clear; /* NAN: none keeps the budget; none needed */
 	int64_t for_ms;	     /* with this `for` */
-	bool bounded; /* a limit nearer to alerts was tried, and was too near */
+	bool bounded;	     /* a limit nearer to alerts was tried, and was too near */
 	struct backtest_limit expected;
 	double rate; /* alerts a week: of each series, or of all hosts (any large
 			group) together */

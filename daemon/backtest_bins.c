@@ -480,9 +480,11 @@ bool backtest_bins(struct backtest_part *p, struct err *err)
 				.late = LATE,
 				.arg = &b,
 				.detector_memory = p->o->config->memory / 8 };
+	size_t copies = p->o->copies ? p->o->copies : 1;
 	bool ok = open_store(&b) && open_tapes(&b);
 
 	if (ok) {
+		eo.detector_memory *= copies;
 		b.eval = eval_new(&eo);
 		eval_rules(b.eval, &p->rules, p->o->from_ms);
 		ok = run(&b);

@@ -215,7 +215,8 @@ bool backtest_flows(struct backtest_part *p, struct err *err)
 				    .alert = backtest_take,
 				    .arg = p,
 				    .late_ms = c->late_ms,
-				    .memory = c->memory / 2 };
+				    .memory =
+					c->memory / 2 * (o->copies ? o->copies : 1) };
 	struct archive_query q = { .directory = c->archive.directory,
 				   .from_ms = o->from_ms,
 				   .to_ms = o->to_ms,

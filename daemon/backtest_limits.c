@@ -58,40 +58,73 @@ double backtest_limit(const struct rule *r)
 	return isnan(r->above) ? r->below : r->above;
 }
 
-/* Runs the rule at those limits. */
-static bool try_limits(const struct backtest_opts *o, const struct rule *r,
-		       struct backtest_limit *at, unsigned n, struct err *err)
+struct
+try { /* a rule at another limit */
+	const struct rule *rule;
+	struct backtest_limit *at;
+};
+
+static void tell(const struct backtest_opts *o, const struct backtest *b,
+		 const struct try *tries, unsigned n)
 {
-	struct rules one = { (struct rule *)r, 1 };
-	struct rules *many = backtest_copies(&one, n);
+	for (size_t i = 0; i < b->n; i++) {
+		const struct backtest_alert *x = &b->at[i];
+		struct backtest_limit *l = tries[x->rule].at;
+		int64_t to = x->ended_ms ? x->ended_ms : o->to_ms;
+
+		if (x->warning)
+			continue;
+		l->alerts++;
+		if (to > x->started_ms)
+			l->lasted_ms += to - x->started_ms;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		double weeks = backtest_weeks(&b->rule[i]);
+
+		tries[i].at->a_week = weeks > 0 ? tries[i].at->alerts / weeks : 0;
+		tries[i].at->series = b->rule[i].series;
+	}
+}
+
+/* All of them in one run: flows and bins are read and counted once. */
+static bool try_all(const struct backtest_opts *o, const struct try *tries, unsigned n,
+		    struct err *err)
+{
+	struct backtest_opts many = *o;
+	struct rules *rules = xcalloc(1, sizeof(*rules));
 	struct backtest b = { .rule = NULL };
 	bool ok;
 
+	many.copies = TRIES;
+	rules->at = xcalloc(n + 1, sizeof(*rules->at));
 	for (unsigned i = 0; i < n; i++) {
-		free(many->at[i].name);
-		many->at[i].name = xasprintf("%s#%u", r->name, i);
-		set_limit(&many->at[i], at[i].limit);
-	}
-	ok = backtest_run(o, many, &b, err);
-	for (size_t i = 0; ok && i < b.n; i++) {
-		struct backtest_limit *l = &at[b.at[i].rule];
-		int64_t to = b.at[i].ended_ms ? b.at[i].ended_ms : o->to_ms;
+		struct rules one = { (struct rule *)tries[i].rule, 1 };
+		struct rules *copy = backtest_copies(&one, 1);
+		struct rule *r = &rules->at[rules->n++];
 
-		if (b.at[i].warning)
-			continue;
-		l->alerts++;
-		if (to > b.at[i].started_ms)
-			l->lasted_ms += to - b.at[i].started_ms;
+		*r = copy->at[0];
+		free(copy->at);
+		free(copy);
+		free(r->name);
+		r->name = xasprintf("%s#%u", tries[i].rule->name, i);
+		set_limit(r, tries[i].at->limit);
 	}
-	for (unsigned i = 0; ok && i < n; i++) {
-		double weeks = backtest_weeks(&b.rule[i]);
-
-		at[i].a_week = weeks > 0 ? at[i].alerts / weeks : 0;
-		at[i].series = b.rule[i].series;
-	}
+	ok = backtest_run(&many, rules, &b, err);
+	if (ok)
+		tell(o, &b, tries, n);
 	backtest_fini(&b);
-	backtest_rules_free(&many);
+	backtest_rules_free(&rules);
 	return ok;
+}
+
+static bool try_limits(const struct backtest_opts *o, const struct rule *r,
+		       struct backtest_limit *at, unsigned n, struct err *err)
+{
+	struct try tries[TRIES];
+
+	for (unsigned i = 0; i < n; i++)
+		tries[i] = (struct try){ r, &at[i] };
+	return try_all(o, tries, n, err);
 }
 
 double backtest_weeks(const struct backtest_rule *r)
@@ -107,6 +140,14 @@ static int by_limit(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static bool has(const struct backtest_limits *l, double limit)
+{
+	for (unsigned k = 0; k < l->n; k++)
+		if (fabs(l->at[k].limit - limit) < 1e-9 * limit)
+			return true;
+	return false;
+}
+
 /* Adds the limits that are not there yet. */
 static bool extend(const struct backtest_opts *o, const struct rule *r,
 		   struct backtest_limits *l, const double *limits, unsigned n,
@@ -117,10 +158,8 @@ static bool extend(const struct backtest_opts *o, const struct rule *r,
 
 	for (unsigned i = 0; i < n && l->n + n_fresh < BACKTEST_LIMITS; i++) {
 		double v = limits[i];
-		bool had = !(v > 0);
+		bool had = !(v > 0) || has(l, v);
 
-		for (unsigned k = 0; k < l->n; k++)
-			had |= fabs(l->at[k].limit - v) < 1e-9 * v;
 		for (unsigned k = 0; k < n_fresh; k++)
 			had |= fabs(fresh[k].limit - v) < 1e-9 * v;
 		if (!had)
@@ -136,26 +175,44 @@ static bool extend(const struct backtest_opts *o, const struct rule *r,
 	return true;
 }
 
-bool backtest_limits(const struct backtest_opts *o, const struct rule *r,
-		     struct backtest_limits *out, struct err *err)
+/* The rule's own limit, and others around it. */
+static void first_limits(const struct rule *r, struct backtest_limits *l)
 {
 	static const double budgets[] = { 0.03, 0.1, 0.3, 1, 3 };
-	static const double factors[] = { 0.25, 0.35, 0.5, 0.7, 1.4, 2, 2.8, 4 };
-	double limits[TRIES], own = backtest_limit(r);
-	unsigned n = 0;
+	static const double factors[] = { 0.25, 0.35, 0.5, 0.7, 1, 1.4, 2, 2.8, 4 };
+	double own = backtest_limit(r);
 
-	*out = (struct backtest_limits){ .detector = r->detector != NULL };
+	*l = (struct backtest_limits){ .detector = r->detector != NULL };
 	if (isnan(own))
-		return true;
-	limits[n++] = own;
-	for (size_t i = 0; r->detector && i < ARRAY_LEN(budgets); i++)
-		limits[n++] = budgets[i];
-	for (size_t i = 0; !r->detector && i < ARRAY_LEN(factors); i++) {
-		double v = two_digits(own * factors[i]);
+		return;
+	l->at[l->n++].limit = own;
+	for (size_t i = 0; i < (r->detector ? ARRAY_LEN(budgets) : ARRAY_LEN(factors));
+	     i++) {
+		double v = r->detector ? budgets[i] : two_digits(own * factors[i]);
 
-		limits[n++] = gauge_of_one(&r->measure) && v > 1 ? 1 : v;
+		if (gauge_of_one(&r->measure) && !r->detector && v > 1)
+			v = 1;
+		if (v > 0 && !has(l, v))
+			l->at[l->n++].limit = v;
 	}
-	return extend(o, r, out, limits, n, err);
+	qsort(l->at, l->n, sizeof(*l->at), by_limit);
+}
+
+bool backtest_limits(const struct backtest_opts *o, const struct rule *rules, unsigned n,
+		     struct backtest_limits *out, struct err *err)
+{
+	struct try *tries = xcalloc(n * (TRIES + 1) + 1, sizeof(*tries));
+	unsigned n_tries = 0;
+	bool ok;
+
+	for (unsigned i = 0; i < n; i++) {
+		first_limits(&rules[i], &out[i]);
+		for (unsigned k = 0; k < out[i].n; k++)
+			tries[n_tries++] = (struct try){ &rules[i], &out[i].at[k] };
+	}
+	ok = !n_tries || try_all(o, tries, n_tries, err);
+	free(tries);
+	return ok;
 }
 
 /* ---- a suggestion ---- */

@@ -31,6 +31,7 @@ struct ask {
 	struct backtest_opts o;
 	struct rules *rules;
 	struct backtest b;
+	struct backtest_limits *limits; /* by rule */
 	struct progress bar;
 };
 
@@ -279,7 +280,7 @@ static bool patient(const struct ask *a, const struct rule *r,
 		waits.for_ms = waits_ms[i];
 		if (r->detector || r->period || r->for_ms >= waits_ms[i] || !g->bounded)
 			continue;
-		ok = backtest_limits(&a->o, &waits, &l, err) &&
+		ok = backtest_limits(&a->o, &waits, 1, &l, err) &&
 		     backtest_suggest(&a->o, &waits, a->budget, &l, &other, err);
 		if (!ok || !other.bounded || !isfinite(other.limit) ||
 		    other.limit == g->limit)
@@ -347,20 +348,19 @@ static void add_suggestion(json_t *o, const struct ask *a,
 
 static bool limits(struct ask *a, unsigned i, struct strb *s, json_t *o, struct err *err)
 {
+	struct backtest_limits *l = &a->limits[i];
 	const struct rule *r = &a->rules->at[i];
 	struct backtest_suggestion g;
-	struct backtest_limits l;
 	struct table *t;
 
 	if (!a->b.rule[i].first_ms)
 		return true;
-	if (!backtest_limits(&a->o, r, &l, err) ||
-	    (a->suggest && !backtest_suggest(&a->o, r, a->budget, &l, &g, err)))
+	if (a->suggest && !backtest_suggest(&a->o, r, a->budget, l, &g, err))
 		return false;
-	t = limit_table(r, &l);
+	t = limit_table(r, l);
 	if (o)
 		json_object_set_new(o, "limits", table_json(t));
-	else if (l.n) {
+	else if (l->n) {
 		strb_fmt(s, "\nHow often at other %s\n",
 			 r->detector ? "budgets" : "limits");
 		table_show(t, &a->c->out, s);
@@ -389,9 +389,11 @@ static int show(struct ask *a, struct err *err)
 {
 	json_t *list = a->c->json ? json_array() : NULL;
 	struct strb s = { 0 };
-	bool ok = true;
+	bool ok;
 	int code;
 
+	a->limits = xcalloc(a->rules->n, sizeof(*a->limits));
+	ok = backtest_limits(&a->o, a->rules->at, a->rules->n, a->limits, err);
 	for (unsigned i = 0; ok && i < a->rules->n; i++) {
 		json_t *o = list ? rule_json(a, i) : NULL;
 
@@ -435,6 +437,7 @@ static int run(struct ask *a)
 		code = show(a, &err);
 	}
 	backtest_fini(&a->b);
+	free(a->limits);
 	return code;
 }
 

@@ -358,6 +358,43 @@ static void a_sample_is_near_the_truth_and_always_the_same(void **state)
 		block_unref(&b[i]);
 }
 
+/* Among a quarter of a million small flows, of which some are counted, one is large. */
+static void one_large_flow_is_never_missed(void **state)
+{
+	enum { BLOCKS = 60 };
+	struct site *s = *state;
+	struct change_query q;
+	struct change c;
+	struct archive *a;
+	uint64_t seed = 9;
+
+	begin_again(s);
+	put(s, some, kit_t0 - 7 * DAY);
+	a = kit_start(s->dir, s->names, NULL);
+	for (int i = 0; i < BLOCKS; i++) {
+		struct block *b = kit_block(s->names, BLOCK_ROWS, kit_t0 + 30000, &seed);
+
+		for (uint32_t r = 0; r < b->n; r++) {
+			b->start_ms[r] = b->end_ms[r] = kit_t0 + r;
+			b->bytes[r] = 400;
+		}
+		if (i == 33) {
+			b->bytes[1234] = 100 * MB;
+			addr_parse(C, &b->dst[1234]);
+			addr_parse(Z, &b->src[1234]);
+		}
+		archive_block(a, b, kit_t0 + 30000);
+	}
+	archive_stop(&a);
+	q = query(s);
+	find(&q, &c);
+	assert_true(c.counted < c.seen);
+	assert_true(c.n > 0);
+	assert_string_equal(c.row[0].text, "host " C);
+	assert_true(fabs(c.row[0].value - 100. * MB) < MB);
+	change_fini(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +402,7 @@ int main(void)
 		cmocka_unit_test(compared_is_with_weeks_else_days_else_the_hour_before),
 		cmocka_unit_test(an_hour_is_the_same_on_the_wall_clock),
 		cmocka_unit_test(a_week_without_the_exporter_is_no_zero),
+		cmocka_unit_test(one_large_flow_is_never_missed),
 		cmocka_unit_test(a_sample_is_near_the_truth_and_always_the_same),
 	};
 
