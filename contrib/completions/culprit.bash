@@ -9,7 +9,7 @@ _culprit_ids() { # of alerts, from the daemon when it answers
 _culprit() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
 	local verbs='status top changed flows alerts show history slow test-notify
-		import verify replay score backtest demo'
+		export import verify replay score backtest demo'
 	local keys='none exporter interface src dst host network src-as dst-as as src-port
 		dst-port port proto src,dst vlan app client url site'
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -53,6 +53,8 @@ _culprit() {
 	backtest) COMPREPLY=($(compgen -W '--from --to --suggest --budget --source --json --csv
 		--help' -f -- "$word")) ;;
 	score) COMPREPLY=($(compgen -f -- "$word")) ;;
+	export) COMPREPLY=($(compgen -W '--at --from --to --as-of --format --send --rate --help' \
+		-- "$word")) ;;
 	import) COMPREPLY=($(compgen -W '--exporter --packets --datagrams --active --inactive
 		--verbose --json --csv --help' -f -- "$word")) ;;
 	verify) COMPREPLY=($(compgen -d -- "$word")) ;;

@@ -5,7 +5,7 @@ function __culprit_alerts
 	culprit alerts --csv 2>/dev/null | cut -d, -f1 | string match -r '^[0-9A-Z]{26}$'
 end
 
-set -l verbs status top changed flows alerts show history slow test-notify import verify replay score backtest demo
+set -l verbs status top changed flows alerts show history slow test-notify export import verify replay score backtest demo
 set -l first "not __fish_seen_subcommand_from $verbs"
 
 complete -c culprit -f
@@ -20,6 +20,7 @@ complete -c culprit -n $first -a show -d 'everything about one alert'
 complete -c culprit -n $first -a history -d 'a series through time'
 complete -c culprit -n $first -a slow -d 'slow or refuse a client until a time'
 complete -c culprit -n $first -a test-notify -d 'send a sample, show the conversation'
+complete -c culprit -n $first -a export -d 'flows for other programs'
 complete -c culprit -n $first -a import -d 'take over what other collectors have kept'
 complete -c culprit -n $first -a verify -d 'whether an archive is whole'
 complete -c culprit -n $first -a replay -d 'what a capture holds'
@@ -31,6 +32,9 @@ complete -c culprit -n '__fish_seen_subcommand_from replay score backtest import
 complete -c culprit -n '__fish_seen_subcommand_from backtest' -l suggest -d 'search a limit'
 complete -c culprit -n '__fish_seen_subcommand_from backtest' -l budget -x -d 'alerts to bear'
 complete -c culprit -n '__fish_seen_subcommand_from backtest' -l source -x -a 'auto history archive' -d 'what is read'
+complete -c culprit -n '__fish_seen_subcommand_from export' -l format -x -a 'csv json nfdump netflow9 ipfix' -d 'as what'
+complete -c culprit -n '__fish_seen_subcommand_from export' -l send -x -d 'to which collector'
+complete -c culprit -n '__fish_seen_subcommand_from export' -l rate -x -d 'flows a second'
 complete -c culprit -n '__fish_seen_subcommand_from import' -l exporter -x -d 'whose flows they are'
 complete -c culprit -n '__fish_seen_subcommand_from import' -l packets -d 'captures hold traffic'
 complete -c culprit -n '__fish_seen_subcommand_from import' -l datagrams -d 'captures hold NetFlow'

@@ -45,6 +45,8 @@ static const struct verb verbs[] = {
 	  "When rules would have fired, and how often at other limits" },
 	{ "test-notify", cmd_test_notify, "CHANNEL",
 	  "Send a sample and show the conversation" },
+	{ "export", cmd_export, RANGE " [--format FORMAT] [--send HOST:PORT] [FILTER...]",
+	  "Flows for other programs, as text or as datagrams" },
 	{ "import", cmd_import, "[--exporter WHO] FILE...",
 	  "Take over what nfdump, flow-tools, CSV or pcap files hold" },
 	{ "verify", cmd_verify, "[-v] [DIRECTORY]", "Whether an archive is whole" },
