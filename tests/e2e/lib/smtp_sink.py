@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: ISC
 #
 # Prints {"port": N} when it listens, then one JSON line for each mail it took:
-# {"from", "to", "data", "tls", "sni", "user"}. Recipients whose local part begins with
+# {"from", "to", "data", "tls", "sni", "user", "at_ms"}. Recipients whose local part begins with
 # "nobody" are refused for good, with "later" for now (the first time).
 # usage: smtp_sink.py [--cert FILE --key FILE [--smtps]] [--auth USER:PASSWORD]
 #                     [--hang connect|greeting|data] [--drip] [--huge] [--refuse-mail]
@@ -14,6 +14,7 @@ import queue
 import ssl
 import sys
 import threading
+import time
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
@@ -22,7 +23,7 @@ lines = queue.Queue()
 
 
 def tell(what):
-    lines.put(json.dumps(what) + "\n")
+    lines.put(json.dumps({**what, "at_ms": time.time_ns() // 1000000}) + "\n")
 
 
 # A mail may be longer than the pipe holds, and the server must answer all the same.
