@@ -3,6 +3,7 @@
 # the last ten seconds are missing.
 # SPDX-License-Identifier: ISC
 # timeout: 3600
+# alone
 #
 # KILLS times (200): the daemon starts on the same state, flows arrive at RATE a second,
 # and after a random while of up to LOAD_MS it is killed. Then `culprit verify` must find
