@@ -154,10 +154,8 @@ void summarizer_closed(struct summarizer *s, int64_t file_s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void summarizer_stop(struct summarizer **sp)
+void summarizer_stop(struct summarizer *s)
 {
-	struct summarizer *s = *sp;
-
 	if (!s)
 		return;
 	pthread_mutex_lock(&s->lock);
@@ -165,6 +163,14 @@ void summarizer_stop(struct summarizer **sp)
 	pthread_cond_signal(&s->more);
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
+}
+
+void summarizer_free(struct summarizer **sp)
+{
+	struct summarizer *s = *sp;
+
+	if (!s)
+		return;
 	pthread_cond_destroy(&s->more);
 	pthread_mutex_destroy(&s->lock);
 	free(s->directory);

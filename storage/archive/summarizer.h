@@ -15,6 +15,8 @@ struct summarizer *summarizer_start(const char *directory,
 				    void *arg);
 /* A file was closed. Any thread; s may be NULL. */
 void summarizer_closed(struct summarizer *s, int64_t file_s);
-void summarizer_stop(struct summarizer **s); /* soon: what is not made is made later */
+/* Ends the thread, soon: what is not made is made later. Files may still be closed. */
+void summarizer_stop(struct summarizer *s);
+void summarizer_free(struct summarizer **s); /* stopped, and nobody closes files any more */
 
 #endif

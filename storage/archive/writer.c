@@ -616,7 +616,8 @@ struct archive *archive_start(const struct archive_opts *o, struct err *err)
 	}
 	return a;
 fail:
-	summarizer_stop(&a->summarizer);
+	summarizer_stop(a->summarizer);
+	summarizer_free(&a->summarizer);
 	tip_drop(&a->tip);
 	dir_list_free(&a->closed);
 	gather_free(&a->gather);
@@ -632,9 +633,10 @@ void archive_stop(struct archive **ap)
 
 	if (!a)
 		return;
-	summarizer_stop(&a->summarizer);
+	summarizer_stop(a->summarizer); /* what it made is in the queue before the end */
 	append(a, &(struct item){ .kind = STOP });
 	pthread_join(a->thread, NULL);
+	summarizer_free(&a->summarizer);
 	tip_drop(&a->tip);
 	dir_list_free(&a->closed);
 	gather_free(&a->gather);
