@@ -18,6 +18,7 @@
 #include "daemon/cli/cli.h"
 #include "daemon/cli/progress.h"
 #include "daemon/import/import.h"
+#include "daemon/refill.h"
 
 enum { DEPTH = 16 };
 
@@ -36,7 +37,7 @@ struct run {
 	uint64_t octets, done; /* of all files; of those that are behind us */
 	struct progress bar;
 	struct table *table;
-	uint64_t imported, known, bad, flows, bytes, no_exporter, no_time;
+	uint64_t imported, known, bad, flows, bytes, no_exporter, no_time, bins;
 	int64_t began_ms;
 };
 
@@ -161,6 +162,39 @@ static bool one(struct run *r, struct intake *in, const struct path *p)
 	return true;
 }
 
+/* ---- history ---- */
+
+static void refill_progress(void *arg, uint64_t done, uint64_t all)
+{
+	progress_at(arg, done, all);
+}
+
+/* Bins of what came in, by this import or one that was interrupted. What is older than
+ * history keeps would be forgotten at once. */
+static void tell_history(struct run *r, struct intake *in)
+{
+	const struct config *conf = cli_config(r->c);
+	struct refill_opts o = { .config = conf, .calendar = cli_calendar(r->c),
+				 .names = r->opts.names, .progress = refill_progress,
+				 .arg = &r->bar };
+	int64_t oldest = r->c->now_ms - conf->history.rollups_ms;
+	struct err err = { "" };
+
+	if (!intake_owed(in, &o.from_ms, &o.to_ms))
+		return;
+	if (o.from_ms < oldest)
+		o.from_ms = oldest;
+	progress_begin(&r->bar, "telling history");
+	if (o.from_ms > o.to_ms || refill_history(&o, &r->bins, &err)) {
+		intake_paid(in);
+	} else {
+		progress_end(&r->bar);
+		cli_say("history was not told of these flows: %s; the next import will try "
+			"again", err.msg);
+	}
+	progress_end(&r->bar);
+}
+
 static void all(struct run *r, struct intake *in)
 {
 	progress_begin(&r->bar, "importing");
@@ -172,6 +206,7 @@ static void all(struct run *r, struct intake *in)
 	progress_begin(&r->bar, "summing up");
 	intake_summaries(in, progress_tell, &r->bar);
 	progress_end(&r->bar);
+	tell_history(r, in);
 }
 
 /* ---- what is said ---- */
@@ -184,14 +219,16 @@ static int print(struct run *r)
 	int code;
 
 	if (r->c->json) {
-		wrap = json_pack("{s:I,s:I,s:I,s:I,s:I}", "imported", (json_int_t)r->imported,
+		wrap = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "imported", (json_int_t)r->imported,
 				 "known", (json_int_t)r->known, "bad", (json_int_t)r->bad,
 				 "flows", (json_int_t)r->flows, "bytes",
-				 (json_int_t)r->bytes);
+				 (json_int_t)r->bytes, "bins", (json_int_t)r->bins);
 	} else {
 		strb_fmt(&head, "%llu files imported: %s flows, %s", (unsigned long long)
 			 r->imported, text_count((double)r->flows, a),
 			 text_bytes((double)r->bytes, b));
+		if (r->bins)
+			strb_fmt(&head, ", %llu bins of history", (unsigned long long)r->bins);
 		if (r->known)
 			strb_fmt(&head, "; %llu are there already",
 				 (unsigned long long)r->known);

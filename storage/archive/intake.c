@@ -11,6 +11,8 @@
  *   2. ID.pending lists the names they will have, and is synced;
  *   3. they are moved to those names; a reader leaves out what a .pending lists;
  *   4. ID.pending is renamed to ID.done: at this moment all of them are there.
+ * Before 4 the time of its flows is added to DIRECTORY/import/owed: history has to be told
+ * of them, by whoever comes first after a crash.
  * Whatever was killed before 4 is taken away by the next import; after it, the source is
  * known by its id and is not read again. So a repeated import doubles nothing.
  *
@@ -562,6 +564,52 @@ void intake_abort(struct intake_source **sp)
 	*sp = NULL;
 }
 
+/* ---- what history is owed ---- */
+
+static bool owe(const struct intake_source *s, struct err *err)
+{
+	const struct intake *in = s->in;
+	char path[DIR_PATH], line[64];
+	int fd, n;
+	bool ok;
+
+	if (!s->totals.rows)
+		return true;
+	fd = open(book(in, "owed", "", path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	n = snprintf(line, sizeof(line), "%lld %lld\n", (long long)s->totals.start_ms,
+		     (long long)s->totals.end_ms);
+	ok = fd >= 0 && write(fd, line, (size_t)n) == n && !fdatasync(fd);
+	if (fd >= 0)
+		close(fd);
+	return ok || err_set(err, "%s: %s", path, strerror(errno));
+}
+
+bool intake_owed(struct intake *in, int64_t *from_ms, int64_t *to_ms)
+{
+	char path[DIR_PATH];
+	FILE *f = fopen(book(in, "owed", "", path), "re");
+	long long from, to;
+	bool any = false;
+
+	while (f && fscanf(f, "%lld %lld", &from, &to) == 2) {
+		if (!any || from < *from_ms)
+			*from_ms = from;
+		if (!any || to > *to_ms)
+			*to_ms = to;
+		any = true;
+	}
+	if (f)
+		fclose(f);
+	return any;
+}
+
+void intake_paid(struct intake *in)
+{
+	char path[DIR_PATH];
+
+	unlink(book(in, "owed", "", path));
+}
+
 static bool commit(struct intake_source *s, const char *what, int64_t *numbers,
 		   struct err *err)
 {
@@ -576,7 +624,7 @@ static bool commit(struct intake_source *s, const char *what, int64_t *numbers,
 		return false;
 	book(s->in, s->id, DIR_PENDING, pending);
 	book(s->in, s->id, DIR_DONE, done);
-	if (move(s, numbers, err)) {
+	if (owe(s, err) && move(s, numbers, err)) {
 		if (!rename(pending, done)) {
 			sync_folder(s->in->path);
 			return true;

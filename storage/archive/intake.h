@@ -38,6 +38,11 @@ bool intake_commit(struct intake_source **s, const char *what, struct intake_don
 		   struct err *err);
 void intake_abort(struct intake_source **s);
 
+/* What history has not yet been told of: times of the flows of sources that were committed,
+ * by this import or one before. False: nothing. */
+bool intake_owed(struct intake *in, int64_t *from_ms, int64_t *to_ms);
+void intake_paid(struct intake *in); /* now it has */
+
 /* Makes the summaries of what was committed since intake_open; false: `stop` said so.
  * Not having them costs time only. */
 void intake_summaries(struct intake *in, void (*tell)(void *arg, uint64_t done, uint64_t all),
