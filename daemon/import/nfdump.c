@@ -154,8 +154,11 @@ static int block(struct nfdump *d, enum packing packing, struct err *err)
 		return 1;
 	}
 	if (packing != PACK_NONE && !(flags & FLAG_PLAIN)) {
-		size_t got = unpack(packing, p, len, d->block, BLOCK_MAX);
+		size_t got;
 
+		if (!d->block)
+			d->block = xcalloc(1, BLOCK_MAX);
+		got = unpack(packing, p, len, d->block, BLOCK_MAX);
 		if (!got)
 			return broken(d, "a block cannot be unpacked", err) - 1;
 		p = d->block;
@@ -223,7 +226,6 @@ static bool read_file(struct feed *f, struct rows *r, struct err *err)
 
 	d->feed = f;
 	d->rows = r;
-	d->block = xcalloc(1, BLOCK_MAX);
 	ok = read_all(d, err);
 	for (size_t i = 0; i < NF_IDS; i++)
 		free(d->map[i]);

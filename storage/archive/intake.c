@@ -578,7 +578,8 @@ static bool owe(const struct intake_source *s, struct err *err)
 	fd = open(book(in, "owed", "", path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	n = snprintf(line, sizeof(line), "%lld %lld\n", (long long)s->totals.start_ms,
 		     (long long)s->totals.end_ms);
-	ok = fd >= 0 && write(fd, line, (size_t)n) == n && !fdatasync(fd);
+	ok = fd >= 0 && (!in->give || !fchown(fd, in->uid, in->gid)) &&
+	     write(fd, line, (size_t)n) == n && !fdatasync(fd);
 	if (fd >= 0)
 		close(fd);
 	return ok || err_set(err, "%s: %s", path, strerror(errno));
