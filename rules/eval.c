@@ -355,12 +355,17 @@ static void judge_period(struct eval *e, const struct rule *r, struct state *s)
 	if (s->state == ALERT_FIRING && (!s->alert->warning_share || early))
 		return;
 	a = eval_alert(e, r, s);
+	a->pending_ms = a->started_ms = e->now_ms;
+	if (s->state == ALERT_FIRING) { /* the warning has come true: the same alert, worse */
+		memcpy(a->id, s->alert->id, sizeof(a->id));
+		a->pending_ms = s->alert->pending_ms;
+		a->started_ms = s->alert->started_ms;
+	}
 	a->value = a->peak = v;
 	a->warning_share = early;
 	a->threshold = r->above; /* also of a warning: a share of this is what is told */
 	if (early && a->severity > SEVERITY_WARNING)
 		a->severity = SEVERITY_WARNING;
-	a->pending_ms = a->started_ms = e->now_ms;
 	a->window_start_ms = start;
 	a->window_end_ms = e->now_ms;
 	eval_fire(e, s, a);
