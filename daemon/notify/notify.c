@@ -460,10 +460,10 @@ void notify_stop(struct notify **np, int timeout_ms)
 	free_notify(n);
 }
 
-void notify_alert(struct notify *n, struct alert *a)
+/* The queues of all channels that it names; how many. */
+static size_t queues_of(struct notify *n, const struct alert *a,
+			char names[QUEUES_MAX][LANE_QUEUE])
 {
-	char names[QUEUES_MAX][LANE_QUEUE];
-	const char *queues[QUEUES_MAX];
 	size_t n_queues = 0;
 
 	pthread_mutex_lock(&n->lock);
@@ -480,17 +480,48 @@ void notify_alert(struct notify *n, struct alert *a)
 		}
 		if (e->channel->no_resolved && a->state == ALERT_RESOLVED && !a->was)
 			continue;
-		for (unsigned k = 0; k < channel_lanes(e->channel); k++) {
-			lane_queue(e->channel, k, names[n_queues]);
-			queues[n_queues] = names[n_queues];
-			n_queues++;
-		}
+		for (unsigned k = 0; k < channel_lanes(e->channel); k++)
+			lane_queue(e->channel, k, names[n_queues++]);
 	}
 	pthread_mutex_unlock(&n->lock);
-	if (n_queues)
-		outbox_put(n->outbox, a, queues, n_queues);
-	else
+	return n_queues;
+}
+
+void notify_tell(struct notify *n, struct alert *a, const struct notify_note *notes,
+		 size_t n_notes)
+{
+	char names[QUEUES_MAX][LANE_QUEUE];
+	const char *queues[QUEUES_MAX];
+	size_t n_queues = a ? queues_of(n, a, names) : 0;
+	struct outbox_note *kept = xcalloc(n_notes, sizeof(*kept));
+
+	for (size_t i = 0; i < n_queues; i++)
+		queues[i] = names[i];
+	for (size_t i = 0; i < n_notes; i++)
+		kept[i] = (struct outbox_note){ notes[i].key, notes[i].text };
+	if (!n_queues)
 		alert_unref(&a);
+	if (a || n_notes)
+		outbox_put_noted(n->outbox, a, queues, n_queues, kept, n_notes);
+	free(kept);
+}
+
+void notify_alert(struct notify *n, struct alert *a)
+{
+	notify_tell(n, a, NULL, 0);
+}
+
+bool notify_notes(struct notify *n, const char *prefix,
+		  void (*fn)(void *arg, const char *key, const char *text), void *arg)
+{
+	return outbox_notes(n->outbox, prefix, fn, arg);
+}
+
+bool notify_people(const struct channel_conf *c)
+{
+	const struct format *f = format_find(c->format && *c->format ? c->format : "json");
+
+	return c->kind == CHANNEL_EMAIL || (c->kind == CHANNEL_WEBHOOK && f && !f->machine);
 }
 
 bool notify_sync(struct notify *n)
@@ -539,6 +570,20 @@ static bool test_channel(const struct channel *c, struct strb *transcript,
 	return out.result == RESULT_SENT;
 }
 
+static bool no_channel(struct notify *n, const char *channel, struct err *err)
+{
+	struct strb b = { 0 };
+
+	pthread_mutex_lock(&n->lock);
+	for (size_t i = 0; i < n->n_entries; i++)
+		strb_fmt(&b, "%s%s", i ? ", " : "there are ", n->entries[i].channel->name);
+	pthread_mutex_unlock(&n->lock);
+	err_set(err, "there is no channel %.80s; %.400s", channel,
+		b.len ? b.s : "no notify section makes one");
+	strb_free(&b);
+	return false;
+}
+
 bool notify_test(struct notify *n, const char *channel, struct strb *transcript,
 		 struct err *err)
 {
@@ -552,8 +597,7 @@ bool notify_test(struct notify *n, const char *channel, struct strb *transcript,
 		c = channel_ref(e->channel);
 	pthread_mutex_unlock(&n->lock);
 	if (!c)
-		return err_set(err, "there is no channel %s; culprit status lists them",
-			       channel);
+		return no_channel(n, channel, err);
 	ok = test_channel(c, transcript, err);
 	channel_unref(&c);
 	return ok;
@@ -624,6 +668,31 @@ void notify_stats(struct notify *n, notify_stat_f *fn, void *arg)
 uint64_t notify_unknown(struct notify *n)
 {
 	return n->unknown;
+}
+
+struct letters {
+	void (*fn)(void *arg, const struct notify_letter *l);
+	void *arg;
+};
+
+static void letter(void *arg, const struct outbox_letter *l)
+{
+	struct letters *to = arg;
+	/* A replica of a webhook has a queue of its own, "name#2". */
+	char *channel = xasprintf("%.*s", (int)strcspn(l->queue, "#"), l->queue);
+	struct notify_letter n = { channel, l->alert, l->headline, l->note, l->made_ms,
+				   l->given_up_ms, l->attempts };
+
+	to->fn(to->arg, &n);
+	free(channel);
+}
+
+void notify_dead(struct notify *n, unsigned max,
+		 void (*fn)(void *arg, const struct notify_letter *l), void *arg)
+{
+	struct letters to = { fn, arg };
+
+	outbox_dead(n->outbox, max, letter, &to);
 }
 
 uint64_t notify_retry(struct notify *n, const char *channel)

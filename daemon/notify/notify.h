@@ -82,6 +82,19 @@ void notify_stop(struct notify **n, int timeout_ms);
  * Waits only when 4,096 alerts are not yet on disk. Any thread. */
 void notify_alert(struct notify *n, struct alert *a);
 
+/* The same, with notes that are kept in the very commit of its rows (rules/noise.h); a NULL:
+ * only notes. Borrows the notes; text NULL forgets one. */
+struct notify_note {
+	const char *key, *text;
+};
+void notify_tell(struct notify *n, struct alert *a, const struct notify_note *notes,
+		 size_t n_notes);
+/* Calls fn for every note whose key begins with prefix. Any thread. */
+bool notify_notes(struct notify *n, const char *prefix,
+		  void (*fn)(void *arg, const char *key, const char *text), void *arg);
+/* Do people read it (else a machine, that is to see every alert by itself)? */
+bool notify_people(const struct channel_conf *c);
+
 /* Waits until all that was handed over is on disk, for 5 s at most; false: it is not. */
 bool notify_sync(struct notify *n);
 
@@ -112,6 +125,14 @@ typedef void notify_stat_f(const struct notify_stat *s, void *arg);
 void notify_stats(struct notify *n, notify_stat_f *fn, void *arg);
 uint64_t notify_unknown(struct notify *n); /* alerts that named a channel there is not */
 
+/* Dead letters, the newest first, at most max. */
+struct notify_letter {
+	const char *channel, *alert, *headline, *why; /* "" for a digest; why it was given up */
+	int64_t made_ms, given_up_ms;
+	unsigned attempts;
+};
+void notify_dead(struct notify *n, unsigned max,
+		 void (*fn)(void *arg, const struct notify_letter *l), void *arg);
 /* Dead letters of a channel (NULL: of all) are queued again; how many. */
 uint64_t notify_retry(struct notify *n, const char *channel);
 

@@ -36,9 +36,13 @@ enum { HOUR_MS = 3600000, DAY_MS = 24 * HOUR_MS, COMMIT_MAX = 1024 };
 
 struct op {
 	struct op *next;
-	struct alert *alert; /* a message; NULL: an outcome */
+	struct alert *alert; /* a message; NULL, and no notes: an outcome */
 	char **queues;
 	size_t n;
+	struct kept_note {
+		char *key, *text;
+	} *notes;
+	size_t n_notes;
 	int64_t id;
 	struct settling s;
 };
@@ -68,6 +72,11 @@ static void free_op(struct op *op)
 {
 	for (size_t i = 0; i < op->n; i++)
 		free(op->queues[i]);
+	for (size_t i = 0; i < op->n_notes; i++) {
+		free(op->notes[i].key);
+		free(op->notes[i].text);
+	}
+	free(op->notes);
 	free(op->queues);
 	alert_unref(&op->alert);
 	free(op);
@@ -114,6 +123,17 @@ static bool write_alert(struct outbox_db *d, const struct op *op, int64_t now)
 	return ok;
 }
 
+static bool write_notes(struct outbox_db *d, const struct op *op)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < op->n_notes; i++)
+		ok = op->notes[i].text
+			 ? outbox_run(d, SQL_NOTE, "tt", op->notes[i].key, op->notes[i].text)
+			 : outbox_run(d, SQL_NOTE_GONE, "t", op->notes[i].key);
+	return ok;
+}
+
 static bool write_outcome(struct outbox_db *d, const struct op *op)
 {
 	bool ok = false;
@@ -157,7 +177,9 @@ static bool commit_once(struct outbox *o, const struct op *ops)
 	bool ok = outbox_run(d, SQL_BEGIN, "");
 
 	for (const struct op *op = ops; ok && op; op = op->next)
-		ok = op->alert ? write_alert(d, op, now) : write_outcome(d, op);
+		ok = op->alert || op->n_notes ? (!op->alert || write_alert(d, op, now)) &&
+						    write_notes(d, op)
+					      : write_outcome(d, op);
 	ok = ok && sweep(o, now) && outbox_run(d, SQL_COMMIT, "");
 	if (!ok) {
 		log_seldom("outbox", 60,
@@ -259,7 +281,7 @@ static void *writer(void *arg)
 static void hand_over(struct outbox *o, struct op *op)
 {
 	pthread_mutex_lock(&o->lock);
-	while (op->alert && o->waiting >= OUTBOX_WAITING && !o->stop)
+	while ((op->alert || op->n_notes) && o->waiting >= OUTBOX_WAITING && !o->stop)
 		pthread_cond_wait(&o->room, &o->lock);
 	*o->last = op;
 	o->last = &op->next;
@@ -334,7 +356,8 @@ bool outbox_flush(struct outbox *o)
 	return !rc;
 }
 
-void outbox_put(struct outbox *o, struct alert *a, const char *const *queues, size_t n)
+void outbox_put_noted(struct outbox *o, struct alert *a, const char *const *queues, size_t n,
+		      const struct outbox_note *notes, size_t n_notes)
 {
 	struct op *op = xcalloc(1, sizeof(*op));
 
@@ -342,7 +365,59 @@ void outbox_put(struct outbox *o, struct alert *a, const char *const *queues, si
 	op->queues = xcalloc(n, sizeof(*op->queues));
 	for (; op->n < n; op->n++)
 		op->queues[op->n] = xstrdup(queues[op->n]);
+	op->notes = xcalloc(n_notes, sizeof(*op->notes));
+	for (; op->n_notes < n_notes; op->n_notes++) {
+		const struct outbox_note *x = &notes[op->n_notes];
+
+		op->notes[op->n_notes].key = xstrdup(x->key);
+		op->notes[op->n_notes].text = x->text ? xstrdup(x->text) : NULL;
+	}
 	hand_over(o, op);
+}
+
+void outbox_put(struct outbox *o, struct alert *a, const char *const *queues, size_t n)
+{
+	outbox_put_noted(o, a, queues, n, NULL, 0);
+}
+
+bool outbox_notes(struct outbox *o, const char *prefix,
+		  void (*fn)(void *arg, const char *key, const char *text), void *arg)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	pthread_mutex_lock(&o->db_lock);
+	st = outbox_bound(&o->db, SQL_NOTES, "t", prefix);
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+		fn(arg, (const char *)sqlite3_column_text(st, 0),
+		   (const char *)sqlite3_column_text(st, 1));
+	sqlite3_reset(st);
+	pthread_mutex_unlock(&o->db_lock);
+	return rc == SQLITE_DONE;
+}
+
+void outbox_dead(struct outbox *o, unsigned max,
+		 void (*fn)(void *arg, const struct outbox_letter *l), void *arg)
+{
+	sqlite3_stmt *st;
+
+	pthread_mutex_lock(&o->db_lock);
+	st = outbox_bound(&o->db, SQL_LETTERS, "i", (int64_t)max);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		struct outbox_letter l = {
+			.queue = (const char *)sqlite3_column_text(st, 0),
+			.alert = (const char *)sqlite3_column_text(st, 1),
+			.headline = (const char *)sqlite3_column_text(st, 2),
+			.note = (const char *)sqlite3_column_text(st, 3),
+			.made_ms = sqlite3_column_int64(st, 4),
+			.given_up_ms = sqlite3_column_int64(st, 5),
+			.attempts = (unsigned)sqlite3_column_int(st, 6),
+		};
+
+		fn(arg, &l);
+	}
+	sqlite3_reset(st);
+	pthread_mutex_unlock(&o->db_lock);
 }
 
 void outbox_settle(struct outbox *o, const struct item *it, const struct settling *s)

@@ -28,6 +28,18 @@ bool outbox_flush(struct outbox *o); /* waits, for 5 s at most, until all is on 
  * while OUTBOX_WAITING others are not on disk yet. Any thread. */
 void outbox_put(struct outbox *o, struct alert *a, const char *const *queues, size_t n);
 
+/* A text that is kept beside the messages until it is replaced or forgotten (text NULL). */
+struct outbox_note {
+	const char *key, *text;
+};
+/* The same, and n_notes notes (copied) in the very same commit. a may be NULL: only notes. */
+void outbox_put_noted(struct outbox *o, struct alert *a, const char *const *queues, size_t n,
+		      const struct outbox_note *notes, size_t n_notes);
+/* Calls fn for every note whose key begins with prefix, by key. False: the file could not be
+ * read to its end. */
+bool outbox_notes(struct outbox *o, const char *prefix,
+		  void (*fn)(void *arg, const char *key, const char *text), void *arg);
+
 enum item_kind { ITEM_ALERT, ITEM_DIGEST };
 /* A claimed row: nobody else gets it until it is settled. */
 struct item {
@@ -74,6 +86,15 @@ uint64_t outbox_digest(struct outbox *o, const char *queue, int64_t now_ms);
  * resolved_ms. They are not claimed and never settled. */
 unsigned outbox_active(struct outbox *o, const char *queue, int64_t resolved_ms,
 		       int64_t after_id, struct item *items, unsigned max);
+
+/* What was given up, the newest first, at most max; texts are lent for the call. */
+struct outbox_letter {
+	const char *queue, *alert, *headline, *note; /* alert and headline "" for a digest */
+	int64_t made_ms, given_up_ms;
+	unsigned attempts;
+};
+void outbox_dead(struct outbox *o, unsigned max,
+		 void (*fn)(void *arg, const struct outbox_letter *l), void *arg);
 
 struct outbox_count {
 	uint64_t open, dead;

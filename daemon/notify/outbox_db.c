@@ -5,7 +5,8 @@
  * it; state 0 open, 1 sent, 2 dead letter, 3 went out in a digest. thread: the
  * first message of a queue about an alert, which later ones answer. claim lives
  * in memory: rows that an attempt is made for right now; after kill -9 nothing
- * is claimed, and every open row is due at once.
+ * is claimed, and every open row is due at once. note: what decides about messages (who
+ * was told what, silences) and so must never be older or newer than they are.
  *
  * synchronous=FULL in WAL mode is one fsync a commit. A file that SQLite cannot
  * read is moved aside, never deleted: it may hold what nobody was told. Beside
@@ -53,6 +54,8 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS thread(queue TEXT NOT NULL, alert TEXT NOT NULL,"
     " key TEXT NOT NULL, subject TEXT NOT NULL, remote TEXT NOT NULL DEFAULT '',"
     " at_ms INTEGER NOT NULL, PRIMARY KEY(queue, alert)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS note(key TEXT PRIMARY KEY, text TEXT NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
     "CREATE TEMP TABLE claim(id INTEGER PRIMARY KEY);"
     "CREATE TEMP TABLE served(queue TEXT PRIMARY KEY, at_ms INTEGER) WITHOUT ROWID;"
     "UPDATE delivery SET next_ms = 0 WHERE state = 0;"
@@ -138,6 +141,15 @@ static const char *const sql[SQL_COUNT_OF_STATEMENTS] = {
 		      " WHERE state = 2 AND queue = ?1",
 	[SQL_RETRY_ALL] = "UPDATE delivery SET state = 0, next_ms = 0, made_ms = ?1"
 			  " WHERE state = 2",
+	[SQL_LETTERS] = "SELECT d.queue, d.alert, m.headline, d.note, d.made_ms, d.done_ms,"
+			" d.attempts FROM delivery d JOIN message m ON m.id = d.message"
+			" WHERE d.state = 2 ORDER BY d.done_ms DESC, d.id DESC LIMIT ?1",
+	[SQL_NOTE] = "INSERT INTO note(key, text) VALUES(?1, ?2)"
+		     " ON CONFLICT(key) DO UPDATE SET text = excluded.text",
+	[SQL_NOTE_GONE] = "DELETE FROM note WHERE key = ?1",
+	/* keys that begin so: no key has an octet above U+10FFFF's first */
+	[SQL_NOTES] = "SELECT key, text FROM note WHERE key >= ?1 AND key < ?1 || char(1114111)"
+		      " ORDER BY key",
 	/* now - 7 days, now - 30 days. What still fires is kept for SQL_ACTIVE. */
 	[SQL_OLD_ROWS] =
 	    "DELETE FROM delivery AS d WHERE (state IN (1, 3) AND done_ms < ?1 AND"

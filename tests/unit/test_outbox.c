@@ -381,6 +381,77 @@ static void only_a_queue_that_nobody_serves_is_given_up_untried(void **state)
 	remove_dir(dir);
 }
 
+static void on_note(void *arg, const char *key, const char *text)
+{
+	struct strb *b = arg;
+
+	strb_fmt(b, "%s=%s ", key, text);
+}
+
+static void expect_notes(struct outbox *o, const char *prefix, const char *expect)
+{
+	struct strb b = { 0 };
+
+	strb_add(&b, "");
+	assert_true(outbox_notes(o, prefix, on_note, &b));
+	assert_string_equal(b.s, expect);
+	strb_free(&b);
+}
+
+static void on_letter(void *arg, const struct outbox_letter *l)
+{
+	struct strb *b = arg;
+
+	strb_fmt(b, "%s: %s (%u) ", l->queue, l->note, l->attempts);
+}
+
+static void notes_are_kept_with_the_messages_they_are_about(void **state)
+{
+	char *dir = own_dir(), *path = path_in(dir);
+	struct outbox *o = must_open(path);
+	const char *queue = "mail";
+	struct outbox_note first[] = { { "alert/1", "told" }, { "group/1", "x" } };
+	struct outbox_note then[] = { { "alert/1", "told twice" }, { "group/1", NULL },
+				      { "silence/1", "s" } };
+
+	(void)state;
+	outbox_put_noted(o, alert_of("01A", ALERT_FIRING, T0), &queue, 1, first, 2);
+	outbox_put_noted(o, NULL, NULL, 0, then, 3);
+	assert_true(outbox_flush(o));
+	expect_notes(o, "alert/", "alert/1=told twice ");
+	expect_notes(o, "group/", "");
+	expect_notes(o, "", "alert/1=told twice silence/1=s ");
+	assert_int_equal(outbox_count(o, "mail").open, 1);
+	outbox_close(&o);
+	o = must_open(path);
+	expect_notes(o, "silence/", "silence/1=s ");
+	outbox_close(&o);
+	free(path);
+	remove_dir(dir);
+}
+
+static void dead_letters_are_listed_with_the_reason(void **state)
+{
+	char *dir = own_dir(), *path = path_in(dir);
+	struct outbox *o = must_open(path);
+	struct strb b = { 0 };
+	struct item it;
+
+	(void)state;
+	put(o, alert_of("01A", ALERT_FIRING, T0), "mail");
+	assert_true(next(o, "mail", clock_wall_ms(), &it));
+	settle(o, &it, SETTLE_DEAD, 0);
+	item_fini(&it);
+	assert_true(outbox_flush(o));
+	outbox_dead(o, 10, on_letter, &b);
+	assert_int_equal(strncmp(b.s, "mail: ", 6), 0);
+	assert_non_null(strstr(b.s, "(1) "));
+	strb_free(&b);
+	outbox_close(&o);
+	free(path);
+	remove_dir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -396,6 +467,8 @@ int main(void)
 		cmocka_unit_test(a_storm_is_ten_messages_a_minute_and_all_of_it_is_told),
 		cmocka_unit_test(back_off_grows_from_a_second_to_five_minutes),
 		cmocka_unit_test(a_message_is_given_up_after_a_day),
+		cmocka_unit_test(notes_are_kept_with_the_messages_they_are_about),
+		cmocka_unit_test(dead_letters_are_listed_with_the_reason),
 		cmocka_unit_test(only_a_queue_that_nobody_serves_is_given_up_untried),
 	};
 
