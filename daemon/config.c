@@ -144,6 +144,7 @@ void config_free(struct config **cp)
 		return;
 	free_sources(c);
 	free_rules(c);
+	config_free_noise(c);
 	free_fields(&config_root, c);
 	free_fields(&config_http, &c->http);
 	free_fields(&config_history, &c->history);

@@ -135,6 +135,41 @@ struct rule_conf {
 	int line;
 };
 
+/* What may wait, and what need not be told (rules/noise.h). */
+struct alerts_conf {
+	bool group;            /* many alerts of one rule and place are one message to people */
+	bool name_hosts;       /* a link's alert speaks for those of hosts that carry it */
+	int64_t gather_ms;
+	int64_t update_ms;
+	int64_t repeat_ms;     /* 0: no reminders */
+	uint32_t flaps;        /* 0: flapping is not damped */
+	int64_t flap_window_ms, flap_hold_ms;
+	int64_t link_ms;       /* signed addresses in messages are good so long; 0: none */
+};
+
+struct route_conf {
+	char *filter, *hours, *timezone; /* of alerts; "" any, always, the common one */
+	unsigned severity;               /* bits; 0: any */
+	int64_t after_ms;                /* 0: at once */
+	char **notify;
+	size_t n_notify;
+};
+
+struct maintenance_conf {
+	char *name, *when, *filter, *timezone;
+};
+
+struct inhibit_conf {
+	char *name, *source, *target;
+	unsigned equal; /* EQUAL_… of rules/inhibit.h */
+};
+
+struct deadman_conf {
+	int64_t every_ms; /* 0: never */
+	char **notify;
+	size_t n_notify;
+};
+
 struct config {
 	char *file;      /* what was read; NULL: defaults only */
 	char *state_dir;
@@ -156,6 +191,14 @@ struct config {
 	size_t n_rules;
 	struct channel_conf *channels; /* all their text is owned by the config */
 	size_t n_channels;
+	struct alerts_conf alerts;
+	struct route_conf *routes;
+	size_t n_routes;
+	struct maintenance_conf *maintenances;
+	size_t n_maintenances;
+	struct inhibit_conf *inhibits;
+	size_t n_inhibits;
+	struct deadman_conf deadman;
 	uint64_t memory;         /* octets, all tables together (D5) */
 	unsigned workers;        /* 0: as many as suit the machine */
 	char *timezone;          /* for calendar_new */

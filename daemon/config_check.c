@@ -384,6 +384,7 @@ void config_check(struct config_reader *r)
 			check_http(r, n);
 	}
 	check_forward(r);
+	config_check_noise(r);
 	check_timezone(r);
 	check_accounts(r);
 }

@@ -48,7 +48,8 @@ struct section {
 extern const struct section config_root;
 extern const struct section config_listen, config_http, config_history, config_archive,
 	config_squid, config_act, config_exporter, config_interface, config_network, config_rule,
-	config_notify;
+	config_notify, config_alerts, config_route, config_maintenance, config_inhibit,
+	config_deadman;
 
 /* Stands for any option of a detector, which rules may have beside their own. */
 extern const struct setting config_option;
@@ -175,6 +176,12 @@ bool config_name_ok(struct config_reader *r, const struct node *n);
 /* All values called name as text, in order; gives the array (free it, not the text). */
 const struct value **config_list(const struct node *n, const char *name, size_t *count);
 
+/* ---- config_noise.c: alerts, route, maintenance, inhibit, deadman ---- */
+void config_read_noise(struct config_reader *r);
+void config_check_noise(struct config_reader *r);
+void config_print_noise(const struct config *c, FILE *to);
+void config_free_noise(struct config *c);
+
 /* ---- config_errors.c ---- */
 /* The candidate that was probably meant, or NULL. NULL ends the candidates. */
 const char *config_near(const char *word, const char *const *candidates);
@@ -184,6 +191,8 @@ const char *config_hint(const char *word, const char *const *candidates, char *b
 void config_errors_sort(struct config_errors *errs);
 
 /* ---- config_print.c ---- */
+/* "name = value" lines of all fields that are not SET_OWN. */
+void config_print_fields(FILE *to, int depth, const struct section *s, const void *of);
 /* As short as exact: "256M", "1h30m"; buf of UNIT_TEXT. */
 const char *config_size_text(uint64_t v, char *buf);
 const char *config_duration_text(int64_t ms, char *buf);

@@ -208,6 +208,11 @@ static void fields(FILE *to, int depth, const struct section *s, const void *of)
 		field(to, depth, set, of);
 }
 
+void config_print_fields(FILE *to, int depth, const struct section *s, const void *of)
+{
+	fields(to, depth, s, of);
+}
+
 static void open_section(FILE *to, int depth, const char *name, const char *title)
 {
 	for (int i = 0; i < depth; i++)
@@ -480,4 +485,5 @@ void config_print(const struct config *c, FILE *to)
 		print_rule(to, &c->rules[i]);
 	for (size_t i = 0; i < c->n_channels; i++)
 		print_channel(to, &c->channels[i]);
+	config_print_noise(c, to);
 }

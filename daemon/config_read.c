@@ -632,6 +632,7 @@ void config_read(struct config_reader *r)
 	config_fill(r, &config_archive, archive, &r->c->archive);
 	read_act(r, act);
 	read_forward(r);
+	config_read_noise(r);
 	if (r->c->n_listeners)
 		return;
 	for (enum listen_kind k = 0; k < LISTEN_KINDS; k++)

@@ -231,6 +231,86 @@ const struct section config_notify = {
 	"notify", "name", true, notify_settings, NULL, "a channel to people or machines"
 };
 
+static const struct setting alerts_settings[] = {
+	{ "group", SET_BOOL, AT(alerts_conf, group), "yes", 0, 0, false,
+	  "many alerts of one rule and place are one message to people" },
+	{ "gather", SET_DURATION, AT(alerts_conf, gather_ms), "400ms", 0, 60 * SECOND, false,
+	  "people are told so long after the newest of them" },
+	{ "update", SET_DURATION, AT(alerts_conf, update_ms), "5m", 0, DAY, false,
+	  "later ones are told at least so often, or when they have doubled" },
+	{ "repeat", SET_DURATION, AT(alerts_conf, repeat_ms), "12h", 0, 365 * DAY, false,
+	  "people are reminded of what still fires; 0: never" },
+	{ "flaps", SET_COUNT, AT(alerts_conf, flaps), "5", 0, 20, false,
+	  "so many firings of a series within flap_window are flapping; 0: never" },
+	{ "flap_window", SET_DURATION, AT(alerts_conf, flap_window_ms), "1h", 60 * SECOND,
+	  30 * DAY, false, "where they are counted" },
+	{ "flap_hold", SET_DURATION, AT(alerts_conf, flap_hold_ms), "10m", 0, DAY, false,
+	  "what flaps is told as over once it has been quiet so long" },
+	{ "name_hosts", SET_BOOL, AT(alerts_conf, name_hosts), "yes", 0, 0, false,
+	  "the alert of a link names those of the hosts that carry it, instead of both" },
+	{ "link", SET_DURATION, AT(alerts_conf, link_ms), "1d", 0, 365 * DAY, false,
+	  "addresses in messages that acknowledge or silence are good so long; 0: none" },
+	END
+};
+const struct section config_alerts = {
+	"alerts", NULL, false, alerts_settings, NULL, "less noise"
+};
+
+static const struct setting route_settings[] = {
+	{ "filter", SET_TEXT, AT(route_conf, filter), "", 0, 0, false,
+	  "which alerts; empty: all" },
+	{ "severity", SET_OWN, 0, NULL, 0, 0, true, "only those, one or a list" },
+	{ "hours", SET_TEXT, AT(route_conf, hours), "", 0, 0, false,
+	  "when, as mon-fri 08:00-18:00; empty: always" },
+	{ "timezone", SET_TEXT, AT(route_conf, timezone), "", 0, 0, false,
+	  "whose hours; empty: as everywhere" },
+	{ "after", SET_DURATION, AT(route_conf, after_ms), "0s", 0, 30 * DAY, false,
+	  "only when nobody has acknowledged for so long" },
+	{ "notify", SET_OWN, 0, NULL, 0, 0, true, "channels that are told, too" },
+	END
+};
+const struct section config_route = {
+	"route", NULL, true, route_settings, NULL, "which alerts go to which channels when"
+};
+
+static const struct setting maintenance_settings[] = {
+	{ "when", SET_TEXT, AT(maintenance_conf, when), "", 0, 0, false,
+	  "sat,sun 22:00-02:00, 2nd-tue 20:00-24:00, 2026-12-24 .. 2027-01-02" },
+	{ "filter", SET_TEXT, AT(maintenance_conf, filter), "", 0, 0, false,
+	  "which alerts; empty: all" },
+	{ "timezone", SET_TEXT, AT(maintenance_conf, timezone), "", 0, 0, false,
+	  "whose clock; empty: as everywhere" },
+	END
+};
+const struct section config_maintenance = {
+	"maintenance", "name", true, maintenance_settings, NULL,
+	"when nobody is to be told, and nothing is learnt"
+};
+
+static const struct setting inhibit_settings[] = {
+	{ "source", SET_TEXT, AT(inhibit_conf, source), "", 0, 0, false,
+	  "while such an alert fires" },
+	{ "target", SET_TEXT, AT(inhibit_conf, target), "", 0, 0, false,
+	  "nobody is told of such ones" },
+	{ "equal", SET_OWN, 0, NULL, 0, 0, true,
+	  "that have the same exporter, interface, network, host, rule, series" },
+	END
+};
+const struct section config_inhibit = {
+	"inhibit", "name", true, inhibit_settings, NULL, "one alert that says another already"
+};
+
+static const struct setting deadman_settings[] = {
+	{ "every", SET_DURATION, AT(deadman_conf, every_ms), "0s", 0, 365 * DAY, false,
+	  "tell so often that culpritd is alive; 0: never" },
+	{ "notify", SET_OWN, 0, NULL, 0, 0, true, "channels that are told" },
+	END
+};
+const struct section config_deadman = {
+	"deadman", NULL, false, deadman_settings, NULL,
+	"a message whose absence says that nobody watches"
+};
+
 static const struct setting root_settings[] = {
 	{ "memory", SET_SIZE, AT(config, memory), "256M", 16 * MB, 1000 * TB, false,
 	  "bound of all tables together" },
@@ -258,7 +338,8 @@ static const struct setting root_settings[] = {
 };
 static const struct section *const root_kids[] = {
 	&config_listen, &config_http, &config_history, &config_archive, &config_squid,
-	&config_act, &config_exporter, &config_network, &config_rule, &config_notify, NULL
+	&config_act, &config_exporter, &config_network, &config_rule, &config_notify,
+	&config_alerts, &config_route, &config_maintenance, &config_inhibit, &config_deadman, NULL
 };
 const struct section config_root = { "", NULL, false, root_settings, root_kids, "" };
 

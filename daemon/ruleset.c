@@ -3,7 +3,7 @@
  *
  * Built-in rules make an empty configuration useful (D7): every interface and
  * every exporter is learnt and watched for its hour of the week. They tell all
- * channels there are; a rule section with the same name replaces one, and
+ * channels there are, or those of the routes where there are any; a rule section with the same name replaces one, and
  * `enabled = false` in it switches it off. Interfaces are counted all the same,
  * quietly: their history and culprit_interface_bytes_total hang on it.
  */
@@ -57,7 +57,8 @@ static void add_builtin(struct rule *r, const struct builtin *b, const struct co
 	};
 	r->conf = xcalloc(1, r->detector->conf_size);
 	opt_defaults(r->detector->opts, r->conf);
-	for (size_t i = 0; i < c->n_channels && i < ALERT_NOTIFY - 1; i++)
+	/* Where there are routes, they say who hears of what no rule section names. */
+	for (size_t i = 0; !c->n_routes && i < c->n_channels && i < ALERT_NOTIFY - 1; i++)
 		r->notify[i] = xstrdup(c->channels[i].name);
 }
 
