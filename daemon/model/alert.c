@@ -170,6 +170,7 @@ struct alert *alert_clone(const struct alert *a)
 		c->changed[c->n_changed] = a->changed[c->n_changed];
 		c->changed[c->n_changed].key = dup(a->changed[c->n_changed].key);
 	}
+	c->compared = dup(a->compared);
 	return c;
 }
 

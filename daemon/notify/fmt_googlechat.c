@@ -52,8 +52,17 @@ static json_t *paragraph(struct strb *plain)
 	return j;
 }
 
+static void button(json_t *list, const char *text, struct strb *url)
+{
+	if (url->len)
+		json_array_append_new(list, json_pack("{s:s, s:{s:{s:s}}}", "text", text,
+						      "onClick", "openLink", "url", url->s));
+	strb_free(url);
+}
+
 static void alert_widgets(const struct channel *c, const struct alert *a, json_t *list)
 {
+	json_t *buttons = json_array();
 	struct fact f[STORY_FACTS];
 	unsigned n = story_facts(a, f);
 	struct strb t = { 0 };
@@ -82,11 +91,15 @@ static void alert_widgets(const struct channel *c, const struct alert *a, json_t
 	story_next(a, &t);
 	json_array_append_new(list, paragraph(&t));
 	story_link(a, c->base_url, &t);
-	if (t.len)
-		json_array_append_new(list, json_pack(
-			"{s:{s:[{s:s, s:{s:{s:s}}}]}}", "buttonList", "buttons", "text",
-			"Open this alert", "onClick", "openLink", "url", t.s));
-	strb_free(&t);
+	button(buttons, "Open this alert", &t);
+	story_act(a, c->base_url, false, &t);
+	button(buttons, "Acknowledge", &t);
+	story_act(a, c->base_url, true, &t);
+	button(buttons, "Silence", &t);
+	if (json_array_size(buttons))
+		json_array_append_new(list, json_pack("{s:{s:O}}", "buttonList", "buttons",
+						      buttons));
+	json_decref(buttons);
 }
 
 static void make(const struct channel *c, const struct message *m, unsigned n,

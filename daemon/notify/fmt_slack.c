@@ -70,6 +70,32 @@ static json_t *code(const struct alert *a, unsigned rows)
 	return j;
 }
 
+static void button(json_t *list, const char *text, struct strb *url)
+{
+	if (url->len)
+		json_array_append_new(list, json_pack("{s:s, s:{s:s, s:s}, s:s}", "type", "button",
+						      "text", "type", "plain_text", "text", text,
+						      "url", url->s));
+	strb_free(url);
+}
+
+static void buttons(const struct channel *c, const struct alert *a, json_t *blocks)
+{
+	json_t *list = json_array();
+	struct strb b = { 0 };
+
+	story_link(a, c->base_url, &b);
+	button(list, "Open", &b);
+	story_act(a, c->base_url, false, &b);
+	button(list, "Acknowledge", &b);
+	story_act(a, c->base_url, true, &b);
+	button(list, "Silence", &b);
+	if (json_array_size(list))
+		json_array_append_new(blocks, json_pack("{s:s, s:O}", "type", "actions",
+							"elements", list));
+	json_decref(list);
+}
+
 static void alert_blocks(const struct channel *c, const struct alert *a, json_t *blocks)
 {
 	struct fact facts[STORY_FACTS];
@@ -104,13 +130,7 @@ static void alert_blocks(const struct channel *c, const struct alert *a, json_t 
 	json_array_append_new(blocks, json_pack("{s:s, s:[{s:s, s:o}]}", "type",
 						"context", "elements", "type", "mrkdwn",
 						"text", slack_text(&b, SECTION)));
-	story_link(a, c->base_url, &b);
-	if (b.len)
-		json_array_append_new(
-		    blocks, json_pack("{s:s, s:[{s:s, s:{s:s, s:s}, s:s}]}", "type",
-				      "actions", "elements", "type", "button", "text",
-				      "type", "plain_text", "text", "Open", "url", b.s));
-	strb_free(&b);
+	buttons(c, a, blocks);
 }
 
 static void digest_blocks(const struct digest *d, json_t *blocks)

@@ -99,6 +99,15 @@ static const char *color(const struct message *m)
 								   : "Warning";
 }
 
+static void action(json_t *actions, const char *title, struct strb *url)
+{
+	if (url->len)
+		json_array_append_new(actions, json_pack("{s:s, s:s, s:s}", "type",
+							 "Action.OpenUrl", "title", title, "url",
+							 url->s));
+	strb_free(url);
+}
+
 static void make(const struct channel *c, const struct message *m, unsigned n,
 		 struct request *r)
 {
@@ -120,12 +129,11 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 		story_next(m->alert, &t);
 		add(body, &t);
 		story_link(m->alert, c->base_url, &t);
-		if (t.len)
-			json_array_append_new(actions,
-					      json_pack("{s:s, s:s, s:s}", "type",
-							"Action.OpenUrl", "title",
-							"Open this alert", "url", t.s));
-		strb_free(&t);
+		action(actions, "Open this alert", &t);
+		story_act(m->alert, c->base_url, false, &t);
+		action(actions, "Acknowledge", &t);
+		story_act(m->alert, c->base_url, true, &t);
+		action(actions, "Silence", &t);
 	} else {
 		for (unsigned i = 0; i < m->digest->n_line; i++) {
 			strb_fmt(&t, "[%s] ", m->digest->line[i].state == ALERT_RESOLVED

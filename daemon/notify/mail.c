@@ -81,6 +81,18 @@ static void urls(const struct alert *a, struct strb *b)
 	strb_add(b, shown ? "\n" : "");
 }
 
+/* Not wrapped, or no reader would make a link of it. */
+static void act_line(const struct channel *c, const struct alert *a, bool silence,
+		     const char *what, struct strb *b)
+{
+	struct strb t = { 0 };
+
+	story_act(a, c->base_url, silence, &t);
+	if (t.len)
+		strb_fmt(b, "%s: %s\n\n", what, t.s);
+	strb_free(&t);
+}
+
 static void alert_text(const struct channel *c, const struct alert *a, struct strb *b)
 {
 	struct fact facts[STORY_FACTS];
@@ -111,6 +123,8 @@ static void alert_text(const struct channel *c, const struct alert *a, struct st
 	paragraph(b, &t);
 	story_link(a, c->base_url, &t);
 	paragraph(b, &t);
+	act_line(c, a, false, "Acknowledge it", b);
+	act_line(c, a, true, "Silence it", b);
 }
 
 void mail_text(const struct channel *c, const struct message *m, struct strb *b)

@@ -240,7 +240,18 @@ static void changes(const struct alert *a, struct strb *b)
 	strb_add(b, row_close);
 }
 
-static void button(const struct alert *a, const char *base_url, struct strb *b)
+static void one_button(struct strb *url, const char *text, struct strb *b)
+{
+	if (!url->len)
+		return;
+	strb_add(b, "<a class=\"link\" style=\"display:inline-block;padding:8px 16px;"
+		    "margin:0 8px 8px 0;border:1px solid currentColor;border-radius:4px;"
+		    "color:#0b5cad;text-decoration:none;font-weight:bold\" href=\"");
+	escaped(b, url);
+	strb_fmt(b, "\">%s</a>", text);
+}
+
+static void buttons(const struct alert *a, const char *base_url, struct strb *b)
 {
 	struct strb t = { 0 };
 
@@ -248,11 +259,11 @@ static void button(const struct alert *a, const char *base_url, struct strb *b)
 	if (!t.len)
 		return;
 	strb_add(b, row_open);
-	strb_add(b, "<a class=\"link\" style=\"display:inline-block;padding:8px 16px;"
-		    "border:1px solid currentColor;border-radius:4px;color:#0b5cad;"
-		    "text-decoration:none;font-weight:bold\" href=\"");
-	escaped(b, &t);
-	strb_add(b, "\">Open this alert</a>");
+	one_button(&t, "Open this alert", b);
+	story_act(a, base_url, false, &t);
+	one_button(&t, "Acknowledge", b);
+	story_act(a, base_url, true, &t);
+	one_button(&t, "Silence", b);
 	strb_add(b, row_close);
 }
 
@@ -271,7 +282,7 @@ static void alert_body(const struct channel *c, const struct alert *a, bool char
 	block(b, &t, true);
 	story_next(a, &t);
 	block(b, &t, false);
-	button(a, c->base_url, b);
+	buttons(a, c->base_url, b);
 }
 
 static void digest_body(const struct digest *d, struct strb *b)

@@ -27,6 +27,8 @@ const char *story_tag(const struct message *m)
 {
 	if (m->digest)
 		return "DIGEST";
+	if (m->alert->notice)
+		return "ALIVE";
 	return m->alert->was ? "OVER" : over(m->alert) ? "RESOLVED" : "FIRING";
 }
 
@@ -236,7 +238,9 @@ void story_quality(const struct alert *a, struct strb *b)
 
 void story_next(const struct alert *a, struct strb *b)
 {
-	if (over(a))
+	if (a->notice)
+		strb_add(b, "Nothing needs to be done as long as this keeps coming.");
+	else if (over(a))
 		strb_fmt(
 		    b, "Nothing needs to be done now. To see who it was: culprit show %s",
 		    a->id);
@@ -300,6 +304,17 @@ void story_link(const struct alert *a, const char *base_url, struct strb *b)
 		len--;
 	if (len)
 		strb_fmt(b, "%.*s/alert/%s", (int)len, base_url, a->id);
+}
+
+void story_act(const struct alert *a, const char *base_url, bool silence, struct strb *b)
+{
+	const char *path = silence ? a->act_silence : a->act_ack;
+	size_t len = base_url ? strlen(base_url) : 0;
+
+	while (len && base_url[len - 1] == '/')
+		len--;
+	if (len && path)
+		strb_fmt(b, "%.*s/%s", (int)len, base_url, path);
 }
 
 void story_share(double share, struct strb *b)

@@ -40,6 +40,9 @@ void story_next(const struct alert *a, struct strb *b);
 /* Now, Peak, Normal, Limit, Window, Since …; returns how many. */
 unsigned story_facts(const struct alert *a, struct fact out[STORY_FACTS]);
 
+/* Signed address that acknowledges it, or silences its series; adds nothing where the
+ * message has none. */
+void story_act(const struct alert *a, const char *base_url, bool silence, struct strb *b);
 /* Page of the alert; adds nothing without a base_url. */
 void story_link(const struct alert *a, const char *base_url, struct strb *b);
 

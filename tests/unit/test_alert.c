@@ -211,6 +211,38 @@ static void a_copy_has_everything_but_the_evidence(void **state)
 	alert_unref(&c);
 }
 
+static void a_clone_has_all_of_it_and_shares_nothing(void **state)
+{
+	struct alert *a = sample_alert(T, ALERT_FIRING), *c;
+	json_t *was, *is;
+
+	(void)state;
+	a->notify[0] = xstrdup("noc");
+	a->quiet = xstrdup("Silenced by ann.");
+	a->ack_by = xstrdup("bob");
+	a->ack_comment = xstrdup("on it");
+	a->ack_ms = T;
+	a->group = 30;
+	a->act_ack = xstrdup("act/ack/x");
+	a->act_silence = xstrdup("act/silence/x");
+	was = alert_json(a, "http://culprit");
+	c = alert_clone(a);
+	alert_unref(&a);
+	is = alert_json(c, "http://culprit");
+	assert_true(json_equal(was, is));
+	alert_unref(&c);
+	c = alert_from_json(is, NULL);
+	json_decref(is);
+	is = alert_json(c, "http://culprit");
+	assert_true(json_equal(was, is));
+	assert_string_equal(json_string_value(json_object_get(json_object_get(is, "links"),
+							      "acknowledge")),
+			    "http://culprit/act/ack/x");
+	alert_unref(&c);
+	json_decref(was);
+	json_decref(is);
+}
+
 static void ids_sort_by_time_and_differ(void **state)
 {
 	char a[ALERT_ID], b[ALERT_ID], c[ALERT_ID];
@@ -234,6 +266,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_alert_is_refused_with_a_sentence),
 		cmocka_unit_test(bad_utf_8_becomes_text),
 		cmocka_unit_test(a_copy_has_everything_but_the_evidence),
+		cmocka_unit_test(a_clone_has_all_of_it_and_shares_nothing),
 		cmocka_unit_test(ids_sort_by_time_and_differ),
 	};
 
