@@ -112,6 +112,14 @@ static bool held(void *arg, enum by by, const struct key *k)
 	return silence_of(arg, by, k);
 }
 
+static bool untrained(void *arg, const struct rule *r, const struct key *k, int64_t from_ms,
+		      int64_t to_ms)
+{
+	struct analysis *a = arg;
+
+	return a->opts.untrained && a->opts.untrained(a->opts.arg, r, k, from_ms, to_ms);
+}
+
 static void set_rules(struct analysis *a, struct rules *rules)
 {
 	unsigned n;
@@ -141,7 +149,8 @@ struct analysis *analysis_new(const struct analysis_opts *o, struct rules *rules
 {
 	struct analysis *a = xcalloc(1, sizeof(*a));
 	struct eval_opts eo = { .names = o->names, .calendar = o->calendar, .emit = emit,
-				.known = known, .held = held, .arg = a,
+				.known = known, .held = held, .untrained = untrained,
+				.arg = a,
 				.late = (unsigned)(o->late_ms / SLICE_MS),
 				.detector_memory = o->memory / 4 };
 	struct window_opts wo = { o->names, o->calendar, o->late_ms, o->memory };

@@ -27,6 +27,11 @@ struct analysis_opts {
 	struct board *board;     /* NULL: nobody looks */
 	/* Takes an alert when there is no archive to pass it through. */
 	void (*alert)(void *arg, struct alert *a);
+	/* An alert of history goes on firing; borrows it. May be NULL. */
+	void (*restored)(void *arg, const struct alert *a);
+	/* Must this bin of a series train no baseline? May be NULL: each does. */
+	bool (*untrained)(void *arg, const struct rule *r, const struct key *k,
+			  int64_t from_ms, int64_t to_ms);
 	/* Datagrams that the kernel has dropped so far, all sockets; may be NULL. */
 	uint64_t (*dropped)(void *arg);
 	void *arg;

@@ -3,7 +3,7 @@
  *
  *  workers ──blocks──▶ analysis ──blocks, alerts──▶ archive ──alerts──▶ evidence
  *                         │                                                │
- *                         └──bins──▶ history writer ◀──alerts──────────────┤
+ *                         └──bins──▶ history writer ◀──alerts───────────── tell
  *                         └──sheet──▶ board ◀──────────alerts──────────────┤
  *                                        └──▶ http          notify ◀───────┘
  *
@@ -23,6 +23,7 @@
 #include "daemon/evidence/evidence.h"
 #include "daemon/evidence/squid.h"
 #include "daemon/http/http.h"
+#include "daemon/link.h"
 #include "daemon/priv.h"
 #include "daemon/ruleset.h"
 
@@ -41,8 +42,9 @@ enum { STOP_MS = 5000, SAVE_EVERY_MS = 60000, STUCK_MS = 20000, PAGE_URL = 256 }
 
 /* --- where alerts go when their evidence is there --- */
 
-static void keep_alert(struct engine *e, const struct alert *a)
+static void keep_alert(void *arg, const struct alert *a)
 {
+	struct engine *e = arg;
 	json_t *j = alert_json(a, e->base_url);
 	char *text = json_dumps(j, JSON_COMPACT);
 	struct put p = { .kind = PUT_ALERT, .key = a->id, .data = text, .len = strlen(text),
@@ -75,12 +77,25 @@ static void alert_done(void *arg, struct alert *a)
 	recall_position(e, a);
 	alert_headline(a, line);
 	log_warn("%s %s", a->was ? "was" : alert_state_word[a->state], line);
-	board_pin(e->board, a);
-	keep_alert(e, a);
 	if (e->opts.on_alert)
 		e->opts.on_alert(e->opts.arg, a);
 	acting_alert(e, a);
-	notify_alert(e->notify, a);
+	tell_alert(e->tell, a); /* keeps it, and tells whoever is to know */
+}
+
+static void restored(void *arg, const struct alert *a)
+{
+	struct engine *e = arg;
+
+	tell_restored(e->tell, a);
+}
+
+static bool untrained(void *arg, const struct rule *r, const struct key *k, int64_t from_ms,
+		      int64_t to_ms)
+{
+	struct engine *e = arg;
+
+	return tell_untrained(e->tell, r, k, from_ms, to_ms);
 }
 
 static void to_evidence(void *arg, struct alert *a)
@@ -228,11 +243,16 @@ static bool start_keepers(struct engine *e, struct err *err)
 				   .min_free = c->archive.free, .names = e->names,
 				   .mark_done = to_evidence, .arg = e };
 
+	struct tell_opts to = { .config = c, .names = e->names, .calendar = e->calendar,
+				.board = e->board, .base_url = e->base_url,
+				.keep = keep_alert, .arg = e };
+
 	e->writer = writer_start(&wo, err);
 	e->notify = e->writer ? notify_start(&no, err) : NULL;
 	if (!e->notify)
 		return false;
-	if (!acting_start(e, err))
+	to.notify = e->notify;
+	if (!acting_start(e, err) || !(e->tell = tell_start(&to, err)))
 		return false;
 	eo.squid = e->squid = follow_proxies(c);
 	list_proxies(e);
@@ -262,12 +282,14 @@ static void start_analysis(struct engine *e)
 	struct analysis_opts o = { .names = e->names, .calendar = e->calendar,
 				   .archive = e->archive, .writer = e->writer,
 				   .board = e->board, .alert = to_evidence,
-				   .dropped = kernel_dropped, .arg = e,
+				   .dropped = kernel_dropped, .restored = restored,
+				   .untrained = untrained, .arg = e,
 				   .late_ms = e->config->late_ms,
 				   .memory = e->config->memory / 2 };
 
 	e->analysis = analysis_new(&o, ruleset_new(e->config), now_ms);
 	recall(e, now_ms);
+	tell_begin(e->tell);
 	analysis_start(e->analysis);
 }
 
@@ -293,11 +315,20 @@ static bool start_workers(struct engine *e, struct err *err)
 static bool start_http(struct engine *e, struct err *err)
 {
 	const struct config *c = e->config;
-	struct http_opts o = { c->http.address, c->http.port, c->http.token_file,
+	char *token = xasprintf("%s/write.token", c->state_dir), *made;
+	struct http_opts o = { c->http.address, c->http.port, c->http.token_file, token,
 			       c->http.url };
 
-	if (!c->http.enabled)
+	if (!c->http.enabled) {
+		free(token);
 		return true;
+	}
+	made = link_secret(token, err); /* for the tool, where no token_file is set */
+	if (!made)
+		log_warn("%s; culprit cannot change anything", err->msg);
+	if (!made)
+		o.write_token_file = "";
+	free(made);
 	e->history = store_opts(c);
 	e->history.read_only = true;
 	e->sources = (struct http_sources){
@@ -306,9 +337,13 @@ static bool start_http(struct engine *e, struct err *err)
 		.history_url = e->history_url, .history = &e->history,
 		.version = CUL_VERSION, .channels = sources_channels,
 		.sockets = sources_sockets, .strays = sources_strays, .ready = sources_ready,
-		.test_notify = sources_test, .arg = e,
+		.test_notify = sources_test, .silences = sources_silences,
+		.silence = sources_silence, .unsilence = sources_unsilence,
+		.ack = sources_ack, .letters = sources_letters, .retry = sources_retry,
+		.act = sources_act, .arg = e,
 	};
 	e->http = http_start(&o, &e->sources, err);
+	free(token);
 	return e->http != NULL;
 }
 
@@ -376,6 +411,7 @@ void engine_stop(struct engine **ep)
 	squid_stop(&e->squid);
 	free(e->proxies);
 	analysis_free(&e->analysis);
+	tell_stop(&e->tell);
 	notify_stop(&e->notify, STOP_MS);
 	writer_stop(&e->writer, STOP_MS);
 	for (unsigned i = 0; i < WORKERS_MAX; i++) {
@@ -424,6 +460,7 @@ bool engine_reload(struct engine *e, struct config *c, struct err *err)
 		log_warn("reload: these settings wait for a restart: %s", names);
 	ruleset_names(c, e->names);
 	acting_configure(e, c);
+	tell_reload(e->tell, c);
 	analysis_rules(e->analysis, ruleset_new(c));
 	config_free(&e->config);
 	e->config = c;

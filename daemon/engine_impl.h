@@ -10,6 +10,7 @@
 #include "daemon/evidence/evidence.h"
 #include "daemon/evidence/through.h"
 #include "daemon/http/http.h"
+#include "daemon/tell.h"
 
 #include <pthread.h>
 
@@ -43,6 +44,7 @@ struct engine {
 	size_t n_act_rules;
 	int64_t act_for_ms;
 	struct notify *notify;
+	struct tell *tell;
 	struct writer *writer;
 	struct store_opts history;
 	struct http_sources sources;
@@ -75,6 +77,13 @@ void sources_sockets(void *arg, void (*fn)(void *fn_arg, const struct http_socke
 void sources_strays(void *arg, void (*fn)(void *fn_arg, const struct ledger *l),
 		    void *fn_arg);
 bool sources_ready(void *arg, struct err *why);
+json_t *sources_silences(void *arg);
+json_t *sources_silence(void *arg, const json_t *asked, struct err *err);
+json_t *sources_unsilence(void *arg, const json_t *asked, struct err *err);
+json_t *sources_ack(void *arg, const json_t *asked, struct err *err);
+json_t *sources_letters(void *arg);
+json_t *sources_retry(void *arg, const json_t *asked, struct err *err);
+json_t *sources_act(void *arg, const char *path, const json_t *go, struct err *err);
 bool sources_test(void *arg, const char *channel, struct strb *out, struct err *err);
 
 #endif

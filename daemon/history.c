@@ -234,6 +234,8 @@ static bool recall_alert(void *arg, const char *key, const void *data, size_t le
 		alert_unref(&al);
 	else if (!eval_restore(r->a->eval, al))
 		end_orphan(r->a, al);
+	else if (r->a->opts.restored)
+		r->a->opts.restored(r->a->opts.arg, al);
 	return true;
 }
 

@@ -5,12 +5,13 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/units.h"
+#include "daemon/notify/notify.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { STALE_MS = 10000 };
+enum { STALE_MS = 10000, LETTERS = 200 };
 
 struct channels {
 	void (*fn)(void *fn_arg, const struct http_channel *c);
@@ -84,6 +85,93 @@ bool sources_test(void *arg, const char *channel, struct strb *out, struct err *
 	struct engine *e = arg;
 
 	return notify_test(e->notify, channel, out, err);
+}
+
+json_t *sources_silences(void *arg)
+{
+	return tell_silences(((struct engine *)arg)->tell);
+}
+
+json_t *sources_silence(void *arg, const json_t *asked, struct err *err)
+{
+	return tell_silence(((struct engine *)arg)->tell, asked, err);
+}
+
+json_t *sources_unsilence(void *arg, const json_t *asked, struct err *err)
+{
+	return tell_unsilence(((struct engine *)arg)->tell, asked, err);
+}
+
+json_t *sources_ack(void *arg, const json_t *asked, struct err *err)
+{
+	return tell_ack(((struct engine *)arg)->tell, asked, err);
+}
+
+json_t *sources_act(void *arg, const char *path, const json_t *go, struct err *err)
+{
+	return tell_act(((struct engine *)arg)->tell, path, go, err);
+}
+
+/* --- channels and what they gave up --- */
+
+static json_t *time_json(int64_t ms)
+{
+	char t[UNIT_TEXT];
+
+	return ms ? json_string(text_rfc3339(ms, t)) : json_null();
+}
+
+static void channel_row(const struct notify_stat *s, void *arg)
+{
+	json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", s->channel,
+			      "sent", (json_int_t)s->sent, "failed", (json_int_t)s->failed,
+			      "retried", (json_int_t)s->retried, "digested",
+			      (json_int_t)s->digested, "given_up", (json_int_t)s->dead, "queued",
+			      (json_int_t)s->queued, "dead", (json_int_t)s->dead_now);
+
+	json_object_set_new(o, "last_sent", time_json(s->last_sent_ms));
+	json_object_set_new(o, "last_error",
+			    *s->last_error ? json_string(s->last_error) : json_null());
+	json_array_append_new(arg, o);
+}
+
+static void letter_row(void *arg, const struct notify_letter *l)
+{
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:i}", "channel", l->channel, "alert",
+			      l->alert, "headline", l->headline, "why", l->why, "attempts",
+			      (int)l->attempts);
+
+	if (!o)
+		return;
+	json_object_set_new(o, "made_at", time_json(l->made_ms));
+	json_object_set_new(o, "given_up_at", time_json(l->given_up_ms));
+	json_array_append_new(arg, o);
+}
+
+json_t *sources_letters(void *arg)
+{
+	struct engine *e = arg;
+	json_t *o = json_object(), *channels = json_array(), *dead = json_array();
+
+	notify_stats(e->notify, channel_row, channels);
+	notify_dead(e->notify, LETTERS, letter_row, dead);
+	json_object_set_new(o, "channels", channels);
+	json_object_set_new(o, "dead", dead);
+	json_object_set_new(o, "alerts", tell_stats(e->tell));
+	return o;
+}
+
+json_t *sources_retry(void *arg, const json_t *asked, struct err *err)
+{
+	struct engine *e = arg;
+	const json_t *channel = json_object_get(asked, "channel");
+
+	if (channel && !json_is_null(channel) && !json_is_string(channel)) {
+		err_set(err, "channel must be the name of a notify section, or null for all");
+		return NULL;
+	}
+	return json_pack("{s:I}", "retried",
+			 (json_int_t)notify_retry(e->notify, json_string_value(channel)));
 }
 
 static bool firing(void *arg, const struct alert *a)

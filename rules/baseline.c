@@ -111,7 +111,10 @@ static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t
 	struct verdict v;
 
 	p.gap = !bin_value(e, r, s, at, &p);
-	p.train = true; /* its own alerts a detector knows of, and what to do about them */
+	/* Its own alerts a detector knows of, and what to do about them. */
+	p.train = !e->opts.untrained ||
+		  !e->opts.untrained(e->opts.arg, r, &s->key, at * SLICE_MS,
+				     (at + BIN_SLICES) * SLICE_MS);
 	r->detector->step(r->conf, s->detector, &p, &v);
 	s->unsaved = true;
 	take(s, &v);

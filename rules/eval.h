@@ -27,6 +27,9 @@ struct eval_opts {
 		      void *fn_arg);
 	/* May this key alert now? (The engine says no under a silent exporter.) */
 	bool (*held)(void *arg, enum by by, const struct key *k);
+	/* Must this bin of a series train no baseline (a silence, maintenance)? May be NULL. */
+	bool (*untrained)(void *arg, const struct rule *r, const struct key *k,
+			  int64_t from_ms, int64_t to_ms);
 	unsigned late; /* slices that can still change, back from now */
 	size_t detector_memory; /* octets for all baselines; 0: 64 MB */
 	void *arg;

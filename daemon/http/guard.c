@@ -16,7 +16,7 @@
 
 enum { TOKEN_MAX = 4096, TOKEN_MIN = 8 };
 
-static bool take_token(struct guard *g, const char *path, int fd, struct err *err)
+static bool take_token(char **out, const char *path, int fd, struct err *err)
 {
 	char buf[TOKEN_MAX + 1];
 	ssize_t n = read(fd, buf, sizeof(buf));
@@ -35,14 +35,14 @@ static bool take_token(struct guard *g, const char *path, int fd, struct err *er
 	else
 		ok = true;
 	if (ok) {
-		g->token = xcalloc(1, (size_t)n + 1);
-		memcpy(g->token, buf, (size_t)n);
+		*out = xcalloc(1, (size_t)n + 1);
+		memcpy(*out, buf, (size_t)n);
 	}
 	explicit_bzero(buf, sizeof(buf));
 	return ok;
 }
 
-static bool read_token(struct guard *g, const char *path, struct err *err)
+static bool read_token(char **out, const char *path, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
@@ -57,7 +57,7 @@ static bool read_token(struct guard *g, const char *path, struct err *err)
 		err_set(err, "http: token_file %s has mode %04o, so others could read or change "
 			"it; run: chmod 0600 %s", path, (unsigned)st.st_mode & 07777, path);
 	else
-		ok = take_token(g, path, fd, err);
+		ok = take_token(out, path, fd, err);
 	close(fd);
 	return ok;
 }
@@ -99,14 +99,23 @@ bool guard_init(struct guard *g, const char *token_file, const char *url, struct
 		free(authority);
 	}
 	g->host = xstrdup(host);
-	return !token_file || !*token_file || read_token(g, token_file, err);
+	return !token_file || !*token_file ||
+	       read_token(&g->token, token_file, err);
+}
+
+bool guard_init_write(struct guard *g, const char *path, struct err *err)
+{
+	return g->token || !path || !*path || read_token(&g->write, path, err);
 }
 
 void guard_fini(struct guard *g)
 {
 	if (g->token)
 		explicit_bzero(g->token, strlen(g->token));
+	if (g->write)
+		explicit_bzero(g->write, strlen(g->write));
 	free(g->token);
+	free(g->write);
 	free(g->host);
 	memset(g, 0, sizeof(*g));
 }
@@ -133,24 +142,34 @@ bool guard_host(const struct guard *g, const char *text)
 	return n > 10 && !strcasecmp(host + n - 10, ".localhost");
 }
 
-bool guard_token(const struct guard *g, const char *authorization)
+static bool carries(const char *token, const char *authorization)
 {
 	size_t n, given;
 	unsigned char diff;
 
-	if (!g->token)
-		return true;
 	if (!authorization || strncasecmp(authorization, "Bearer ", 7))
 		return false;
 	authorization += 7;
 	authorization += strspn(authorization, " ");
-	n = strlen(g->token);
+	n = strlen(token);
 	given = strlen(authorization);
 	/* As many steps as the guess is long, whatever is right in it. */
 	diff = n != given;
 	for (size_t i = 0; i < given; i++)
-		diff |= (unsigned char)(authorization[i] ^ g->token[i % n]);
+		diff |= (unsigned char)(authorization[i] ^ token[i % n]);
 	return !diff;
+}
+
+bool guard_token(const struct guard *g, const char *authorization)
+{
+	return !g->token || carries(g->token, authorization);
+}
+
+bool guard_may_write(const struct guard *g, const char *authorization)
+{
+	const char *token = g->token ? g->token : g->write;
+
+	return token && carries(token, authorization);
 }
 
 bool guard_origin(const char *host, const char *origin, const char *site)

@@ -8,7 +8,9 @@
  * answered, every other name is not. Token: with a token_file everything but the
  * page's own files, /healthz and /readyz wants it, /metrics too: behind a proxy on
  * this machine everybody comes from loopback, so loopback proves nothing
- * (Prometheus has authorization.credentials_file for it). Origin: what changes
+ * (Prometheus has authorization.credentials_file for it). Without one reading is free,
+ * and changing something wants a token that the daemon made itself in its state
+ * directory: who may read that is root or culprit's group on this machine. Origin: what changes
  * something must not come from another site's page, token or not.
  */
 #ifndef CUL_HTTP_GUARD_H
@@ -19,7 +21,8 @@
 #include "daemon/base/err.h"
 
 struct guard {
-	char *token;  /* NULL: none is asked, and nothing can be changed */
+	char *token;  /* NULL: none is asked for reading */
+	char *write;  /* then this one is for changing things; NULL: nothing can be changed */
 	char *host;   /* of the `url` setting; "" */
 	char own[256]; /* the machine's name */
 };
@@ -31,6 +34,10 @@ void guard_fini(struct guard *g);
 
 /* Is a Host header (with or without port) one of ours? */
 bool guard_host(const struct guard *g, const char *host);
+/* Reads the token for changing things, where there is none for everything. */
+bool guard_init_write(struct guard *g, const char *path, struct err *err);
+/* Does an Authorization header carry a token that may change things? NULL: none came. */
+bool guard_may_write(const struct guard *g, const char *authorization);
 /* Does an Authorization header carry the token? True when none is asked. NULL: none came. */
 bool guard_token(const struct guard *g, const char *authorization);
 /* May this change something, judged by where it comes from? Any may be NULL. */

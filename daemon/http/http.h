@@ -9,6 +9,8 @@
 #ifndef CUL_HTTP_HTTP_H
 #define CUL_HTTP_HTTP_H
 
+#include <jansson.h>
+
 #include "daemon/base/err.h"
 #include "daemon/base/strb.h"
 #include "daemon/model/board.h"
@@ -51,6 +53,16 @@ struct http_sources {
 	bool (*ready)(void *arg, struct err *why);
 	/* Sends a test message; adds the conversation to out. (POST, token) */
 	bool (*test_notify)(void *arg, const char *channel, struct strb *out, struct err *err);
+	/* Silences, acknowledgements, dead letters: JSON as contrib/openapi.yaml has it, NULL
+	 * + one sentence. All may be NULL. */
+	json_t *(*silences)(void *arg);
+	json_t *(*silence)(void *arg, const json_t *asked, struct err *err);
+	json_t *(*unsilence)(void *arg, const json_t *asked, struct err *err);
+	json_t *(*ack)(void *arg, const json_t *asked, struct err *err);
+	json_t *(*letters)(void *arg);
+	json_t *(*retry)(void *arg, const json_t *asked, struct err *err);
+	/* What a signed address would do; with go it is done. */
+	json_t *(*act)(void *arg, const char *path, const json_t *go, struct err *err);
 	void *arg;
 };
 
@@ -58,6 +70,9 @@ struct http_opts {
 	const char *address;
 	uint16_t port;          /* 0: any free one, see http_port */
 	const char *token_file; /* "": reading is free for who can connect, writing refused */
+	/* Else writing wants the token in this file, which only who may read our state has:
+	 * the tool on this machine. NULL or "": then nothing can be changed. */
+	const char *write_token_file;
 	const char *url;        /* how people reach the page: its host is answered too, and
 				   links begin with it. NULL or "": the address */
 };

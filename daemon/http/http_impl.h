@@ -30,6 +30,7 @@ struct answer {
 	char etag[32];        /* "" none */
 	bool cache;           /* may be kept and asked again with its etag */
 	bool challenge;       /* 401: asks for the token */
+	bool form;            /* a page with a form for ourselves */
 };
 
 struct route;
@@ -56,6 +57,7 @@ struct route {
 	const char *const *params;  /* that it knows; NULL ends */
 	bool slow;                  /* may wait for disk or network */
 	bool open;                  /* needs no token */
+	bool act;                   /* POST of a form to a signed address, which is its token */
 };
 
 struct http {
@@ -97,7 +99,8 @@ void j_put(json_t *o, const char *key, json_t *v); /* takes v; NULL becomes null
 /* metrics.c, api_*.c, page.c */
 extern answer_f page_html, page_css, page_js, page_icon, page_healthz, page_readyz, metrics_answer;
 extern answer_f api_status, api_exporters, api_alerts, api_series, api_rules, api_history,
-	api_top, api_proxy, api_flows, api_test_notify;
+	api_top, api_proxy, api_flows, api_test_notify, api_silences, api_silence,
+	api_unsilence, api_ack, api_notify, api_notify_retry, act_page;
 
 json_t *exporter_json(struct http *h, const struct exporter *e, int64_t now_ms); /* exporters.c */
 json_t *exporters_json(struct http *h, int64_t now_ms);

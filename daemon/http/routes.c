@@ -36,6 +36,14 @@ static const struct route routes[] = {
 	{ "/api/v1/history", "GET", api_history, PARAMS("series", "prefix", "step", "from", "to"),
 	  .slow = true },
 	{ "/api/v1/test-notify", "POST", api_test_notify, none, .slow = true },
+	{ "/api/v1/alerts/ack", "POST", api_ack, none, .slow = true },
+	{ "/api/v1/silences", "GET", api_silences, none, .slow = true },
+	{ "/api/v1/silences", "POST", api_silence, none, .slow = true },
+	{ "/api/v1/silences/end", "POST", api_unsilence, none, .slow = true },
+	{ "/api/v1/notify", "GET", api_notify, none, .slow = true },
+	{ "/api/v1/notify/retry", "POST", api_notify_retry, none, .slow = true },
+	{ "/act/", "GET", act_page, none, .slow = true, .open = true },
+	{ "/act/", "POST", act_page, none, .slow = true, .open = true, .act = true },
 };
 
 /* A path with a slash at its end stands for all that begins so. */
@@ -50,6 +58,7 @@ static bool is(const char *route, const char *path)
 const struct route *route_find(const char *path, const char *method, struct answer *out)
 {
 	const char *want = strcmp(method, "HEAD") ? method : "GET";
+	const struct route *other = NULL, *both = NULL;
 
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		const struct route *r = &routes[i];
@@ -58,8 +67,15 @@ const struct route *route_find(const char *path, const char *method, struct answ
 			continue;
 		if (!strcmp(r->method, want))
 			return r;
-		answer_error(out, 405, "%s answers %s only", r->path, r->method);
-		out->allow = strcmp(r->method, "GET") ? r->method : "GET, HEAD";
+		both = other;
+		other = r;
+	}
+	if (other) {
+		bool post = !strcmp(other->method, "POST");
+
+		answer_error(out, 405, "%s answers %s only", other->path,
+			     both ? "GET and POST" : other->method);
+		out->allow = both ? "GET, HEAD, POST" : post ? "POST" : "GET, HEAD";
 		return NULL;
 	}
 	answer_error(out, 404, "there is nothing here; the page is at /, the figures are at "

@@ -28,6 +28,10 @@ static const char csp[] = "default-src 'none'; script-src 'self'; style-src 'sel
 			  "img-src 'self'; connect-src 'self'; base-uri 'none'; "
 			  "form-action 'none'; frame-ancestors 'none'";
 
+/* A page with a form and no script. */
+static const char csp_form[] = "default-src 'none'; style-src 'self'; img-src 'self'; "
+			       "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
 static const char *header(struct MHD_Connection *c, const char *name)
 {
 	return MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
@@ -54,7 +58,7 @@ static enum MHD_Result send_answer(struct request *rq, struct MHD_Connection *c)
 		return MHD_NO;
 	MHD_add_response_header(r, "Content-Type", a->type ? a->type : "text/plain");
 	MHD_add_response_header(r, "Cache-Control", a->cache ? "no-cache" : "no-store");
-	MHD_add_response_header(r, "Content-Security-Policy", csp);
+	MHD_add_response_header(r, "Content-Security-Policy", a->form ? csp_form : csp);
 	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
 	MHD_add_response_header(r, "X-Frame-Options", "DENY");
 	MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
@@ -149,19 +153,25 @@ static bool well_formed(struct request *rq, struct MHD_Connection *c, const char
 	return false;
 }
 
-static bool may_write(const struct guard *g, struct MHD_Connection *c, struct answer *a)
+static bool may_write(const struct route *r, const struct guard *g, struct MHD_Connection *c,
+		      struct answer *a)
 {
 	const char *type = header(c, "Content-Type");
+	const char *want = r->act ? "application/x-www-form-urlencoded" : "application/json";
 
-	if (!g->token)
+	if (!r->act && !g->token && !g->write)
 		answer_error(a, 403, "nothing can be changed over HTTP without a token; set "
 			     "token_file in http { }");
+	else if (!r->act && !guard_may_write(g, header(c, "Authorization")))
+		answer_error(a, 403, "changing something wants a token: Authorization: Bearer …; "
+			     "on this machine it is in the file write.token of the state "
+			     "directory, which culprit reads by itself");
 	else if (!guard_origin(header(c, "Host"), header(c, "Origin"),
 			       header(c, "Sec-Fetch-Site")))
 		answer_error(a, 403, "this came from another site's page");
-	else if (!type || strncasecmp(type, "application/json", 16))
+	else if (!type || strncasecmp(type, want, strlen(want)))
 		answer_error(a, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-			     "a body of type application/json is expected");
+			     "a body of type %s is expected", want);
 	else
 		return true;
 	return false;
@@ -191,9 +201,11 @@ static bool admit(struct request *rq, struct MHD_Connection *c, const char *meth
 		*a = lost;
 		return false;
 	}
-	if (!strcmp(rq->route->method, "POST") && !may_write(&h->guard, c, a))
+	if (!strcmp(rq->route->method, "POST") && !may_write(rq->route, &h->guard, c, a))
 		return false;
-	if (rq->route->slow && site && !strcasecmp(site, "cross-site")) {
+	/* A signed address may be opened from a mail that a web page shows. */
+	if (rq->route->slow && !(rq->route->open && !rq->route->act) && site &&
+	    !strcasecmp(site, "cross-site")) {
 		answer_error(a, 403, "this came from another site's page");
 		return false;
 	}
@@ -413,7 +425,8 @@ struct http *http_start(const struct http_opts *o, const struct http_sources *s,
 	bool v6 = strchr(o->address, ':') != NULL;
 	int fd = -1;
 
-	if (!guard_init(&h->guard, o->token_file, o->url, err) || (fd = bind_to(o, err)) < 0)
+	if (!guard_init(&h->guard, o->token_file, o->url, err) ||
+	    !guard_init_write(&h->guard, o->write_token_file, err) || (fd = bind_to(o, err)) < 0)
 		goto fail;
 	h->port = port_of(fd);
 	h->base_url = o->url && *o->url

@@ -15,5 +15,5 @@ wait_until 10 "flows are archived" at_least 5000 culprit_archive_flows_total
 fired() { get /api/v1/alerts | jq -e '.alerts | length > 0' >/dev/null; }
 wait_until 15 "an alert fires" fired
 "$python" tests/e2e/lib/openapi.py "http://127.0.0.1:$http" contrib/openapi.yaml \
-	contrib/alert.schema.json daemon/http/routes.c
+	contrib/alert.schema.json daemon/http/routes.c "$dir/state/write.token"
 stop_daemon

@@ -127,7 +127,7 @@ static inline void kit_open(struct kit *k)
 		.board = k->board, .names = k->names, .archive_dir = "", .history_url = "",
 		.history = &k->history, .version = "1.2.3", .channels = kit_channels,
 		.sockets = kit_sockets, .ready = kit_ready, .test_notify = kit_test, .arg = k };
-	k->opts = (struct http_opts){ "127.0.0.1", 0, "", "" };
+	k->opts = (struct http_opts){ "127.0.0.1", 0, "", "", "" };
 	kit_exporter(k->names, "edge", 1);
 	board_hang(k->board, kit_sheet());
 	a = sample_alert(clock_wall_ms(), ALERT_FIRING);

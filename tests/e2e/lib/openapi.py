@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# openapi.py URL OPENAPI ALERT_SCHEMA ROUTES - holds answers of a daemon against the text.
+# openapi.py URL OPENAPI ALERT_SCHEMA ROUTES TOKEN_FILE - holds answers of a daemon against the text.
 # SPDX-License-Identifier: ISC
 #
 # Each address, parameter and schema must be described, each described one be there.
@@ -13,7 +13,8 @@ import urllib.request
 import jsonschema
 import yaml
 
-base, openapi, alert_schema, routes = sys.argv[1:]
+base, openapi, alert_schema, routes, token_file = sys.argv[1:]
+token = open(token_file).read().strip()
 api = yaml.safe_load(open(openapi))
 alert = jsonschema.Draft202012Validator(json.load(open(alert_schema)))
 asked = 0
@@ -46,10 +47,16 @@ def schema_of(path, method, status):
             "components": api["components"]}
 
 
-def check(path, status=200, method="GET", body=None, **params):
+def change(path, status=200, **what):
+    return check(path, status, "POST", json.dumps(what).encode(), token)
+
+
+def check(path, status=200, method="GET", body=None, bearer=None, **params):
     global asked
     target = path + ("?" + urllib.parse.urlencode(params) if params else "")
     headers = {"Content-Type": "application/json"} if body else {}
+    if bearer:
+        headers["Authorization"] = "Bearer " + bearer
     seen, text = ask(target, method, body, **headers)
     if seen != status:
         fail(f"{target}: {seen} instead of {status}: {text[:300]!r}")
@@ -114,4 +121,21 @@ check("/api/v1/history", series=series[0]["history"] or "none", step="5m")
 check("/api/v1/history", series="none", step="1h", **{"from": "-30d"})
 check("/api/v1/history", status=400)
 check("/api/v1/test-notify", status=403, method="POST", body=b'{"channel":"noc"}')
+check("/api/v1/alerts/ack", status=403, method="POST", body=b'{"alert":"x"}')
+change("/api/v1/test-notify", status=502, channel="noc")
+change("/api/v1/alerts/ack", alert=first, author="ann", comment="<b>")
+change("/api/v1/alerts/ack", status=400, alert="nobody")
+silence = change("/api/v1/silences", match="rule = anything", for_s=60, author="ann")
+change("/api/v1/silences", alert=first)
+change("/api/v1/silences", match="any", until="2099-01-01T00:00:00Z", status=400)
+change("/api/v1/silences", match="rul = x", status=400)
+change("/api/v1/silences", status=400)
+check("/api/v1/silences")
+change("/api/v1/silences/end", id=silence["id"])
+change("/api/v1/silences/end", id=silence["id"], status=400)
+check("/api/v1/notify")
+change("/api/v1/notify/retry", channel=None)
+for a in check("/api/v1/alerts")["alerts"]:
+    for e in alert.iter_errors(a):
+        fail(f"alert {a['id']}: {e.message}")
 print(f"{asked} answers are as described")
