@@ -8,7 +8,8 @@ _culprit_ids() { # of alerts, from the daemon when it answers
 
 _culprit() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
-	local verbs='status top changed flows alerts show history slow test-notify
+	local verbs='status top changed flows alerts show ack silence notify history slow
+		test-notify
 		export import verify replay score backtest demo'
 	local keys='none exporter interface src dst host network src-as dst-as as src-port
 		dst-port port proto src,dst vlan app client url site'
@@ -47,6 +48,12 @@ _culprit() {
 	show) COMPREPLY=($(compgen -W "$(_culprit_ids) --json --help" -- "$word")) ;;
 	slow) COMPREPLY=($(compgen -W '--for --refuse --why --dry-run --list --end --json --help' \
 		-- "$word")) ;;
+	ack) COMPREPLY=($(compgen -W "$(_culprit_ids) --author --json --help" -- "$word")) ;;
+	silence) COMPREPLY=($(compgen -W "$(_culprit_ids) add list end --until --comment
+		--author --all --json --help" -- "$word")) ;;
+	notify) COMPREPLY=($(compgen -W 'list retry --json --csv --help' -- "$word")) ;;
+	alerts) COMPREPLY=($(compgen -W '--at --from --to --rule --state --all --json --csv
+		--help' -- "$word")) ;;
 	history) COMPREPLY=($(compgen -W 'list --from --to --step --json --csv --help' \
 		-- "$word")) ;;
 	replay) COMPREPLY=($(compgen -W '--fast --quiet --json --csv' -f -- "$word")) ;;
@@ -58,7 +65,7 @@ _culprit() {
 	import) COMPREPLY=($(compgen -W '--exporter --packets --datagrams --active --inactive
 		--verbose --json --csv --help' -f -- "$word")) ;;
 	verify) COMPREPLY=($(compgen -d -- "$word")) ;;
-	status | alerts | demo | test-notify)
+	status | demo | test-notify)
 		COMPREPLY=($(compgen -W '--all --json --csv --help' -- "$word"))
 		;;
 	*) COMPREPLY=($(compgen -W '--at --from --to --by --rows --sort --as-of --whole --measure

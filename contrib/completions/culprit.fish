@@ -5,7 +5,7 @@ function __culprit_alerts
 	culprit alerts --csv 2>/dev/null | cut -d, -f1 | string match -r '^[0-9A-Z]{26}$'
 end
 
-set -l verbs status top changed flows alerts show history slow test-notify export import verify replay score backtest demo
+set -l verbs status top changed flows alerts show ack silence notify history slow test-notify export import verify replay score backtest demo
 set -l first "not __fish_seen_subcommand_from $verbs"
 
 complete -c culprit -f
@@ -17,6 +17,9 @@ complete -c culprit -n $first -a changed -d 'what is other than in other weeks'
 complete -c culprit -n $first -a flows -d 'flows that pass a filter'
 complete -c culprit -n $first -a alerts -d 'what fires and what fired'
 complete -c culprit -n $first -a show -d 'everything about one alert'
+complete -c culprit -n $first -a ack -d 'say that you know of an alert'
+complete -c culprit -n $first -a silence -d 'what nobody need be told of'
+complete -c culprit -n $first -a notify -d 'channels and what was given up'
 complete -c culprit -n $first -a history -d 'a series through time'
 complete -c culprit -n $first -a slow -d 'slow or refuse a client until a time'
 complete -c culprit -n $first -a test-notify -d 'send a sample, show the conversation'
@@ -27,7 +30,6 @@ complete -c culprit -n $first -a replay -d 'what a capture holds'
 complete -c culprit -n $first -a score -d 'run a detector over a file'
 complete -c culprit -n $first -a backtest -d 'when rules would have fired'
 complete -c culprit -n $first -a demo -d 'traffic with a culprit in it'
-complete -c culprit -n '__fish_seen_subcommand_from show' -a '(__culprit_alerts)'
 complete -c culprit -n '__fish_seen_subcommand_from replay score backtest import' -F
 complete -c culprit -n '__fish_seen_subcommand_from backtest' -l suggest -d 'search a limit'
 complete -c culprit -n '__fish_seen_subcommand_from backtest' -l budget -x -d 'alerts to bear'
@@ -38,6 +40,13 @@ complete -c culprit -n '__fish_seen_subcommand_from export' -l rate -x -d 'flows
 complete -c culprit -n '__fish_seen_subcommand_from import' -l exporter -x -d 'whose flows they are'
 complete -c culprit -n '__fish_seen_subcommand_from import' -l packets -d 'captures hold traffic'
 complete -c culprit -n '__fish_seen_subcommand_from import' -l datagrams -d 'captures hold NetFlow'
+complete -c culprit -n '__fish_seen_subcommand_from silence' -a 'add list end'
+complete -c culprit -n '__fish_seen_subcommand_from silence' -l until -x -d 'when it ends'
+complete -c culprit -n '__fish_seen_subcommand_from silence' -s m -l comment -x -d 'why'
+complete -c culprit -n '__fish_seen_subcommand_from notify' -a 'list retry'
+complete -c culprit -n '__fish_seen_subcommand_from alerts' -s r -l rule -x -d 'of that rule'
+complete -c culprit -n '__fish_seen_subcommand_from alerts' -s s -l state -x -a 'firing resolved' -d 'only those'
+complete -c culprit -n '__fish_seen_subcommand_from show ack silence' -a '(__culprit_alerts)'
 complete -c culprit -n '__fish_seen_subcommand_from verify' -a '(__fish_complete_directories)'
 complete -c culprit -n '__fish_seen_subcommand_from replay' -l fast -d 'not at its own pace'
 complete -c culprit -n '__fish_seen_subcommand_from slow' -l for -x -d 'how long'

@@ -14,6 +14,20 @@
 
 enum { TOMORROW_MS = 86400000, ID_MIN = 4, FIND_LIMIT = 10000 };
 
+/* How long an alert that began before a range may have lasted into it. */
+static const int64_t longest_ms = INT64_C(31) * 86400000;
+static const struct alert_query every;
+
+static bool wanted(const struct alert_query *q, const struct alert *a)
+{
+	if ((q->state && strcmp(q->state, alert_state_word[a->state])) ||
+	    (q->rule && strcmp(q->rule, a->rule)))
+		return false;
+	return !q->to_ms || (a->started_ms < q->to_ms &&
+			     (a->state == ALERT_FIRING || a->ended_ms > q->from_ms ||
+			      a->started_ms >= q->from_ms));
+}
+
 struct store *cli_store(struct cli *c, struct err *err)
 {
 	const struct config *conf = cli_config(c);
@@ -27,34 +41,49 @@ struct store *cli_store(struct cli *c, struct err *err)
 	return store_open(conf->history.url, &o, err);
 }
 
-static void add(struct alert_list *l, json_t *j)
+static void add(struct alert_list *l, const struct alert_query *q, json_t *j)
 {
 	struct alert *a = alert_from_json(j, NULL);
 
 	if (!a) /* of a newer daemon: what cannot be read is not shown */
 		return;
+	if (!wanted(q, a)) {
+		alert_unref(&a);
+		return;
+	}
 	l->at = xrealloc(l->at, l->n + 1, sizeof(*l->at));
 	l->json = xrealloc(l->json, l->n + 1, sizeof(*l->json));
 	l->at[l->n] = a;
 	l->json[l->n++] = json_incref(j);
 }
 
+struct reading {
+	struct alert_list *list;
+	const struct alert_query *query;
+	size_t limit;
+};
+
 static bool from_store(void *arg, const char *key, const void *data, size_t len)
 {
 	json_t *j = json_loadb(data, len, 0, NULL);
+	struct reading *r = arg;
 
 	(void)key;
 	if (j)
-		add(arg, j);
+		add(r->list, r->query, j);
 	json_decref(j);
-	return true;
+	return r->list->n < r->limit;
 }
 
-static bool read_store(struct cli *c, size_t limit, struct alert_list *l, struct err *err)
+static bool read_store(struct cli *c, const struct alert_query *q, size_t limit,
+		       struct alert_list *l, struct err *err)
 {
 	struct store *s = cli_store(c, err);
-	bool ok = s && store_each_alert(s, 0, c->now_ms + TOMORROW_MS, limit, from_store,
-					l, err);
+	struct reading r = { l, q, limit };
+	int64_t from = q->to_ms ? q->from_ms - longest_ms : 0;
+	int64_t to = q->to_ms ? q->to_ms : c->now_ms + TOMORROW_MS;
+	bool ok = s && store_each_alert(s, from > 0 ? from : 0, to, SIZE_MAX, from_store, &r,
+					err);
 
 	if (s)
 		store_close(&s);
@@ -70,7 +99,8 @@ static bool there(const struct alert_list *l, const char *id)
 }
 
 /* Those that are not there yet, limit in all. */
-static void take(struct alert_list *l, json_t *answer, size_t limit)
+static void take(struct alert_list *l, const struct alert_query *q, json_t *answer,
+		 size_t limit)
 {
 	json_t *list = json_object_get(answer, "alerts"), *j;
 	size_t i;
@@ -80,28 +110,36 @@ static void take(struct alert_list *l, json_t *answer, size_t limit)
 		const char *id = json_string_value(json_object_get(j, "id"));
 
 		if (l->n < limit && id && !there(l, id))
-			add(l, j);
+			add(l, q, j);
 	}
 	json_decref(answer);
 }
 
-static enum ask_outcome ask_once(struct cli *c, bool history, size_t limit,
-				 struct alert_list *l, struct err *err)
+static enum ask_outcome ask_once(struct cli *c, const struct alert_query *q, bool history,
+				 size_t limit, struct alert_list *l, struct err *err)
 {
 	struct strb path = { 0 };
 	enum ask_outcome rc;
 	char n[24], t[UNIT_TEXT];
+	int64_t from = q->to_ms > longest_ms ? q->from_ms - longest_ms : 1000;
 	json_t *answer;
 
 	strb_add(&path, "/api/v1/alerts");
-	snprintf(n, sizeof(n), "%zu", limit);
+	/* With a range some that are told may be out of it. */
+	snprintf(n, sizeof(n), "%zu", q->to_ms || limit > FIND_LIMIT ? FIND_LIMIT : limit);
 	ask_param(&path, "limit", n);
+	if (q->state)
+		ask_param(&path, "state", q->state);
+	if (q->rule)
+		ask_param(&path, "rule", q->rule);
 	if (history)
-		ask_param(&path, "from", text_rfc3339(1000, t));
+		ask_param(&path, "from", text_rfc3339(from > 0 ? from : 1000, t));
+	if (history && q->to_ms)
+		ask_param(&path, "to", text_rfc3339(q->to_ms, t));
 	rc = ask(c, path.s, NULL, &answer, err);
 	strb_free(&path);
 	if (rc == ASK_OK)
-		take(l, answer, limit);
+		take(l, q, answer, limit);
 	else
 		json_decref(answer);
 	return rc;
@@ -109,37 +147,38 @@ static enum ask_outcome ask_once(struct cli *c, bool history, size_t limit,
 
 /* The daemon has at hand what changed since it started, to the second; its history has
  * what was before, and lags a moment behind. */
-static enum ask_outcome ask_list(struct cli *c, size_t limit, struct alert_list *l,
-				 struct err *err)
+static enum ask_outcome ask_list(struct cli *c, const struct alert_query *q, size_t limit,
+				 struct alert_list *l, struct err *err)
 {
-	enum ask_outcome rc = ask_once(c, false, limit, l, err);
+	enum ask_outcome rc = ask_once(c, q, false, limit, l, err);
 	struct err unread = { "" };
 
 	if (rc == ASK_OK && l->n < limit &&
-	    ask_once(c, true, limit, l, &unread) != ASK_OK)
+	    ask_once(c, q, true, limit, l, &unread) != ASK_OK)
 		cli_say("only what the daemon has at hand, as %s", unread.msg);
 	return rc;
 }
 
-int alerts_read(struct cli *c, size_t limit, struct alert_list *out)
+int alerts_read(struct cli *c, const struct alert_query *q, size_t limit,
+		struct alert_list *out)
 {
 	struct err err = { "" }, why = { "" };
 
 	*out = (struct alert_list){ 0 };
-	switch (ask_list(c, limit + 1, out, &err)) {
+	switch (ask_list(c, q, limit + 1, out, &err)) {
 	case ASK_OK: break;
 	case ASK_CONFIG: return EX_CONFIG;
 	case ASK_REFUSED: return cli_fail(EXIT_FAILURE, "%s", err.msg);
 	case ASK_AWAY:
 		if (c->url)
 			return cli_fail(EX_UNAVAILABLE, "%s", err.msg);
-		if (!read_store(c, limit + 1, out, &why))
+		if (!read_store(c, q, limit + 1, out, &why))
 			return cli_fail(EX_UNAVAILABLE, "%s; its history: %s", err.msg,
 					why.msg);
 		cli_say("%s; this is what its history holds", err.msg);
 	}
 	out->more = out->n > limit;
-	if (out->more) {
+	while (out->n > limit) {
 		alert_unref(&out->at[--out->n]);
 		json_decref(out->json[out->n]);
 	}
@@ -202,10 +241,10 @@ struct alert *alerts_find(struct cli *c, const char *id, int *code)
 	if (rc != ASK_OK)
 		json_decref(answer);
 	if (rc == ASK_OK)
-		take(&l, answer, FIND_LIMIT);
+		take(&l, &every, answer, FIND_LIMIT);
 	else if (rc == ASK_AWAY && c->url)
 		*code = EX_UNAVAILABLE;
-	else if (rc == ASK_AWAY && !read_store(c, FIND_LIMIT, &l, &why))
+	else if (rc == ASK_AWAY && !read_store(c, &every, FIND_LIMIT, &l, &why))
 		*code = EX_UNAVAILABLE;
 	if (l.n || (rc == ASK_AWAY && *code == EXIT_FAILURE))
 		a = pick(&l, id, &err);

@@ -14,9 +14,16 @@ struct alert_list {
 	bool more;         /* there were more than asked for */
 };
 
+/* Which; all zero is every one. Times in Unix ms: those that fired in any of [from, to). */
+struct alert_query {
+	int64_t from_ms, to_ms; /* to 0: no range */
+	const char *state, *rule;
+};
+
 /* At most `limit` alerts, the newest. Asks the daemon, or its history where it does not
  * answer. EX_OK, or the exit code (said). alerts_free in any case. */
-int alerts_read(struct cli *c, size_t limit, struct alert_list *out);
+int alerts_read(struct cli *c, const struct alert_query *q, size_t limit,
+		struct alert_list *out);
 void alerts_free(struct alert_list *l);
 
 /* The alert with that id, or whose id alone begins so. Gives; NULL: *code, said. */

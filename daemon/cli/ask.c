@@ -56,27 +56,38 @@ static char *base_url(struct cli *c, enum ask_outcome *why, struct err *err)
 			 conf->http.port);
 }
 
-/* The first line of the token file as a header; gives, NULL: none, or err is set. */
-static char *token_header(struct cli *c, struct err *err)
+/* The first line of the token file as a header; gives, NULL: none, or err is set. Where no
+ * token is configured, changing something takes the one that the daemon made for us. */
+static char *token_header(struct cli *c, bool change, struct err *err)
 {
 	const struct config *conf = c->token_file || c->url ? NULL : cli_config(c);
 	const char *path = c->token_file ? c->token_file
 			   : conf	 ? conf->http.token_file
 					 : "";
-	char line[TOKEN_MAX], *header;
+	char line[TOKEN_MAX], *header, *own = NULL;
 	FILE *f;
 
+	if (!*path && change && conf)
+		path = own = xasprintf("%s/write.token", conf->state_dir);
 	if (!*path)
 		return NULL;
 	f = fopen(path, "re");
+	if (!f && own) {
+		err_set(err, "%s: %s; be root or of the daemon's group to change something, or "
+			"say --state DIR", path, strerror(errno));
+		free(own);
+		return NULL;
+	}
 	if (!f || !fgets(line, sizeof(line), f)) {
 		err_set(err, "%s: %s", path,
 			f ? "there is no token in it" : strerror(errno));
 		if (f)
 			fclose(f);
+		free(own);
 		return NULL;
 	}
 	fclose(f);
+	free(own);
 	line[strcspn(line, "\r\n")] = '\0';
 	header = xasprintf("Authorization: Bearer %s", line);
 	memset(line, 0, sizeof(line));
@@ -125,7 +136,7 @@ enum ask_outcome ask(struct cli *c, const char *path, const char *body, json_t *
 	if (!base)
 		return why;
 	*err->msg = '\0';
-	token = token_header(c, err);
+	token = token_header(c, body != NULL, err);
 	if (*err->msg) {
 		free(base);
 		return ASK_REFUSED;

@@ -8,6 +8,7 @@
 
 struct cli;
 
+int cmd_ack(struct cli *c, int argc, char **argv);
 int cmd_alerts(struct cli *c, int argc, char **argv);
 int cmd_backtest(struct cli *c, int argc, char **argv);
 int cmd_changed(struct cli *c, int argc, char **argv);
@@ -16,9 +17,11 @@ int cmd_export(struct cli *c, int argc, char **argv);
 int cmd_flows(struct cli *c, int argc, char **argv);
 int cmd_history(struct cli *c, int argc, char **argv);
 int cmd_import(struct cli *c, int argc, char **argv);
+int cmd_notify(struct cli *c, int argc, char **argv);
 int cmd_replay(struct cli *c, int argc, char **argv);
 int cmd_show(struct cli *c, int argc, char **argv);
 int cmd_slow(struct cli *c, int argc, char **argv);
+int cmd_silence(struct cli *c, int argc, char **argv);
 int cmd_status(struct cli *c, int argc, char **argv);
 int cmd_test_notify(struct cli *c, int argc, char **argv);
 int cmd_top(struct cli *c, int argc, char **argv);

@@ -3,11 +3,14 @@
  */
 #include "daemon/cli/cmd.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "daemon/base/mem.h"
 #include "daemon/base/units.h"
 #include "daemon/cli/alerts.h"
+#include "daemon/cli/when.h"
 
 enum { RECENT = 50, ALL = 9999 };
 
@@ -36,6 +39,19 @@ static const char *short_time(int64_t ms, int64_t now_ms, char buf[static UNIT_T
 	return buf;
 }
 
+/* What became of telling it, in a word or two. */
+static void add_told(struct table *t, const struct alert *a)
+{
+	char *ack = a->ack_ms ? xasprintf("ack by %s", *a->ack_by ? a->ack_by : "somebody") : NULL;
+	size_t n = a->quiet ? strcspn(a->quiet, " ") : 0;
+	char *quiet = a->quiet ? xasprintf("quiet: %.*s", (int)(n < 20 ? n : 20), a->quiet) : NULL;
+
+	table_text(t, ack ? ack : quiet ? quiet : "told");
+	table_paint(t, PAINT_DIM);
+	free(ack);
+	free(quiet);
+}
+
 static void add(struct table *t, const struct alert *a, int64_t now_ms)
 {
 	char headline[160], since[UNIT_TEXT];
@@ -50,7 +66,30 @@ static void add(struct table *t, const struct alert *a, int64_t now_ms)
 	table_time(t, a->ended_ms, NULL);
 	table_text(t, a->rule);
 	table_text(t, a->series);
+	table_text(t, a->ack_ms ? a->ack_by : "");
+	table_text(t, a->quiet ? a->quiet : "");
+	add_told(t, a);
 	table_text(t, headline);
+}
+
+/* --at, --from, --to as everywhere; -1: go on. */
+static int range(struct cli *c, const char *at, const char *from, const char *to,
+		 struct alert_query *q)
+{
+	const struct calendar *cal;
+	struct err err = { "" };
+	bool ok;
+
+	if (!at && !from && !to)
+		return -1;
+	cal = cli_calendar(c);
+	if (!cal)
+		return EX_CONFIG;
+	if (at && (from || to))
+		return cli_usage(c, "--at goes without --from and --to");
+	ok = at ? when_at(at, cal, c->now_ms, &q->from_ms, &q->to_ms, &err)
+		: when_between(from, to, cal, c->now_ms, &q->from_ms, &q->to_ms, &err);
+	return ok ? -1 : cli_usage(c, "%s", err.msg);
 }
 
 int cmd_alerts(struct cli *c, int argc, char **argv)
@@ -63,11 +102,22 @@ int cmd_alerts(struct cli *c, int argc, char **argv)
 		{ "ended_at", NULL, COL_DATA },
 		{ "rule", NULL, COL_DATA },
 		{ "series", NULL, COL_DATA },
+		{ "ack_by", NULL, COL_DATA },
+		{ "quiet", NULL, COL_DATA },
+		{ NULL, "told", COL_LONG },
 		{ "headline", "what", COL_LONG },
 	};
 	struct alert_list l = { 0 };
+	struct alert_query q = { 0 };
+	const char *at = NULL, *from = NULL, *to = NULL;
 	bool all = false;
 	const struct arg args[] = {
+		{ "at", 0, ARG_TEXT, "TIME[/LEN]",
+		  "that fired then: \"yesterday 10:35\", \"-2h/10m\", \"monday\"", &at },
+		{ "from", 0, ARG_TEXT, "TIME", "that fired from then on", &from },
+		{ "to", 0, ARG_TEXT, "TIME", "until then", &to },
+		{ "rule", 'r', ARG_TEXT, "NAME", "of that rule", &q.rule },
+		{ "state", 's', ARG_TEXT, "firing|resolved", "only those", &q.state },
 		{ "all", 'a', ARG_FLAG, NULL,
 		  "not only the newest 50: all that history keeps", &all },
 		{ 0 },
@@ -79,8 +129,13 @@ int cmd_alerts(struct cli *c, int argc, char **argv)
 		return code;
 	if (argc > 1)
 		return cli_usage(c, "\"%s\" is not understood", argv[1]);
-	code = alerts_read(c, all ? ALL : RECENT, &l);
-	t = table_new(cols, 8);
+	if (q.state && strcmp(q.state, "firing") && strcmp(q.state, "resolved"))
+		return cli_usage(c, "--state is firing or resolved, not \"%s\"", q.state);
+	code = range(c, at, from, to, &q);
+	if (code >= 0)
+		return code;
+	code = alerts_read(c, &q, all ? ALL : RECENT, &l);
+	t = table_new(cols, ARRAY_LEN(cols));
 	for (int standing = 1; standing >= 0; standing--)
 		for (size_t i = 0; i < l.n; i++)
 			if ((l.at[i]->state != ALERT_RESOLVED) == standing)

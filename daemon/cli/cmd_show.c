@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "daemon/base/mem.h"
 #include "daemon/base/units.h"
 #include "daemon/cli/alerts.h"
 #include "daemon/cli/spark.h"
@@ -55,6 +56,21 @@ static void times(const struct alert *a, struct strb *s)
 		 text_time(a->window_end_ms, u),
 		 text_duration(a->window_end_ms - a->window_start_ms, d));
 	line(s, "window", text);
+}
+
+static void told(const struct alert *a, struct strb *s)
+{
+	char t[UNIT_TEXT], *text;
+
+	if (a->quiet)
+		line(s, "quiet", a->quiet);
+	if (!a->ack_ms)
+		return;
+	text = xasprintf("by %s at %s%s%s", a->ack_by && *a->ack_by ? a->ack_by : "somebody",
+			 text_time(a->ack_ms, t), a->ack_comment && *a->ack_comment ? ": " : "",
+			 a->ack_comment ? a->ack_comment : "");
+	line(s, "known", text);
+	free(text);
 }
 
 static void quality(const struct alert *a, struct strb *s)
@@ -228,6 +244,7 @@ static int show(const struct cli *c, const struct alert *a)
 	line(&s, "series", a->series);
 	if (*a->filter && strcmp(a->filter, "any") != 0)
 		line(&s, "filter", a->filter);
+	told(a, &s);
 	figures(a, &s);
 	times(a, &s);
 	quality(a, &s);

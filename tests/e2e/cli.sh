@@ -27,7 +27,7 @@ inert() {
 
 code 0 --help
 cp "$dir/out.log" "$dir/help.txt"
-for verb in status top flows alerts show history test-notify verify replay score demo; do
+for verb in status top flows alerts show ack silence notify history test-notify verify replay score demo; do
 	grep -q "^  $verb " "$dir/help.txt" || fail "culprit --help forgets $verb"
 	code 0 "$verb" --help
 done
