@@ -97,11 +97,34 @@ async function ask(path, params) {
 	return body;
 }
 
+/* Changes something. Reading may be free; this wants a token, asked for once a tab. */
+async function change(path, what) {
+	const token = sessionStorage.getItem("token");
+	const answer = await fetch("/api/v1/" + path, { method: "POST", body: JSON.stringify(what),
+		headers: { "Content-Type": "application/json",
+			...(token ? { Authorization: "Bearer " + token } : {}) } });
+	if (answer.status === 401 || (answer.status === 403 && !token)) {
+		$("login-why").textContent = "To change something culpritd wants the token of its " +
+			"token_file; where there is none, that in write.token in its state directory. " +
+			"Paste it, then press the button again; it is kept until this tab is closed.";
+		$("login").hidden = false;
+		$("login").scrollIntoView({ block: "center" });
+		$("token").focus();
+		throw new Error("a token is needed first");
+	}
+	const body = await answer.json();
+	if (answer.status === 403)
+		sessionStorage.removeItem("token");
+	if (!answer.ok)
+		throw new Error(body.error);
+	return body;
+}
+
 /* Runs fn now and every `seconds`, while the page is looked at. */
 function every(seconds, fn) {
 	let running = false;
 	const turn = async () => {
-		if (running || document.hidden || !$("login").hidden)
+		if (running || document.hidden || $("main").hidden)
 			return;
 		running = true;
 		try {
@@ -385,8 +408,42 @@ function flowRow(f) {
 		el("td", { class: "num" }, count(f.packets)), share(f.share));
 }
 
+/* Acknowledge, silence: a small form, since who and why belong to it. */
+function deeds(a) {
+	const said = el("span", { class: "quiet", role: "status" });
+	const who = el("input", { placeholder: "your name", maxlength: 60, autocomplete: "name",
+		"aria-label": "your name", value: localStorage.getItem("author") || "" });
+	const why = el("input", { placeholder: "comment", maxlength: 300, "aria-label": "comment" });
+	const long = el("select", { "aria-label": "for how long" }, [[3600, "1 hour"], [7200, "2 hours"],
+		[28800, "8 hours"], [86400, "1 day"], [604800, "1 week"]].map(([v, t]) =>
+		el("option", { value: v, selected: v === 7200 }, t)));
+	const go = async (path, what) => {
+		localStorage.setItem("author", who.value);
+		said.textContent = "…";
+		try {
+			await change(path, { alert: a.id, author: who.value, comment: why.value, ...what });
+			said.textContent = "done";
+			again.forEach(turn => turn());
+		} catch (e) {
+			said.textContent = e.message;
+		}
+	};
+	return el("p", { class: "deeds" }, who, why,
+		a.status === "firing" && !a.ack ? el("button", { type: "button",
+			title: "No more reminders and no escalation; its end is told",
+			onclick: () => go("alerts/ack", {}) }, "Acknowledge") : null,
+		el("span", { class: "joined" }, el("button", { type: "button",
+			title: "Nobody is told of this rule for this series",
+			onclick: () => go("silences", { for_s: Number(long.value) }) }, "Silence"), long), said);
+}
+
 function inside(a) {
 	const parts = [];
+	if (a.quiet)
+		parts.push(el("p", { class: "told" }, a.quiet));
+	if (a.ack)
+		parts.push(el("p", { class: "told" }, "Acknowledged by " + (a.ack.by || "somebody") + " ",
+			time(a.ack.at), a.ack.comment ? ": " + a.ack.comment : ""));
 	const facts = [];
 	facts.push("limit " + value(a.threshold, a.unit), "highest " + value(a.peak, a.unit));
 	if (a.baseline)
@@ -417,6 +474,7 @@ function inside(a) {
 				share(Math.max(0, Math.min(1, c.share_of_change))))))));
 	parts.push(el("button", { class: "plain", type: "button", onclick: () => lookAt(a) },
 		"Look at this window in the table below"));
+	parts.push(deeds(a));
 	return parts;
 }
 
@@ -437,6 +495,8 @@ function alertCard(a) {
 		} },
 	el("summary", null, el("span", { class: "pill " + (fires ? a.severity : "") }, fires ? a.severity : "over"),
 		el("span", { class: "say" }, a.why || a.series.name + ": " + value(a.value, a.unit)),
+		a.ack ? el("span", { class: "pill", title: "acknowledged" }, "✓ " + (a.ack.by || "known"))
+			: a.quiet ? el("span", { class: "pill", title: a.quiet }, "quiet") : null,
 		el("span", { class: "quiet nowrap" }, time(a.started_at), fires ? "" : " for " + lasted)),
 	body);
 	if (card.open)
@@ -474,6 +534,31 @@ async function showAlerts() {
 	$("more-alerts").hidden = !more;
 	if (first && wanted && $("alert-" + wanted))
 		$("alert-" + wanted).scrollIntoView({ block: "center" });
+}
+
+/* ---- silences and maintenance ---- */
+
+async function showSilences() {
+	const { silences, maintenance } = await ask("silences");
+	const rows = silences.filter(s => s.state !== "over").map(s => el("tr", null,
+		el("td", { class: "mono" }, s.match || "every alert"),
+		el("td", { class: "nowrap" }, s.state === "waits" ? "from " : "", s.state === "waits"
+			? time(s.from) : "", s.state === "waits" ? " " : "", "until ", time(s.until)),
+		el("td", null, s.author || "–"), el("td", null, s.comment),
+		el("td", null, el("button", { class: "plain", type: "button", onclick: async e => {
+			try {
+				await change("silences/end", { id: s.id });
+				again.forEach(turn => turn());
+			} catch (x) {
+				e.target.textContent = x.message;
+			}
+		} }, "End it"))));
+	for (const m of maintenance.filter(w => w.active))
+		rows.push(el("tr", null, el("td", { class: "mono" }, m.match || "every alert"),
+			el("td", { class: "nowrap" }, m.until ? "until " : "", m.until ? time(m.until) : "always"),
+			el("td", null, "maintenance"), el("td", null, m.name + ": " + m.when), el("td")));
+	$("silences").hidden = !rows.length;
+	$("silence-rows").replaceChildren(...rows);
 }
 
 /* ---- top ---- */
@@ -695,7 +780,8 @@ document.addEventListener("keydown", e => {
 });
 
 const asked = topFromAddress();
-const again = [every(2, showStatus), every(5, showAlerts), every(5, showSeries), every(60, showRules)];
+const again = [every(2, showStatus), every(5, showAlerts), every(5, showSeries), every(60, showRules),
+	every(10, showSilences)];
 $("more-alerts").addEventListener("click", () => {
 	alertLimit += 50;
 	again[1]();
