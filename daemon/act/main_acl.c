@@ -26,6 +26,7 @@ struct helper {
 	const char *path;
 	int fd; /* -1: not connected */
 	int64_t failed_ms;
+	bool said; /* that it is away; once, for Squid keeps what we say */
 };
 
 static void lost(struct helper *h)
@@ -43,9 +44,13 @@ static bool connected(struct helper *h)
 	if (h->fd < 0 && (!h->failed_ms || clock_mono_ms() - h->failed_ms >= REST_MS)) {
 		h->fd = act_connect(h->path, WAIT_MS, &err);
 		if (h->fd < 0) {
-			fprintf(stderr, "culprit-acl: %s; nobody is slowed meanwhile\n",
-				err.msg);
+			if (!h->said)
+				fprintf(stderr, "culprit-acl: %s; nobody is slowed meanwhile\n",
+					err.msg);
+			h->said = true;
 			lost(h);
+		} else {
+			h->said = false;
 		}
 	}
 	return h->fd >= 0;
