@@ -12,19 +12,25 @@ export LC_ALL=C.UTF-8 TZ=UTC0
 culprit() { "$BUILD/culprit" "$@" 2>>"$dir/err.log"; }
 nfd() { nfdump "$@" 2>>"$dir/err.log"; }
 
-read -r -a ports < <(free_ports 4)
 packing=(none lzo bz2 lz4)
 option=('' -z -j -y)
+bound() { [ "$(ss -Hlun "sport = :$1" | grep -c .)" -ge 1 ]; }
+bound_or_gone() { gone_or_reaped "${nf[$1]}" || bound "${ports[$1]}"; }
+# A port that was free may be somebody's source port by now: then another one.
+start_nfcapd() {
+	ports[$1]=$(free_ports 1)
+	# shellcheck disable=SC2086
+	nfcapd -w "$dir/nf$1" -p "${ports[$1]}" -t 3600 -b 127.0.0.1 ${option[$1]} \
+		>>"$dir/nfcapd$1.log" 2>&1 &
+	started+=($!)
+	nf[$1]=$!
+	wait_until 10 "nfcapd listens" bound_or_gone "$1"
+	! gone_or_reaped "${nf[$1]}"
+}
 for i in 0 1 2 3; do
 	mkdir "$dir/nf$i"
-	# shellcheck disable=SC2086
-	nfcapd -w "$dir/nf$i" -p "${ports[i]}" -t 3600 -b 127.0.0.1 ${option[i]} \
-		>>"$dir/nfcapd$i.log" 2>&1 &
-	started+=($!)
-	nf[i]=$!
+	start_nfcapd "$i" || start_nfcapd "$i" || start_nfcapd "$i" || fail "nfcapd does not start"
 done
-bound() { [ "$(ss -Hlun "sport = :$1" | grep -c .)" -ge 1 ]; }
-for i in 0 1 2 3; do wait_until 10 "nfcapd listens" bound "${ports[i]}"; done
 
 "$python" - "${ports[@]}" <<'END'
 import random, sys, time
