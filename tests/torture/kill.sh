@@ -13,7 +13,7 @@
 # A last start must still answer with all that was there.
 . "$(dirname "$0")/../e2e/lib/lib.sh"
 
-KILLS=${KILLS:-200} RATE=${RATE:-20000} SPEED=${SPEED:-8} LOAD_MS=${LOAD_MS:-4000}
+KILLS=${KILLS:-200} RATE=${RATE:-20000} SPEED=${SPEED:-2} LOAD_MS=${LOAD_MS:-12000}
 LOST_MS=${LOST_MS:-10000}
 began_ms=1780000160000 # forty seconds before a five-minute boundary
 fake_ms=$began_ms kept=0 short=0
