@@ -149,6 +149,8 @@ void config_free(struct config **cp)
 	free_fields(&config_http, &c->http);
 	free_fields(&config_history, &c->history);
 	free_fields(&config_archive, &c->archive);
+	free_fields(&config_names, &c->names);
+	free_texts((const char *const *)c->names.leases, c->names.n_leases);
 	free_fields(&config_act, &c->act);
 	free(c->act.never);
 	free(c->file);
@@ -206,6 +208,17 @@ static bool same_squids(const struct config *a, const struct config *b)
 	return true;
 }
 
+static bool same_names(const struct names_conf *a, const struct names_conf *b)
+{
+	if (a->dns != b->dns || strcmp(a->nameserver, b->nameserver) ||
+	    strcmp(a->hosts, b->hosts) || a->n_leases != b->n_leases)
+		return false;
+	for (size_t i = 0; i < a->n_leases; i++)
+		if (strcmp(a->leases[i], b->leases[i]))
+			return false;
+	return true;
+}
+
 const char *config_needs_restart(const struct config *a, const struct config *b,
 				 char *buf, size_t size)
 {
@@ -218,6 +231,7 @@ const char *config_needs_restart(const struct config *a, const struct config *b,
 		{ "history", same_history(&a->history, &b->history) },
 		{ "archive", same_archive(&a->archive, &b->archive) },
 		{ "squid", same_squids(a, b) },
+		{ "names", same_names(&a->names, &b->names) },
 		{ "act", a->act.enabled == b->act.enabled &&
 				 !strcmp(a->act.socket, b->act.socket) },
 		{ "memory", a->memory == b->memory },

@@ -97,6 +97,15 @@ struct squid_conf {
 	char *manager;           /* http://host:port of the cache manager; "" */
 };
 
+/* What knows what addresses are called. */
+struct names_conf {
+	bool dns;
+	char *nameserver;        /* "": the system's */
+	char *hosts;             /* ""; or a file like /etc/hosts */
+	char **leases;           /* files of DHCP servers */
+	size_t n_leases;
+};
+
 /* Slowing and refusing clients; off unless switched on. */
 struct act_conf {
 	bool enabled;
@@ -180,6 +189,7 @@ struct config {
 	struct archive_conf archive;
 	struct squid_conf *squids;
 	size_t n_squids;
+	struct names_conf names;
 	struct act_conf act;
 	struct forward_conf *forwards;
 	size_t n_forwards;

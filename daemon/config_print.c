@@ -468,6 +468,10 @@ void config_print(const struct config *c, FILE *to)
 		list_close(&l);
 		fputs("}\n", to);
 	}
+	open_section(to, 0, "names", NULL);
+	fields(to, 1, &config_names, &c->names);
+	texts(to, 1, "leases", (const char *const *)c->names.leases, c->names.n_leases);
+	fputs("}\n", to);
 	print_act(to, &c->act);
 	for (size_t i = 0; i < c->n_exporters; i++)
 		print_exporter(to, &c->exporters[i]);

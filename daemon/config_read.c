@@ -547,6 +547,21 @@ static const char *const *texts(const struct node *n, const char *name, size_t *
 	return (const char *const *)out;
 }
 
+static void read_names(struct config_reader *r, const struct node *n)
+{
+	struct names_conf *o = &r->c->names;
+	struct addr addr;
+	uint16_t port;
+
+	config_fill(r, &config_names, n, o);
+	o->leases = n ? (char **)texts(n, "leases", &o->n_leases) : NULL;
+	if (*o->nameserver && !addr_parse(o->nameserver, &addr) &&
+	    !parse_endpoint(o->nameserver, &addr, &port))
+		config_bad(r, config_value(n, "nameserver"),
+			   "nameserver: \"%s\" is not an address; write 192.0.2.53, "
+			   "192.0.2.53:5353 or [2001:db8::53]:53", o->nameserver);
+}
+
 static void read_channel(struct config_reader *r, const struct node *n)
 {
 	struct config *c = r->c;
@@ -609,7 +624,7 @@ void config_read(struct config_reader *r)
 		{ &config_notify, read_channel },    { &config_rule, read_rule },
 	};
 	const struct node *root = r->root, *http = NULL, *history = NULL, *archive = NULL,
-			  *act = NULL;
+			  *act = NULL, *names = NULL;
 
 	for (size_t i = 0; i < root->n_kids; i++) {
 		const struct node *n = &root->kids[i];
@@ -622,6 +637,8 @@ void config_read(struct config_reader *r)
 			archive = n;
 		else if (n->what == &config_act)
 			act = n;
+		else if (n->what == &config_names)
+			names = n;
 		for (size_t j = 0; j < ARRAY_LEN(many); j++)
 			if (many[j].what == n->what)
 				many[j].read(r, n);
@@ -630,6 +647,7 @@ void config_read(struct config_reader *r)
 	config_fill(r, &config_http, http, &r->c->http);
 	config_fill(r, &config_history, history, &r->c->history);
 	config_fill(r, &config_archive, archive, &r->c->archive);
+	read_names(r, names);
 	read_act(r, act);
 	read_forward(r);
 	config_read_noise(r);

@@ -99,6 +99,21 @@ const struct section config_squid = {
 	"a Squid proxy, whose log names who asked for what"
 };
 
+static const struct setting names_settings[] = {
+	{ "dns", SET_BOOL, AT(names_conf, dns), "yes", 0, 0, false,
+	  "ask the DNS what addresses of alerts are called; 20 questions a second at most" },
+	{ "nameserver", SET_TEXT, AT(names_conf, nameserver), "", 0, 0, false,
+	  "whom to ask, 192.0.2.53 or 192.0.2.53:5353; empty: as the system does" },
+	{ "hosts", SET_PATH, AT(names_conf, hosts), "/etc/hosts", 0, 0, false,
+	  "file of addresses and names; empty: none" },
+	{ "leases", SET_OWN, 0, NULL, 0, 0, true,
+	  "lease files of DHCP servers: dnsmasq, ISC dhcpd, Kea (memfile)" },
+	END
+};
+const struct section config_names = {
+	"names", NULL, false, names_settings, NULL, "what addresses are called"
+};
+
 static const struct setting act_settings[] = {
 	{ "enabled", SET_BOOL, AT(act_conf, enabled), "no", 0, 0, false,
 	  "yes: rules and `culprit slow` may slow and refuse clients" },
@@ -338,7 +353,8 @@ static const struct setting root_settings[] = {
 };
 static const struct section *const root_kids[] = {
 	&config_listen, &config_http, &config_history, &config_archive, &config_squid,
-	&config_act, &config_exporter, &config_network, &config_rule, &config_notify,
+	&config_names, &config_act, &config_exporter, &config_network, &config_rule,
+	&config_notify,
 	&config_alerts, &config_route, &config_maintenance, &config_inhibit, &config_deadman, NULL
 };
 const struct section config_root = { "", NULL, false, root_settings, root_kids, "" };

@@ -21,6 +21,7 @@
 #include "daemon/collect/worker.h"
 #include "daemon/engine_impl.h"
 #include "daemon/evidence/evidence.h"
+#include "daemon/evidence/owners.h"
 #include "daemon/evidence/squid.h"
 #include "daemon/http/http.h"
 #include "daemon/link.h"
@@ -229,6 +230,14 @@ static void list_proxies(struct engine *e)
 		e->proxies[i] = (struct through_proxy){ at, c->squids[i].n_addresses };
 }
 
+static struct owners *engine_owners(const struct config *c, struct err *err)
+{
+	struct owners_opts o = { c->names.hosts, (const char *const *)c->names.leases,
+				 c->names.n_leases, c->names.dns, c->names.nameserver };
+
+	return owners_start(&o, err);
+}
+
 static bool start_keepers(struct engine *e, struct err *err)
 {
 	const struct config *c = e->config;
@@ -236,7 +245,7 @@ static bool start_keepers(struct engine *e, struct err *err)
 				  .state_dir = c->state_dir, .spool_max = c->history.spool };
 	struct notify_opts no = { c->state_dir, c->channels, c->n_channels, e->base_url };
 	struct evidence_opts eo = { c->archive.enabled ? c->archive.directory : "", e->names,
-				    c->memory / 4, NULL, alert_done, e, e->calendar };
+				    c->memory / 4, NULL, alert_done, e, e->calendar, NULL, 0 };
 	struct archive_opts ao = { .directory = c->archive.directory,
 				   .keep_ms = c->archive.keep_ms,
 				   .max_octets = c->archive.size,
@@ -254,6 +263,9 @@ static bool start_keepers(struct engine *e, struct err *err)
 	to.notify = e->notify;
 	if (!acting_start(e, err) || !(e->tell = tell_start(&to, err)))
 		return false;
+	if (!(e->owners = engine_owners(c, err)))
+		return false;
+	eo.owners = e->owners;
 	eo.squid = e->squid = follow_proxies(c);
 	list_proxies(e);
 	e->evidence = evidence_start(&eo);
@@ -408,6 +420,7 @@ void engine_stop(struct engine **ep)
 	archive_stop(&e->archive);
 	evidence_stop(&e->evidence);
 	acting_stop(e);
+	owners_stop(&e->owners);
 	squid_stop(&e->squid);
 	free(e->proxies);
 	analysis_free(&e->analysis);
@@ -481,6 +494,7 @@ bool engine_tick(struct engine *e)
 		templates_save(e);
 		e->saved_ms = clock_mono_ms();
 	}
+	owners_look(e->owners);
 	if (engine_interfaces_named(e))
 		reconfigure(e);
 	return age < STUCK_MS;

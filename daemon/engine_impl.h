@@ -34,6 +34,7 @@ struct engine {
 	struct analysis *analysis;
 	struct archive *archive;
 	struct evidence *evidence;
+	struct owners *owners;
 	struct squid *squid;
 	struct through_proxy *proxies; /* point into squid's addresses */
 	size_t n_proxies;

@@ -12,6 +12,7 @@
 #include "daemon/base/queue.h"
 #include "daemon/evidence/change.h"
 #include "daemon/evidence/explain.h"
+#include "daemon/evidence/owners.h"
 #include "daemon/evidence/top.h"
 #include "daemon/evidence/why.h"
 #include "rules/filter/filter.h"
@@ -19,7 +20,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { QUEUE_ALERTS = 4096, FLOWS = 10, HOSTS = 8 };
+enum { QUEUE_ALERTS = 4096, FLOWS = 10, HOSTS = 8, NAMED_MAX = 48, NAMES_MS = 500,
+       STORM = 4 };
 
 struct evidence {
 	struct evidence_opts opts;
@@ -119,6 +121,58 @@ static void take_change(struct alert *a, const struct change *c)
 	}
 }
 
+struct named {
+	struct owner list[NAMED_MAX];
+	size_t n;
+};
+
+static void add_owner(struct named *to, const struct addr *a)
+{
+	size_t i = 0;
+
+	while (i < to->n && !addr_eq(&to->list[i].addr, a))
+		i++;
+	if (i == to->n && to->n < NAMED_MAX && !addr_is_none(a))
+		to->list[to->n++].addr = *a;
+}
+
+static char *name_in(const struct named *in, const struct addr *a)
+{
+	for (size_t i = 0; i < in->n; i++)
+		if (addr_eq(&in->list[i].addr, a))
+			return *in->list[i].name ? xstrdup(in->list[i].name) : NULL;
+	return NULL;
+}
+
+/* Names for everybody whom the alert will mention, the first to be named first. */
+static void find_names(const struct evidence_opts *o, struct alert *a, struct found *f,
+		       struct named *to)
+{
+	if (!o->owners)
+		return;
+	add_owner(to, &f->client->host);
+	for (unsigned i = 0; f->change && i < f->change->n; i++)
+		if (f->change->row[i].by == BY_HOST) {
+			struct addr host;
+
+			memcpy(host.b, f->change->row[i].key.b, sizeof(host.b));
+			add_owner(to, &host);
+		}
+	for (unsigned i = 0; i < a->n_top; i++) {
+		add_owner(to, &a->top[i].src);
+		add_owner(to, &a->top[i].dst);
+	}
+	for (unsigned i = 0; f->hosts && i < f->hosts->n; i++)
+		add_owner(to, &f->hosts->rows[i].value[0].addr);
+	owners_find(o->owners, to->list, to->n, a->window_end_ms, o->wait_ms);
+	for (unsigned i = 0; i < a->n_top; i++) {
+		a->top[i].src_name = name_in(to, &a->top[i].src);
+		a->top[i].dst_name = name_in(to, &a->top[i].dst);
+	}
+	f->owners = to->list;
+	f->n_owners = to->n;
+}
+
 void evidence_fill(const struct evidence_opts *o, struct alert *a)
 {
 	struct top_result flows = { 0 }, hosts = { 0 };
@@ -127,6 +181,7 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 	struct change change = { .against = CHANGE_NOTHING };
 	struct explained e = { .share = 0 };
 	struct found found = { .client = &e };
+	struct named names = { .n = 0 };
 
 	if (*o->archive_dir && f && !told && a->window_end_ms > a->window_start_ms &&
 	    ask(o, a, f, "flow", FLOWS, &flows)) {
@@ -142,6 +197,7 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 		a->evidence_short = true;
 	}
 	if (!told) {
+		find_names(o, a, &found, &names);
 		a->who = why_who(o, a, &found);
 		a->why = why_text(o, a, &found);
 	}
@@ -158,6 +214,8 @@ static void *run(void *arg)
 	struct alert *a;
 
 	while ((a = queue_get(e->queue, -1))) {
+		/* In a storm nobody waits for anybody's name. */
+		e->opts.wait_ms = queue_len(e->queue) > STORM ? 0 : NAMES_MS;
 		evidence_fill(&e->opts, a);
 		e->opts.done(e->opts.arg, a);
 	}

@@ -13,6 +13,7 @@
 #include "daemon/model/calendar.h"
 
 struct evidence;
+struct owners;
 struct squid;
 
 struct evidence_opts {
@@ -24,6 +25,8 @@ struct evidence_opts {
 	void (*done)(void *arg, struct alert *a);
 	void *arg;
 	const struct calendar *calendar; /* of earlier days and weeks; NULL: those of UTC */
+	struct owners *owners;   /* what addresses are called; NULL: nothing knows */
+	int wait_ms;             /* for names that must be asked for */
 };
 
 struct evidence *evidence_start(const struct evidence_opts *o);

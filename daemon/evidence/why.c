@@ -236,6 +236,16 @@ struct ways { /* words before a host that flows go to, or come from */
 	const char *to, *from;
 };
 
+/* " (reception-pc)", or nothing: its name is not known, or the sentence begins with it. */
+static void named(const struct found *f, const struct addr *a, struct strb *s)
+{
+	for (size_t i = 0; i < f->n_owners; i++)
+		if (addr_eq(&f->owners[i].addr, a) && *f->owners[i].name) {
+			strb_fmt(s, " (%s)", f->owners[i].name);
+			return;
+		}
+}
+
 /* The other end of the largest flow that has this host. */
 static void other_end(const struct alert *a, const struct addr *host, struct ways ways,
 		      struct strb *out)
@@ -243,6 +253,7 @@ static void other_end(const struct alert *a, const struct addr *host, struct way
 	char text[ADDR_TEXT];
 	struct key k = { 0 };
 	char service[SERIES_TEXT];
+	const char *name;
 	uint32_t port;
 
 	for (unsigned i = 0; i < a->n_top; i++) {
@@ -256,9 +267,10 @@ static void other_end(const struct alert *a, const struct addr *host, struct way
 			   : f->dst_port;
 		port |= (uint32_t)f->proto << 16;
 		memcpy(k.b, &port, sizeof(port));
-		strb_fmt(out, "%s %s (%s)", from ? ways.to : ways.from,
-			 addr_text(from ? &f->dst : &f->src, text),
-			 key_text(BY_PORT, &k, NULL, service));
+		name = from ? f->dst_name : f->src_name;
+		strb_fmt(out, "%s %s (%s%s%s)", from ? ways.to : ways.from,
+			 addr_text(from ? &f->dst : &f->src, text), name ? name : "",
+			 name ? ", " : "", key_text(BY_PORT, &k, NULL, service));
 		return;
 	}
 }
@@ -291,12 +303,15 @@ static bool client_first(const struct evidence_opts *o, const struct alert *a,
 }
 
 /* " 71 % of it is 10.20.0.66 fetching cdn-7.example.net/a.mp3 and 11 more through ..." */
-static void client(const struct alert *a, const struct explained *e, struct strb *s)
+static void client(const struct alert *a, const struct found *f, struct strb *s)
 {
-	strb_fmt(s, " %.0f %% of %s %s %s %s ", 100 * e->share,
+	const struct explained *e = f->client;
+
+	strb_fmt(s, " %.0f %% of %s %s %s", 100 * e->share,
 		 why_order(&a->measure) == TOP_BYTES ? "it" : "its bytes",
-		 over(a) ? "was" : "is", e->client,
-		 e->running ? "still fetching" : "fetching");
+		 over(a) ? "was" : "is", e->client);
+	named(f, &e->host, s);
+	strb_add(s, e->running ? " still fetching " : " fetching ");
 	strb_add(s, e->url);
 	if (e->more_urls)
 		strb_fmt(s, " and %u more", e->more_urls);
@@ -309,7 +324,7 @@ static void client(const struct alert *a, const struct explained *e, struct strb
 }
 
 static void largest(const struct alert *a, const struct top_row *who,
-		    const struct top_result *hosts, struct strb *s)
+		    const struct found *f, struct strb *s)
 {
 	char text[ADDR_TEXT];
 	struct addr host;
@@ -325,8 +340,9 @@ static void largest(const struct alert *a, const struct top_row *who,
 	if (of_host(a) || !who)
 		return;
 	strb_fmt(s, " %.0f %% of it %s %s",
-		 100 * why_share(why_order(&a->measure), &who->sums, &hosts->total),
+		 100 * why_share(why_order(&a->measure), &who->sums, &f->hosts->total),
 		 over(a) || a->was ? "was" : "is", addr_text(&who->value[0].addr, text));
+	named(f, &who->value[0].addr, s);
 	other_end(a, &who->value[0].addr,
 		  (struct ways){ ", most of that to", ", most of that from" }, s);
 	strb_add(s, ".");
@@ -335,9 +351,15 @@ static void largest(const struct alert *a, const struct top_row *who,
 /* ---- what changed ---- */
 
 /* A row as it stands in a sentence: a host needs no word before it. */
-static const char *name_of(const struct change_row *r)
+static void name_row(const struct found *f, const struct change_row *r, struct strb *s)
 {
-	return r->by == BY_HOST ? r->text + strlen("host ") : r->text;
+	struct addr a;
+
+	strb_add(s, r->by == BY_HOST ? r->text + strlen("host ") : r->text);
+	if (r->by != BY_HOST)
+		return;
+	memcpy(a.b, r->key.b, sizeof(a.b));
+	named(f, &a, s);
 }
 
 static void compared(const struct alert *a, const struct change *c,
@@ -378,8 +400,9 @@ static const struct change_row *next_of(const struct change *c,
 	return NULL;
 }
 
-static void changed(const struct alert *a, const struct change *c, struct strb *s)
+static void changed(const struct alert *a, const struct found *f, struct strb *s)
 {
+	const struct change *c = f->change;
 	const struct change_row *lead = leader(c), *too = next_of(c, lead, lead->by);
 	const struct change_row *host = next_of(c, lead, BY_HOST);
 	struct addr addr;
@@ -389,7 +412,7 @@ static void changed(const struct alert *a, const struct change *c, struct strb *
 		 over(a) || a->was ? "was" : "is");
 	if (of_host(a) && lead->by == BY_HOST)
 		strb_add(s, "with ");
-	strb_add(s, name_of(lead));
+	name_row(f, lead, s);
 	compared(a, c, lead, s);
 	if (lead->by == BY_HOST && !a->below && !of_host(a)) {
 		memcpy(addr.b, lead->key.b, sizeof(addr.b));
@@ -398,11 +421,15 @@ static void changed(const struct alert *a, const struct change *c, struct strb *
 					 "; most of that comes from" },
 			  s);
 	}
-	if (too)
-		strb_fmt(s, "; %.0f %% is %s", 100 * too->share, name_of(too));
-	if (lead->by != BY_HOST && host)
-		strb_fmt(s, "; %.0f %% is %s%s", 100 * host->share,
-			 of_host(a) ? "with " : "host ", name_of(host));
+	if (too) {
+		strb_fmt(s, "; %.0f %% is ", 100 * too->share);
+		name_row(f, too, s);
+	}
+	if (lead->by != BY_HOST && host) {
+		strb_fmt(s, "; %.0f %% is %s", 100 * host->share,
+			 of_host(a) ? "with " : "host ");
+		name_row(f, host, s);
+	}
 	strb_add(s, ".");
 }
 
@@ -415,10 +442,12 @@ static bool spread(const struct alert *a, const struct change *c)
 }
 
 /* False: nothing that would name anybody. */
-static bool who_changed(const struct alert *a, const struct change *c, struct strb *s)
+static bool who_changed(const struct alert *a, const struct found *f, struct strb *s)
 {
+	const struct change *c = f->change;
+
 	if (c->n)
-		changed(a, c, s);
+		changed(a, f, s);
 	else if (spread(a, c))
 		strb_fmt(s,
 			 " No host, service or network stands out: the %s is spread over "
@@ -443,11 +472,11 @@ char *why_text(const struct evidence_opts *o, const struct alert *a,
 		firing(a, c, &s);
 	strb_add(&s, ".");
 	if (client_first(o, a, who, f)) {
-		client(a, f->client, &s);
+		client(a, f, &s);
 		return strb_take(&s);
 	}
-	if (!(c && who_changed(a, c, &s)) && !a->below)
-		largest(a, who, f->hosts, &s);
+	if (!(c && who_changed(a, f, &s)) && !a->below)
+		largest(a, who, f, &s);
 	return strb_take(&s);
 }
 

@@ -6,10 +6,13 @@
 #include "daemon/evidence/change.h"
 #include "daemon/evidence/evidence.h"
 #include "daemon/evidence/explain.h"
+#include "daemon/evidence/owners.h"
 #include "daemon/evidence/top.h"
 
 /* What evidence has found; each part may be NULL. */
 struct found {
+	const struct owner *owners;      /* n_owners of them */
+	size_t n_owners;
 	const struct top_result *hosts;  /* of the span, by the rule's measure */
 	const struct explained *client;  /* for whom the proxy did it */
 	const struct change *change;
