@@ -344,7 +344,8 @@ static bool start_http(struct engine *e, struct err *err)
 	e->history = store_opts(c);
 	e->history.read_only = true;
 	e->sources = (struct http_sources){
-		.board = e->board, .names = e->names, .archive_dir = e->archive_dir,
+		.board = e->board, .names = e->names, .owners = e->owners,
+		.archive_dir = e->archive_dir,
 		.proxies = e->proxies, .n_proxies = e->n_proxies,
 		.history_url = e->history_url, .history = &e->history,
 		.version = CUL_VERSION, .channels = sources_channels,

@@ -69,7 +69,7 @@ _culprit() {
 		COMPREPLY=($(compgen -W '--all --json --csv --help' -- "$word"))
 		;;
 	*) COMPREPLY=($(compgen -W '--at --from --to --by --rows --sort --as-of --whole --measure
-		--bidirectional --urls --json --csv --help' \
+		--bidirectional --names --urls --json --csv --help' \
 		-- "$word")) ;;
 	esac
 }

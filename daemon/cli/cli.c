@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/base/mem.h"
+#include "daemon/evidence/owners.h"
 
 static void say(const char *fmt, va_list ap)
 {
@@ -182,8 +183,24 @@ struct names *cli_names(struct cli *c)
 	return c->names;
 }
 
+struct owners *cli_owners(struct cli *c, bool dns)
+{
+	const struct config *conf = cli_config(c);
+	struct err err = { "" };
+
+	if (!conf || c->owners)
+		return c->owners;
+	c->owners = owners_start(&(struct owners_opts){
+		conf->names.hosts, (const char *const *)conf->names.leases,
+		conf->names.n_leases, dns && conf->names.dns, conf->names.nameserver }, &err);
+	if (!c->owners)
+		cli_say("%s", err.msg);
+	return c->owners;
+}
+
 void cli_fini(struct cli *c)
 {
+	owners_stop(&c->owners);
 	names_free(&c->names);
 	calendar_free(&c->calendar);
 	config_free(&c->config);

@@ -28,6 +28,8 @@ struct verb {
 	const char *help;  /* one line */
 };
 
+struct owners;
+
 struct cli {
 	/* global options */
 	const char *config_file, *state_dir, *url, *token_file;
@@ -42,6 +44,7 @@ struct cli {
 	struct config *config;
 	struct calendar *calendar;
 	struct names *names;
+	struct owners *owners;
 	bool tried; /* config was asked for, whatever came of it */
 };
 
@@ -66,6 +69,9 @@ const struct config *cli_config(struct cli *c);
 const struct calendar *cli_calendar(struct cli *c);
 /* Exporters, interfaces and networks that the configuration names. NULL: as above. */
 struct names *cli_names(struct cli *c);
+/* What addresses are called, by the files that the configuration names; with `dns` the
+ * DNS too, if it may be asked. NULL: as above, or it has been said. */
+struct owners *cli_owners(struct cli *c, bool dns);
 void cli_fini(struct cli *c);
 
 /* Prints t as asked (and for people first `head`, which is inert and may be NULL). JSON

@@ -17,8 +17,9 @@
 #include "daemon/cli/query.h"
 #include "daemon/cli/through_top.h"
 #include "daemon/evidence/top.h"
+#include "daemon/evidence/top_names.h"
 
-enum { ROWS = 10, ROWS_MAX = 10000, COLUMNS = TOP_KEYS + 6 };
+enum { ROWS = 10, ROWS_MAX = 10000, NAMES_MS = 500, COLUMNS = 2 * TOP_KEYS + 6 };
 
 static const char *const order_word[] = { "bytes", "packets", "flows" };
 
@@ -27,7 +28,7 @@ struct top {
 	struct query q;
 	const char *by, *sort;
 	uint64_t n;
-	bool both_ways;
+	bool both_ways, names;
 	enum top_order order;
 };
 
@@ -75,8 +76,31 @@ static const char *title_of(const char *word)
 	return word;
 }
 
+enum how { PEOPLE = 0, CSV = 1, CSV_NAMES = 2 }; /* CSV_NAMES: with columns for names */
+
+static const char *name_word(const struct top_key *k)
+{
+	bool src = k->is_field ? k->field == F_src : k->by == BY_SRC;
+
+	return !k->is_field && k->by == BY_HOST ? "host_name" : src ? "src_name" : "dst_name";
+}
+
+/* "10.20.0.66 (reception-pc)" */
+static void put_value(struct table *t, const struct top_value *v, enum how how)
+{
+	char *both;
+
+	if (how || !v->name) {
+		table_text(t, v->text);
+		return;
+	}
+	both = xasprintf("%s (%s)", v->text, v->name);
+	table_text(t, both);
+	free(both);
+}
+
 static void fill_table(struct table *t, const struct top_query *q,
-		       const struct top_result *r)
+		       const struct top_result *r, enum how how)
 {
 	double seconds = (double)(q->to_ms - q->from_ms) / 1000;
 	char buf[UNIT_TEXT];
@@ -91,7 +115,7 @@ static void fill_table(struct table *t, const struct top_query *q,
 			if (is_port(&q->keys[k]))
 				table_count(t, row->value[k].number, NULL);
 			else
-				table_text(t, row->value[k].text);
+				put_value(t, &row->value[k], how);
 		}
 		table_count(t, row->sums.bytes, text_bytes((double)row->sums.bytes, buf));
 		table_count(t, row->sums.packets,
@@ -101,11 +125,14 @@ static void fill_table(struct table *t, const struct top_query *q,
 		snprintf(buf, sizeof(buf), "%.1f %%", 100 * share);
 		table_real(t, share, buf);
 		table_real(t, share, NULL);
+		for (unsigned k = 0; how & CSV_NAMES && k < q->n_keys; k++)
+			if (top_key_is_addr(&q->keys[k]))
+				table_text(t, row->value[k].name ? row->value[k].name : "");
 	}
 }
 
 static struct table *make_table(const struct top_query *q, const struct top_result *r,
-				struct column cols[static COLUMNS])
+				enum how how, struct column cols[static COLUMNS])
 {
 	static const struct column figures[] = {
 		{ "bytes", "bytes", COL_VALUE }, { "packets", "packets", COL_VALUE },
@@ -113,14 +140,19 @@ static struct table *make_table(const struct top_query *q, const struct top_resu
 		{ "share", "share", COL_VALUE }, { NULL, "", COL_BAR },
 	};
 	struct table *t;
+	unsigned n = (unsigned)ARRAY_LEN(figures);
 
 	for (unsigned k = 0; k < q->n_keys; k++)
 		cols[k] = (struct column){ key_word(&q->keys[k]),
 					   title_of(key_word(&q->keys[k])),
 					   is_port(&q->keys[k]) ? COL_VALUE : COL_TEXT };
 	memcpy(cols + q->n_keys, figures, sizeof(figures));
-	t = table_new(cols, q->n_keys + (unsigned)ARRAY_LEN(figures));
-	fill_table(t, q, r);
+	n += q->n_keys;
+	for (unsigned k = 0; how & CSV_NAMES && k < q->n_keys; k++)
+		if (top_key_is_addr(&q->keys[k]))
+			cols[n++] = (struct column){ name_word(&q->keys[k]), "", COL_TEXT };
+	t = table_new(cols, n);
+	fill_table(t, q, r, how);
 	return t;
 }
 
@@ -163,7 +195,8 @@ static void put_sums(json_t *o, const struct sums *s)
 static json_t *row_json(const struct top_query *q, const struct top_result *r,
 			const struct top_row *row)
 {
-	json_t *o = json_object(), *values = json_array();
+	json_t *o = json_object(), *values = json_array(), *names = json_array();
+	bool named = false;
 
 	for (unsigned k = 0; k < q->n_keys; k++) {
 		json_object_set_new(o, key_word(&q->keys[k]),
@@ -171,8 +204,15 @@ static json_t *row_json(const struct top_query *q, const struct top_result *r,
 					? json_integer((json_int_t)row->value[k].number)
 					: json_of_text(row->value[k].text));
 		json_array_append_new(values, json_of_text(row->value[k].text));
+		json_array_append_new(names, row->value[k].name
+						 ? json_of_text(row->value[k].name)
+						 : json_null());
+		named |= row->value[k].name != NULL;
 	}
 	json_object_set_new(o, "values", values);
+	if (named)
+		json_object_set(o, "names", names);
+	json_decref(names);
 	put_sums(o, &row->sums);
 	json_object_set_new(
 	    o, "bits_per_s",
@@ -227,7 +267,7 @@ static int print(const struct top *t, const struct top_query *q,
 
 	if (t->c->json)
 		return cli_print_json(result_json(q, r));
-	table = make_table(q, r, cols);
+	table = make_table(q, r, !t->c->csv ? PEOPLE : t->names ? CSV_NAMES : CSV, cols);
 	if (totals)
 		totals_line(q, r, &head);
 	if (r->n)
@@ -274,6 +314,10 @@ static int list(struct top *t, const char *by, bool first)
 		top_free(&r);
 		return cli_fail(code, "%s", err.msg);
 	}
+	/* What an alert saw is told the same for ever; a name may be another tomorrow. */
+	if (!q->as_of && (t->names || !t->c->csv) && cli_owners(t->c, t->names))
+		top_names(&r, tq.keys, tq.n_keys, cli_owners(t->c, t->names), q->to_ms,
+			  NAMES_MS);
 	code = print(t, &tq, &r, first);
 	if (first)
 		query_caveats(q, &r.read, !r.total.flows && !r.total.bytes);
@@ -348,6 +392,8 @@ int cmd_top(struct cli *c, int argc, char **argv)
 		{ "rows", 'n', ARG_COUNT, "ROWS", "how many (10)", &t.n },
 		{ "bidirectional", 0, ARG_FLAG, NULL,
 		  "both directions of a conversation as one row", &t.both_ways },
+		{ "names", 0, ARG_FLAG, NULL,
+		  "ask the DNS too what addresses are called", &t.names },
 		{ "sort", 0, ARG_TEXT, "MEASURE",
 		  "bytes (as it is), packets, flows or rate", &t.sort },
 		{ 0 },

@@ -304,8 +304,10 @@ bool top_run(const struct top_query *q, struct top_result *out, struct err *err)
 void top_free(struct top_result *r)
 {
 	for (unsigned i = 0; i < r->n; i++)
-		for (unsigned k = 0; k < TOP_KEYS; k++)
+		for (unsigned k = 0; k < TOP_KEYS; k++) {
 			free(r->rows[i].value[k].text);
+			free(r->rows[i].value[k].name);
+		}
 	free(r->rows);
 	*r = (struct top_result){ 0 };
 }

@@ -55,6 +55,7 @@ struct top_value {
 	uint64_t number;  /* of a column; of an interface its index, of a network its number */
 	struct addr addr; /* of an address column, "host" or the first of "src,dst" */
 	char *text;       /* for a person */
+	char *name;       /* of an address, by top_names(); NULL: not known */
 };
 
 struct top_row {

@@ -8,10 +8,11 @@
 #include "daemon/http/http_impl.h"
 
 #include "daemon/evidence/top.h"
+#include "daemon/evidence/top_names.h"
 
 #include <string.h>
 
-enum { N_DEFAULT = 10, N_MAX = 10000, MEMORY = 16 << 20 };
+enum { N_DEFAULT = 10, N_MAX = 10000, MEMORY = 16 << 20, NAMES_MS = 300 };
 
 static const char *const order_word[] = { "bytes", "packets", "flows" };
 
@@ -30,13 +31,17 @@ static void put_sums(json_t *o, const struct sums *s)
 static json_t *row_json(const struct top_query *q, const struct top_result *r,
 			const struct top_row *row)
 {
-	json_t *o = json_object(), *values = json_array();
+	json_t *o = json_object(), *values = json_array(), *names = json_array();
 	uint64_t all = ordered(q->order, &r->total);
 
 	for (unsigned k = 0; k < q->n_keys; k++)
 		json_array_append_new(values, j_text(row->value[k].text ? row->value[k].text
 									 : ""));
+	for (unsigned k = 0; k < q->n_keys; k++)
+		json_array_append_new(names, row->value[k].name ? j_text(row->value[k].name)
+								 : json_null());
 	j_put(o, "values", values);
+	j_put(o, "names", names);
 	put_sums(o, &row->sums);
 	j_put(o, "bits_per_s", j_real((double)row->sums.bytes * 8000 /
 				      (double)(q->to_ms - q->from_ms)));
@@ -126,8 +131,12 @@ void api_top(struct http *h, const struct request *rq, struct answer *out)
 		answer_error(out, 400, "%s", err.msg);
 	else if (!top_run(&q, &r, &err))
 		answer_error(out, 503, "%s", err.msg);
-	else
+	else {
+		/* What an alert saw is told the same for ever. */
+		if (h->src.owners && !a.alert)
+			top_names(&r, q.keys, q.n_keys, h->src.owners, q.to_ms, NAMES_MS);
 		answer_json(out, result_json(&q, &r));
+	}
 end:
 	top_free(&r);
 	ask_fini(&a);

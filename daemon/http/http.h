@@ -32,12 +32,15 @@ struct http_socket { /* one listening socket */
 	uint32_t rcvbuf;
 };
 
+struct owners;
+
 struct http_sources {
 	struct board *board;
 	const struct names *names;
 	const char *archive_dir;     /* "": no archive */
 	const struct through_proxy *proxies; /* whose requests are kept beside it */
 	size_t n_proxies;
+	struct owners *owners;       /* what addresses are called; NULL: nothing knows */
 	const char *history_url;     /* store_open of their own, read only */
 	const struct store_opts *history;
 	const char *version;

@@ -618,7 +618,7 @@ async function showTop(scroll) {
 			return;
 		const n = columns(t.by, t.by.length);
 		$("top-rows").replaceChildren(...t.rows.length ? t.rows.map(r => el("tr", null,
-			r.values.map((v, i) => el("td", null, narrow(t.by[i], v))),
+			r.values.map((v, i) => el("td", null, narrow(t.by[i], r.names && r.names[i] ? `${v} (${r.names[i]})` : v))),
 			el("td", { class: "num" }, bytes(r.bytes)), el("td", { class: "num" }, rate(r.bits_per_s)),
 			el("td", { class: "num" }, count(r.packets)), el("td", { class: "num" }, count(r.flows)),
 			share(r.share))) : [none(n, s.filter ? "No flows in that time pass this filter."
