@@ -211,7 +211,8 @@ static bool same_squids(const struct config *a, const struct config *b)
 static bool same_names(const struct names_conf *a, const struct names_conf *b)
 {
 	if (a->dns != b->dns || strcmp(a->nameserver, b->nameserver) ||
-	    strcmp(a->hosts, b->hosts) || a->n_leases != b->n_leases)
+	    strcmp(a->hosts, b->hosts) || strcmp(a->country, b->country) ||
+	    strcmp(a->as, b->as) || a->n_leases != b->n_leases)
 		return false;
 	for (size_t i = 0; i < a->n_leases; i++)
 		if (strcmp(a->leases[i], b->leases[i]))

@@ -102,6 +102,7 @@ struct names_conf {
 	bool dns;
 	char *nameserver;        /* "": the system's */
 	char *hosts;             /* ""; or a file like /etc/hosts */
+	char *country, *as;      /* MMDB files; "" */
 	char **leases;           /* files of DHCP servers */
 	size_t n_leases;
 };

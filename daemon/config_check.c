@@ -120,6 +120,9 @@ static void check_filter(struct config_reader *r, const struct node *n,
 		config_bad(r, v, "filter: %s", err.msg);
 	else
 		filter_each_name(f, check_name, &(struct filter_place){ r, v });
+	if (f && strstr(filter_text(f), "country ") && !*r->c->names.country)
+		config_warn(r, v, "filter: no flow passes, since nobody knows the countries of "
+			    "addresses; name an MMDB file in names { country = \"…\" }");
 	filter_free(&f);
 }
 

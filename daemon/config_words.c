@@ -106,6 +106,10 @@ static const struct setting names_settings[] = {
 	  "whom to ask, 192.0.2.53 or 192.0.2.53:5353; empty: as the system does" },
 	{ "hosts", SET_PATH, AT(names_conf, hosts), "/etc/hosts", 0, 0, false,
 	  "file of addresses and names; empty: none" },
+	{ "country", SET_PATH, AT(names_conf, country), "", 0, 0, false,
+	  "MMDB file of countries, for `country NL` in filters; empty: none" },
+	{ "as", SET_PATH, AT(names_conf, as), "", 0, 0, false,
+	  "MMDB file of AS numbers, for flows whose exporter tells none; empty: none" },
 	{ "leases", SET_OWN, 0, NULL, 0, 0, true,
 	  "lease files of DHCP servers: dnsmasq, ISC dhcpd, Kea (memfile)" },
 	END

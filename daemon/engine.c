@@ -21,10 +21,12 @@
 #include "daemon/collect/worker.h"
 #include "daemon/engine_impl.h"
 #include "daemon/evidence/evidence.h"
+#include "daemon/evidence/geo.h"
 #include "daemon/evidence/owners.h"
 #include "daemon/evidence/squid.h"
 #include "daemon/http/http.h"
 #include "daemon/link.h"
+#include "daemon/origin.h"
 #include "daemon/priv.h"
 #include "daemon/ruleset.h"
 
@@ -238,6 +240,15 @@ static struct owners *engine_owners(const struct config *c, struct err *err)
 	return owners_start(&o, err);
 }
 
+static struct geo *engine_geo(const char *path)
+{
+	struct geo *g = *path ? geo_open(path) : NULL;
+
+	if (g)
+		geo_look(g, clock_mono_ms());
+	return g;
+}
+
 static bool start_keepers(struct engine *e, struct err *err)
 {
 	const struct config *c = e->config;
@@ -245,7 +256,7 @@ static bool start_keepers(struct engine *e, struct err *err)
 				  .state_dir = c->state_dir, .spool_max = c->history.spool };
 	struct notify_opts no = { c->state_dir, c->channels, c->n_channels, e->base_url };
 	struct evidence_opts eo = { c->archive.enabled ? c->archive.directory : "", e->names,
-				    c->memory / 4, NULL, alert_done, e, e->calendar, NULL, 0 };
+				    c->memory / 4, NULL, alert_done, e, e->calendar, NULL, NULL, 0 };
 	struct archive_opts ao = { .directory = c->archive.directory,
 				   .keep_ms = c->archive.keep_ms,
 				   .max_octets = c->archive.size,
@@ -266,6 +277,9 @@ static bool start_keepers(struct engine *e, struct err *err)
 	if (!(e->owners = engine_owners(c, err)))
 		return false;
 	eo.owners = e->owners;
+	e->country = engine_geo(c->names.country);
+	e->as = engine_geo(c->names.as);
+	eo.country = e->country;
 	eo.squid = e->squid = follow_proxies(c);
 	list_proxies(e);
 	e->evidence = evidence_start(&eo);
@@ -299,7 +313,7 @@ static void start_analysis(struct engine *e)
 				   .late_ms = e->config->late_ms,
 				   .memory = e->config->memory / 2 };
 
-	e->analysis = analysis_new(&o, ruleset_new(e->config), now_ms);
+	e->analysis = analysis_new(&o, ruleset_new(e->config, e->country), now_ms);
 	recall(e, now_ms);
 	tell_begin(e->tell);
 	analysis_start(e->analysis);
@@ -317,6 +331,11 @@ static bool start_workers(struct engine *e, struct err *err)
 					  .forward = e->forward[i], .sink = analysis_sink,
 					  .arg = e->analysis };
 
+		if (e->as) {
+			e->origin[i] = origin_new(e->as, analysis_sink, e->analysis);
+			wc.sink = origin_sink;
+			wc.arg = e->origin[i];
+		}
 		e->worker[i] = worker_start(&wc, err);
 		if (!e->worker[i])
 			return false;
@@ -344,7 +363,7 @@ static bool start_http(struct engine *e, struct err *err)
 	e->history = store_opts(c);
 	e->history.read_only = true;
 	e->sources = (struct http_sources){
-		.board = e->board, .names = e->names, .owners = e->owners,
+		.board = e->board, .names = e->names, .owners = e->owners, .country = e->country,
 		.archive_dir = e->archive_dir,
 		.proxies = e->proxies, .n_proxies = e->n_proxies,
 		.history_url = e->history_url, .history = &e->history,
@@ -431,10 +450,13 @@ void engine_stop(struct engine **ep)
 	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		collector_free(&e->collector[i]);
 		forward_free(&e->forward[i]);
+		origin_free(&e->origin[i]);
 	}
 	udp_close(&e->udp);
 	board_free(&e->board);
 	names_free(&e->names);
+	geo_close(&e->country);
+	geo_close(&e->as);
 	calendar_free(&e->calendar);
 	config_free(&e->config);
 	free(e->overrides);
@@ -475,7 +497,7 @@ bool engine_reload(struct engine *e, struct config *c, struct err *err)
 	ruleset_names(c, e->names);
 	acting_configure(e, c);
 	tell_reload(e->tell, c);
-	analysis_rules(e->analysis, ruleset_new(c));
+	analysis_rules(e->analysis, ruleset_new(c, e->country));
 	config_free(&e->config);
 	e->config = c;
 	reconfigure(e);
@@ -496,6 +518,10 @@ bool engine_tick(struct engine *e)
 		e->saved_ms = clock_mono_ms();
 	}
 	owners_look(e->owners);
+	if (e->country)
+		geo_look(e->country, clock_mono_ms());
+	if (e->as)
+		geo_look(e->as, clock_mono_ms());
 	if (engine_interfaces_named(e))
 		reconfigure(e);
 	return age < STUCK_MS;

@@ -35,6 +35,8 @@ struct engine {
 	struct archive *archive;
 	struct evidence *evidence;
 	struct owners *owners;
+	struct geo *country, *as; /* NULL: none is configured */
+	struct origin *origin[WORKERS_MAX];
 	struct squid *squid;
 	struct through_proxy *proxies; /* point into squid's addresses */
 	size_t n_proxies;

@@ -11,6 +11,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/evidence/geo.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -70,7 +71,7 @@ static bool named(const struct config *c, const char *name)
 	return false;
 }
 
-struct rules *ruleset_new(const struct config *c)
+struct rules *ruleset_new(const struct config *c, struct geo *country)
 {
 	struct rules *rs = xcalloc(1, sizeof(*rs));
 
@@ -92,6 +93,8 @@ struct rules *ruleset_new(const struct config *c)
 		r->detector = NULL;
 		r->quiet = true;
 	}
+	for (unsigned i = 0; country && i < rs->n; i++)
+		filter_geo(rs->at[i].filter, geo_filter, country);
 	return rs;
 }
 

@@ -8,8 +8,10 @@
 #include "rules/rule.h"
 
 /* Gives all rules that are on: those of the configuration and, unless one of the same
- * name is there, the built-in ones (D7), which tell every channel. */
-struct rules *ruleset_new(const struct config *c);
+ * name is there, the built-in ones (D7), which tell every channel. country, borrowed as
+ * long as the rules live, answers filters; NULL: none is configured. */
+struct geo;
+struct rules *ruleset_new(const struct config *c, struct geo *country);
 
 /* Fills the registry with what the configuration names: exporters, interfaces, networks. */
 void ruleset_names(const struct config *c, struct names *n);

@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #include "daemon/base/mem.h"
+#include "daemon/base/clock.h"
+#include "daemon/evidence/geo.h"
 #include "daemon/evidence/owners.h"
+#include "rules/filter/filter.h"
 
 static void say(const char *fmt, va_list ap)
 {
@@ -198,8 +201,26 @@ struct owners *cli_owners(struct cli *c, bool dns)
 	return c->owners;
 }
 
+void cli_geo(struct cli *c, struct filter *f)
+{
+	const struct config *conf = cli_config(c);
+
+	if (!conf || !f || !strstr(filter_text(f), "country"))
+		return;
+	if (!c->country && *conf->names.country) {
+		c->country = geo_open(conf->names.country);
+		geo_look(c->country, clock_mono_ms());
+	}
+	if (c->country)
+		filter_geo(f, geo_filter, c->country);
+	else
+		cli_say("nobody knows the countries of addresses: name an MMDB file in "
+			"names { country = \"…\" }");
+}
+
 void cli_fini(struct cli *c)
 {
+	geo_close(&c->country);
 	owners_stop(&c->owners);
 	names_free(&c->names);
 	calendar_free(&c->calendar);

@@ -28,6 +28,8 @@ struct verb {
 	const char *help;  /* one line */
 };
 
+struct filter;
+struct geo;
 struct owners;
 
 struct cli {
@@ -45,6 +47,7 @@ struct cli {
 	struct calendar *calendar;
 	struct names *names;
 	struct owners *owners;
+	struct geo *country;
 	bool tried; /* config was asked for, whatever came of it */
 };
 
@@ -72,6 +75,8 @@ struct names *cli_names(struct cli *c);
 /* What addresses are called, by the files that the configuration names; with `dns` the
  * DNS too, if it may be asked. NULL: as above, or it has been said. */
 struct owners *cli_owners(struct cli *c, bool dns);
+/* Lets f ask for countries, if a file is configured; says so when it asks and none is. */
+void cli_geo(struct cli *c, struct filter *f);
 void cli_fini(struct cli *c);
 
 /* Prints t as asked (and for people first `head`, which is inert and may be NULL). JSON

@@ -450,6 +450,8 @@ static int read_rules(struct ask *a, const char *what)
 	if (!conf)
 		return EX_CONFIG;
 	a->rules = backtest_rules(conf, file, file ? NULL : what);
+	for (unsigned i = 0; a->rules && i < a->rules->n; i++)
+		cli_geo(a->c, a->rules->at[i].filter);
 	if (a->rules)
 		return -1;
 	for (size_t i = 0; i < conf->n_rules; i++)

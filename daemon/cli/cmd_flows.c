@@ -265,6 +265,7 @@ static void narrow(const struct flows *f, struct archive_query *q, struct filter
 	text = xasprintf("(%s) and %s > %llu", filter_text(q->filter), sort_word[f->sort],
 			 (unsigned long long)f->limit.by - 1);
 	*own = filter_compile(text, NULL);
+	cli_geo(f->c, *own);
 	if (*own)
 		q->filter = *own;
 	free(text);

@@ -114,6 +114,7 @@ static int read_alert(struct cli *c, struct query *q, bool own_time, const char 
 	if (*filter)
 		return -1;
 	q->filter = filter_compile(q->alert->filter, NULL);
+	cli_geo(c, q->filter);
 	if (!q->filter || !find_series(q))
 		return cli_fail(EXIT_FAILURE,
 				"the flows of \"%s\" cannot be told from others any "
@@ -160,6 +161,7 @@ static int read_all(struct cli *c, struct query *q, const char *words)
 		q->filter = filter_compile(words, &err);
 	if (!q->filter)
 		return cli_usage(c, "filter: %s", err.msg);
+	cli_geo(c, q->filter);
 	return -1;
 }
 

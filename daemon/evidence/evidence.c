@@ -12,6 +12,7 @@
 #include "daemon/base/queue.h"
 #include "daemon/evidence/change.h"
 #include "daemon/evidence/explain.h"
+#include "daemon/evidence/geo.h"
 #include "daemon/evidence/owners.h"
 #include "daemon/evidence/top.h"
 #include "daemon/evidence/why.h"
@@ -183,6 +184,8 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 	struct found found = { .client = &e };
 	struct named names = { .n = 0 };
 
+	if (f && o->country)
+		filter_geo(f, geo_filter, o->country);
 	if (*o->archive_dir && f && !told && a->window_end_ms > a->window_start_ms &&
 	    ask(o, a, f, "flow", FLOWS, &flows)) {
 		take_flows(a, &flows);

@@ -13,6 +13,7 @@
 #include "daemon/model/calendar.h"
 
 struct evidence;
+struct geo;
 struct owners;
 struct squid;
 
@@ -26,6 +27,7 @@ struct evidence_opts {
 	void *arg;
 	const struct calendar *calendar; /* of earlier days and weeks; NULL: those of UTC */
 	struct owners *owners;   /* what addresses are called; NULL: nothing knows */
+	struct geo *country;     /* for filters; NULL: none is configured */
 	int wait_ms;             /* for names that must be asked for */
 };
 

@@ -7,6 +7,8 @@
  */
 #include "daemon/http/http_impl.h"
 
+#include "daemon/evidence/geo.h"
+
 #include "daemon/base/clock.h"
 #include "daemon/base/mem.h"
 
@@ -142,6 +144,8 @@ bool ask_parse(struct http *h, const struct request *rq, struct ask *a, uint64_t
 	if (!filter && a->alert)
 		filter = a->alert->filter;
 	a->filter = filter_compile(filter ? filter : "", &err);
+	if (a->filter && h->src.country)
+		filter_geo(a->filter, geo_filter, h->src.country);
 	if (a->filter)
 		return true;
 bad:

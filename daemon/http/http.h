@@ -32,6 +32,7 @@ struct http_socket { /* one listening socket */
 	uint32_t rcvbuf;
 };
 
+struct geo;
 struct owners;
 
 struct http_sources {
@@ -40,6 +41,7 @@ struct http_sources {
 	const char *archive_dir;     /* "": no archive */
 	const struct through_proxy *proxies; /* whose requests are kept beside it */
 	size_t n_proxies;
+	struct geo *country;         /* for filters; NULL: none is configured */
 	struct owners *owners;       /* what addresses are called; NULL: nothing knows */
 	const char *history_url;     /* store_open of their own, read only */
 	const struct store_opts *history;

@@ -122,6 +122,11 @@ void filter_each_name(const struct filter *f,
 		each_name(f->root, fn, arg);
 }
 
+void filter_geo_of(struct filter *f, const struct filter *like)
+{
+	filter_geo(f, like->country, like->country_arg);
+}
+
 void filter_geo(struct filter *f, filter_country_f *fn, void *arg)
 {
 	f->country = fn;

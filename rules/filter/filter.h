@@ -53,5 +53,6 @@ bool filter_may_match(const struct filter *f, filter_range_f *range, filter_addr
 /* Country of an address as two letters packed ((c0 << 8) | c1), 0 unknown. */
 typedef uint16_t filter_country_f(void *arg, const struct addr *a);
 void filter_geo(struct filter *f, filter_country_f *fn, void *arg);
+void filter_geo_of(struct filter *f, const struct filter *like); /* what that one has */
 
 #endif

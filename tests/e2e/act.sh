@@ -9,6 +9,7 @@ mkdir -m 777 "$dir/run"
 configure() { # DRY_RUN
 	conf <<-END
 		exporter edge { address = "127.0.0.1" }
+		names { dns = no  hosts = "$dir/hosts" }
 		network lan { prefixes = {"10.20.0.0/24"} }
 		act {
 			enabled = yes
@@ -33,12 +34,16 @@ acl() { printf '%s\n' "$@" | "$BUILD/culprit-acl" "$dir/run/act.sock"; }
 is_slow() { [ "$(acl "$1")" = "OK slow=yes" ]; }
 not_slow() { [ "$(acl "$1")" = ERR ]; }
 
+echo '10.20.0.66 reception-pc' >"$dir/hosts"
 configure no
 start_daemon
 
 say "-- a rule slows whom its alert names, and nobody else"
 burst 127.0.0.1 10.20.0.66
 wait_until 15 "10.20.0.66 is slowed" is_slow 10.20.0.66
+alerts() { "$BUILD/culprit" -c "$dir/culprit.conf" --state "$dir/state" alerts --json; }
+named() { alerts | jq -e '[.. | .dst_name? // empty] | index("reception-pc")' >/dev/null; }
+wait_until 5 "the alert calls it by its name" named
 expect "another client" ERR "$(acl 10.20.0.67)"
 burst 127.0.0.1 10.20.0.5
 logged() { grep -q "$1" "$dir/culpritd.log"; }
