@@ -63,6 +63,12 @@ static int by_time(const void *x, const void *y)
 	return a->place < b->place ? -1 : a->place > b->place;
 }
 
+static void sort(struct leases *l)
+{
+	if (l->n)
+		qsort(l->rows, l->n, sizeof(*l->rows), by_time);
+}
+
 static void push(struct leases *l, const struct lease *from)
 {
 	if (l->n == LEASES_MAX)
@@ -155,7 +161,7 @@ static void keep_past(struct leases *now, const struct leases *was, int64_t now_
 		old = holds(was, r, now_ms, &other);
 		r->from_ms = old ? old->from_ms : other ? written_ms : 0;
 	}
-	qsort(now->rows, now->n, sizeof(*now->rows), by_time);
+	sort(now);
 	for (size_t i = 0; i < was->n; i++) {
 		const struct row *old = &was->rows[i];
 		struct leases sorted = { .rows = now->rows, .n = fresh };
@@ -172,7 +178,7 @@ static void keep_past(struct leases *now, const struct leases *was, int64_t now_
 	}
 	for (size_t i = 0; i < now->n; i++) /* the past comes before what is told now */
 		now->rows[i].place = i < fresh ? (uint32_t)(LEASES_MAX + i) : (uint32_t)i;
-	qsort(now->rows, now->n, sizeof(*now->rows), by_time);
+	sort(now);
 }
 
 static void free_rows(struct leases *l)

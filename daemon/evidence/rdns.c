@@ -257,8 +257,10 @@ static void wait_and_read(struct rdns *r)
 	uint64_t count;
 
 	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-		short events = (short)((ARES_GETSOCK_READABLE(mask, i) ? POLLIN : 0) |
-				       (ARES_GETSOCK_WRITABLE(mask, i) ? POLLOUT : 0));
+		/* c-ares' own macros shift a signed 1 by up to 31. */
+		unsigned bits = (unsigned)mask >> i;
+		short events = (short)((bits & 1 ? POLLIN : 0) |
+				       (bits >> ARES_GETSOCK_MAXNUM & 1 ? POLLOUT : 0));
 
 		if (events)
 			p[n++] = (struct pollfd){ sock[i], events, 0 };
