@@ -62,7 +62,7 @@ static bool in_file(const struct config *c, const char *rule, const char *file)
 
 struct rules *backtest_rules(const struct config *c, const char *file, const char *name)
 {
-	struct rules *all = ruleset_new(c, NULL), *out = xcalloc(1, sizeof(*out));
+	struct rules *all = ruleset_new(c), *out = xcalloc(1, sizeof(*out));
 
 	out->at = xcalloc(all->n + 1, sizeof(*out->at));
 	for (unsigned i = 0; i < all->n; i++) {

@@ -313,7 +313,7 @@ static void start_analysis(struct engine *e)
 				   .late_ms = e->config->late_ms,
 				   .memory = e->config->memory / 2 };
 
-	e->analysis = analysis_new(&o, ruleset_new(e->config, e->country), now_ms);
+	e->analysis = analysis_new(&o, ruleset_geo(ruleset_new(e->config), e->country), now_ms);
 	recall(e, now_ms);
 	tell_begin(e->tell);
 	analysis_start(e->analysis);
@@ -497,7 +497,7 @@ bool engine_reload(struct engine *e, struct config *c, struct err *err)
 	ruleset_names(c, e->names);
 	acting_configure(e, c);
 	tell_reload(e->tell, c);
-	analysis_rules(e->analysis, ruleset_new(c, e->country));
+	analysis_rules(e->analysis, ruleset_geo(ruleset_new(c), e->country));
 	config_free(&e->config);
 	e->config = c;
 	reconfigure(e);

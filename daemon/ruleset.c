@@ -71,7 +71,7 @@ static bool named(const struct config *c, const char *name)
 	return false;
 }
 
-struct rules *ruleset_new(const struct config *c, struct geo *country)
+struct rules *ruleset_new(const struct config *c)
 {
 	struct rules *rs = xcalloc(1, sizeof(*rs));
 
@@ -93,6 +93,11 @@ struct rules *ruleset_new(const struct config *c, struct geo *country)
 		r->detector = NULL;
 		r->quiet = true;
 	}
+	return rs;
+}
+
+struct rules *ruleset_geo(struct rules *rs, struct geo *country)
+{
 	for (unsigned i = 0; country && i < rs->n; i++)
 		filter_geo(rs->at[i].filter, geo_filter, country);
 	return rs;

@@ -8,10 +8,12 @@
 #include "rules/rule.h"
 
 /* Gives all rules that are on: those of the configuration and, unless one of the same
- * name is there, the built-in ones (D7), which tell every channel. country, borrowed as
- * long as the rules live, answers filters; NULL: none is configured. */
+ * name is there, the built-in ones (D7), which tell every channel. */
+struct rules *ruleset_new(const struct config *c);
+/* The same rules; country, borrowed as long as they live, answers their filters. NULL: none
+ * is configured. */
 struct geo;
-struct rules *ruleset_new(const struct config *c, struct geo *country);
+struct rules *ruleset_geo(struct rules *rules, struct geo *country);
 
 /* Fills the registry with what the configuration names: exporters, interfaces, networks. */
 void ruleset_names(const struct config *c, struct names *n);
