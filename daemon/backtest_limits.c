@@ -169,9 +169,11 @@ static bool extend(const struct backtest_opts *o, const struct rule *r,
 		return true;
 	if (!try_limits(o, r, fresh, n_fresh, err))
 		return false;
-	memcpy(l->at + l->n, fresh, n_fresh * sizeof(*fresh));
+	if (n_fresh)
+		memcpy(l->at + l->n, fresh, n_fresh * sizeof(*fresh));
 	l->n += n_fresh;
-	qsort(l->at, l->n, sizeof(*l->at), by_limit);
+	if (l->n)
+		qsort(l->at, l->n, sizeof(*l->at), by_limit);
 	return true;
 }
 
@@ -195,7 +197,8 @@ static void first_limits(const struct rule *r, struct backtest_limits *l)
 		if (v > 0 && !has(l, v))
 			l->at[l->n++].limit = v;
 	}
-	qsort(l->at, l->n, sizeof(*l->at), by_limit);
+	if (l->n)
+		qsort(l->at, l->n, sizeof(*l->at), by_limit);
 }
 
 bool backtest_limits(const struct backtest_opts *o, const struct rule *rules, unsigned n,

@@ -180,7 +180,8 @@ static void forget(struct request_log *l, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		free(l->rows[i].url);
-	memmove(l->rows, l->rows + n, (l->n - n) * sizeof(*l->rows));
+	if (l->n > n)
+		memmove(l->rows, l->rows + n, (l->n - n) * sizeof(*l->rows));
 	l->n -= n;
 }
 

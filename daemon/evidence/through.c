@@ -404,6 +404,7 @@ static int by_bytes(const void *x, const void *y)
 static void take_rows(struct tally *t, unsigned n, struct through_result *out)
 {
 	if (t->n)
+		if (t->n)
 		qsort(t->sums, t->n, sizeof(*t->sums), by_bytes);
 	out->distinct = t->n;
 	out->rows = xcalloc(t->n < n ? t->n + 1 : n, sizeof(*out->rows));
@@ -509,6 +510,7 @@ static void take_urls(struct through_urls *u, const struct join_flow *f,
 		if (j->parts[i].flow == at && j->parts[i].bytes >= 1)
 			add_url(u, l->requests[j->parts[i].request], j->parts[i].bytes);
 	if (u->n)
+		if (u->n)
 		qsort(u->list, u->n, sizeof(*u->list), most_first);
 }
 
