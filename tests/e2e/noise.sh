@@ -73,8 +73,9 @@ alert_of backup quiet | grep -q 'Maintenance "weekend"' || fail "$(alert_of back
 	                          bytes=2_000_000, packets=1500) for i in range(10)])
 END
 wait_until 8 "a message about all hosts" told_at_least people '30 destinations of lan' 1
-expect "messages about hosts" "$(told people 'destinations of lan')" \
-	"$(told people '30 destinations of lan')"
+# On a busy machine they may come one by one, and the group is told again when it doubled.
+hosts_told=$(told people 'destinations of lan')
+[ "$hosts_told" -le 3 ] || fail "$hosts_told messages about one group of hosts"
 expect "alerts of hosts in history" 30 \
 	"$(culprit alerts --rule hosts --json | jq '.alerts | length')"
 culprit alerts --rule hosts --json | jq -r '.alerts[].quiet' | grep -c 'Told together' |
