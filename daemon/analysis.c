@@ -134,6 +134,7 @@ static void set_rules(struct analysis *a, struct rules *rules)
 		};
 	window_views(a->window, specs, n, rules_longest(rules));
 	eval_rules(a->eval, rules, a->now_ms);
+	pattern_rules(a, rules);
 	if (a->rules) {
 		rules_fini(a->rules);
 		free(a->rules);
@@ -178,6 +179,7 @@ void analysis_free(struct analysis **ap)
 	window_free(&a->window);
 	queue_free(&a->queue);
 	silence_free(a);
+	pattern_free(a);
 	rules_fini(a->rules);
 	free(a->rules);
 	free(a->loss);
@@ -193,6 +195,7 @@ void analysis_block(struct analysis *a, struct block *b, int64_t now_ms)
 	b->seq = ++a->seq;
 	a->block_ms = b->received_ms[b->n - 1];
 	window_block(a->window, b, now_ms);
+	pattern_block(a, b, now_ms);
 	if (a->opts.archive)
 		archive_block(a->opts.archive, block_ref(b), now_ms);
 }
@@ -226,6 +229,7 @@ void analysis_tick(struct analysis *a, int64_t now_ms, bool judge)
 	if (!fresh)
 		return;
 	silence_tick(a, now_ms);
+	pattern_tick(a, now_ms);
 	history_slice(a, now_ms);
 }
 

@@ -1,4 +1,4 @@
-/* analysis_impl.h - shared by analysis.c, history.c and silence.c.
+/* analysis_impl.h - shared by analysis.c, history.c, silence.c and pattern.c.
  * SPDX-License-Identifier: ISC
  */
 #ifndef CUL_ANALYSIS_IMPL_H
@@ -37,6 +37,8 @@ struct analysis {
 	struct loss *loss; /* by exporter id */
 	uint64_t dropped[LOSS_SLICES];
 	struct silence *silent;
+	struct pattern_run *patterns; /* rules whose detector looks at flows */
+	unsigned n_patterns;
 	uint32_t n_loss, n_silent, n_kept; /* exporters that history knows */
 	char **series; /* history name of each view: "filter|" */
 };
@@ -51,6 +53,17 @@ void history_stop(struct analysis *a);
 void silence_tick(struct analysis *a, int64_t now_ms);
 bool silence_of(const struct analysis *a, enum by by, const struct key *k);
 void silence_free(struct analysis *a);
+
+/* pattern.c: rules whose detector looks at flows. */
+typedef void pattern_blob_f(void *arg, const char *rule, const void *data, size_t len);
+void pattern_rules(struct analysis *a, const struct rules *rules); /* before the old go */
+void pattern_block(struct analysis *a, const struct block *b, int64_t now_ms);
+void pattern_tick(struct analysis *a, int64_t now_ms); /* once a slice */
+bool pattern_restore(struct analysis *a, struct alert *al); /* as eval_restore */
+void pattern_save(struct analysis *a, pattern_blob_f *fn, void *arg);
+void pattern_load(struct analysis *a, const char *rule, const void *data, size_t len);
+unsigned pattern_open(const struct analysis *a, const struct rule *r); /* alerts */
+void pattern_free(struct analysis *a);
 
 /* post.c: the sheet for the board. */
 void post_sheet(struct analysis *a, int64_t now_ms);

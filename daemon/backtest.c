@@ -21,7 +21,9 @@ static void copy_rule(struct rule *to, const struct rule *r)
 	to->name = xstrdup(r->name);
 	to->filter = filter_compile(filter_text(r->filter), NULL);
 	filter_geo_of(to->filter, r->filter);
-	to->conf = r->detector ? xmemdup(r->conf, r->detector->conf_size) : NULL;
+	to->conf = r->detector	? xmemdup(r->conf, r->detector->conf_size)
+		   : r->pattern ? xmemdup(r->conf, r->pattern->conf_size)
+				: NULL;
 	memset(to->notify, 0, sizeof(to->notify));
 }
 
@@ -148,6 +150,8 @@ static bool gauged(const struct rule *r)
 
 const char *backtest_why_flows(const struct rule *r)
 {
+	if (r->pattern)
+		return "its detector looks at flows";
 	if (gauged(r) && (r->window != BIN_SLICES || r->period != PERIOD_NONE))
 		return "distinct values of bins cannot be put together";
 	if (r->period == PERIOD_NONE && r->window < BIN_SLICES)
@@ -158,7 +162,7 @@ const char *backtest_why_flows(const struct rule *r)
 static bool wants(const struct backtest_opts *o, const struct rule *r,
 		  enum backtest_source source, struct backtest_rule *out)
 {
-	if (o->source != BACKTEST_AUTO) {
+	if (o->source != BACKTEST_AUTO && !r->pattern) {
 		out->source = o->source;
 		return o->source == source;
 	}

@@ -20,6 +20,7 @@
 #include "daemon/model/series.h"
 #include "daemon/notify/notify.h"
 #include "detectors/detector.h"
+#include "detectors/pattern.h"
 
 #define CONFIG_FILE "/etc/culprit/culprit.conf"
 #define CONFIG_STATE_DIR "/var/lib/culprit"
@@ -133,8 +134,9 @@ struct rule_conf {
 	int64_t for_ms;
 	double warn;             /* calendar windows with `above`: share of the limit at
 				    which a warning goes out; 0: none */
-	const struct detector *detector; /* NULL: only above and below */
-	void *detector_conf;     /* detector->conf_size octets; NULL without detector */
+	const struct detector *detector; /* NULL: only above and below, or a pattern */
+	const struct pattern *pattern; /* scan, flood …: looks at flows; or NULL */
+	void *detector_conf;     /* conf_size octets of either; NULL without */
 	double budget_total;     /* alarms a week over all its series; NAN: no cap */
 	enum severity severity;
 	enum act_kind act;       /* what is done to whom the alert names */

@@ -365,9 +365,11 @@ static void print_rule(FILE *to, const struct rule_conf *rule)
 
 	open_section(to, 0, "rule", rule->name);
 	fields(to, 1, &config_rule, rule);
-	line(to, 1, "measure", measure_word(&rule->measure, buf));
-	line(to, 1, "by", by_word(rule->by));
-	print_window(to, rule);
+	if (!rule->pattern) {
+		line(to, 1, "measure", measure_word(&rule->measure, buf));
+		line(to, 1, "by", by_word(rule->by));
+		print_window(to, rule);
+	}
 	print_limit(to, rule, "above", rule->above);
 	print_limit(to, rule, "below", rule->below);
 	print_limit(to, rule, "clear", rule->clear);
@@ -376,9 +378,12 @@ static void print_rule(FILE *to, const struct rule_conf *rule)
 			 config_number_text(rule->warn * 100, buf));
 		bare(to, 1, "warn", text);
 	}
-	if (rule->detector) {
-		bare(to, 1, "detector", rule->detector->name);
-		for (const struct opt *o = rule->detector->opts; o->name; o++)
+	if (rule->detector || rule->pattern) {
+		bare(to, 1, "detector",
+		     rule->detector ? rule->detector->name : rule->pattern->name);
+		for (const struct opt *o = rule->detector ? rule->detector->opts
+							  : rule->pattern->opts;
+		     o->name; o++)
 			print_option(to, o, rule->detector_conf);
 	}
 	if (!isnan(rule->budget_total)) {

@@ -258,6 +258,9 @@ static const char *owners(const char *option, char buf[static LIST])
 	for (size_t i = 0; (d = detector_at(i)) && n + 1 < CONFIG_WORDS; i++)
 		if (opt_find(d->opts, option))
 			names[n++] = d->name;
+	for (size_t i = 0; pattern_at(i) && n + 1 < CONFIG_WORDS; i++)
+		if (opt_find(pattern_at(i)->opts, option))
+			names[n++] = pattern_at(i)->name;
 	names[n] = NULL;
 	return listed(names, buf);
 }
@@ -265,12 +268,14 @@ static const char *owners(const char *option, char buf[static LIST])
 static void read_options(struct config_reader *r, const struct node *n,
 			 struct rule_conf *rule)
 {
+	const struct opt *opts = rule->detector	 ? rule->detector->opts
+				 : rule->pattern ? rule->pattern->opts
+						 : NULL;
 	char list[LIST];
 
 	for (size_t i = 0; i < n->n_values; i++) {
 		const struct value *v = &n->values[i];
-		const struct opt *o =
-		    rule->detector ? opt_find(rule->detector->opts, v->name) : NULL;
+		const struct opt *o = opts ? opt_find(opts, v->name) : NULL;
 		struct err err;
 
 		if (o && (v->what == &config_option || !strcmp(v->name, "for"))) {
@@ -298,17 +303,41 @@ static void read_detector(struct config_reader *r, const struct node *n,
 	if (v && strcmp(v->text, "threshold")) {
 		for (size_t i = 0; (d = detector_at(i)) && count + 1 < CONFIG_WORDS; i++)
 			names[count++] = d->name;
+		for (size_t i = 0; pattern_at(i) && count + 1 < CONFIG_WORDS; i++)
+			names[count++] = pattern_at(i)->name;
 		names[count] = NULL;
 		rule->detector = detector_find(v->text);
-		if (!rule->detector)
+		rule->pattern = pattern_find(v->text);
+		if (!rule->detector && !rule->pattern)
 			not_a_word(r, v, names);
 	}
 	if (rule->detector) {
 		rule->detector_conf = xcalloc(1, rule->detector->conf_size);
 		opt_defaults(rule->detector->opts, rule->detector_conf);
+	} else if (rule->pattern) {
+		rule->detector_conf = xcalloc(1, rule->pattern->conf_size);
+		opt_defaults(rule->pattern->opts, rule->detector_conf);
 	}
-	if (!v || rule->detector)
+	if (!v || rule->detector || rule->pattern)
 		read_options(r, n, rule);
+}
+
+/* What looks at flows itself measures nothing else. */
+static void check_pattern(struct config_reader *r, const struct node *n,
+			  const struct rule_conf *rule)
+{
+	static const char *const foreign[] = { "measure", "by",	  "window", "above", "below",
+					       "clear",	  "warn", "for",    "budget_total" };
+
+	for (size_t i = 0; i < ARRAY_LEN(foreign); i++) {
+		const struct value *v = config_value(n, foreign[i]);
+
+		if (v && (strcmp(v->name, "for") || rule->for_ms))
+			config_bad(r, v,
+				   "%s: the detector %s looks at flows and has settings of "
+				   "its own (`culprit score --list`); remove %s",
+				   v->name, rule->pattern->name, v->name);
+	}
 }
 
 static void check_detector(struct config_reader *r, const struct node *n,
@@ -441,10 +470,14 @@ void config_read_rule(struct config_reader *r, const struct node *n,
 		read_severity(r, severity, &rule->severity);
 	if (act)
 		read_act(r, act, &rule->act);
+	read_notify(n, rule);
+	if (rule->pattern) {
+		check_pattern(r, n, rule);
+		return;
+	}
 	read_limits(r, n, rule);
 	read_warn(r, n, rule);
 	read_total(r, n, rule);
-	read_notify(n, rule);
 	if (rule->detector)
 		check_detector(r, n, rule);
 	else if (rule->window != WINDOW_SLICES)

@@ -372,6 +372,9 @@ static bool is_option(const char *name)
 	for (size_t i = 0; (d = detector_at(i)); i++)
 		if (opt_find(d->opts, name))
 			return true;
+	for (size_t i = 0; pattern_at(i); i++)
+		if (opt_find(pattern_at(i)->opts, name))
+			return true;
 	return false;
 }
 
@@ -412,6 +415,9 @@ size_t config_words(const struct section *s, const char *words[static CONFIG_WOR
 		n = add_word(words, n, t->name);
 	for (size_t i = 0; s == &config_rule && (d = detector_at(i)); i++)
 		for (const struct opt *o = d->opts; o->name; o++)
+			n = add_word(words, n, o->name);
+	for (size_t i = 0; s == &config_rule && pattern_at(i); i++)
+		for (const struct opt *o = pattern_at(i)->opts; o->name; o++)
 			n = add_word(words, n, o->name);
 	for (size_t i = 0; s->kids && s->kids[i]; i++)
 		n = add_word(words, n, s->kids[i]->name);

@@ -17,7 +17,8 @@
 
 enum { SERIES_NAME = 1024, BASELINES_EVERY_MS = 900000, RECALL_ALERTS = 10000 };
 
-static const char baselines[] = "baseline", totals[] = "total", exporters[] = "exporter";
+static const char baselines[] = "baseline", totals[] = "total", exporters[] = "exporter",
+		  patterns[] = "pattern";
 
 void history_names(struct analysis *a)
 {
@@ -122,10 +123,21 @@ void history_slice(struct analysis *a, int64_t now_ms)
 	}
 }
 
+static void put_pattern(void *arg, const char *rule, const void *data, size_t len)
+{
+	struct analysis *a = arg;
+	struct put p = { .kind = PUT_BLOB, .space = patterns, .key = rule, .data = data,
+			 .len = len };
+
+	writer_put(a->opts.writer, &p);
+}
+
 void history_baselines(struct analysis *a, bool all)
 {
-	if (a->opts.writer)
-		eval_save(a->eval, all, put_baseline, a);
+	if (!a->opts.writer)
+		return;
+	eval_save(a->eval, all, put_baseline, a);
+	pattern_save(a, put_pattern, a);
 }
 
 /* --- back again --- */
@@ -202,6 +214,14 @@ static bool recall_baseline(void *arg, const char *key, const void *data, size_t
 	return true;
 }
 
+static bool recall_pattern(void *arg, const char *key, const void *data, size_t len)
+{
+	struct recall *r = arg;
+
+	pattern_load(r->a, key, data, len);
+	return true;
+}
+
 /* Its rule went while the daemon was down (or was built in and begins anew): somebody may
  * still wait for the end of it. */
 static void end_orphan(struct analysis *a, struct alert *firing)
@@ -232,7 +252,7 @@ static bool recall_alert(void *arg, const char *key, const void *data, size_t le
 		board_pin(r->a->opts.board, al);
 	if (al->state != ALERT_FIRING)
 		alert_unref(&al);
-	else if (!eval_restore(r->a->eval, al))
+	else if (!eval_restore(r->a->eval, al) && !pattern_restore(r->a, al))
 		end_orphan(r->a, al);
 	else if (r->a->opts.restored)
 		r->a->opts.restored(r->a->opts.arg, al);
@@ -252,6 +272,7 @@ bool analysis_recall(struct analysis *a, struct store *s, int64_t now_ms, struct
 		    !store_each_series(s, a->series[r.view], recall_series, &r, err))
 			return false;
 	return store_each_blob(s, totals, "", recall_total, &r, err) &&
+	       store_each_blob(s, patterns, "", recall_pattern, &r, err) &&
 	       store_each_blob(s, baselines, "", recall_baseline, &r, err) &&
 	       store_each_alert(s, 0, now_ms + 1, RECALL_ALERTS, recall_alert, &r, err);
 }

@@ -64,7 +64,9 @@ static void write_rules(struct sheet *s, const struct rules *rules)
 
 		*b = (struct board_rule){
 			.filter = xstrdup(filter_text(r->filter)), .window = window_text(r),
-			.detector = r->detector ? xstrdup(r->detector->name) : NULL,
+			.detector = r->detector  ? xstrdup(r->detector->name)
+				    : r->pattern ? xstrdup(r->pattern->name)
+						 : NULL,
 			.by = r->by, .measure = r->measure, .above = r->above,
 			.below = r->below, .clear = r->clear, .for_ms = r->for_ms,
 			.severity = r->severity, .quiet = r->quiet,

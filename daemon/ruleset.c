@@ -28,6 +28,15 @@ static const struct builtin {
 	{ "exporter-flows", BY_EXPORTER, MEASURE_FLOWS_S, "seasonal", SEVERITY_INFO },
 };
 
+/* Patterns in flows, with the defaults of their detectors. The name of the rule is the
+ * detector's, unless there are several rules of one. */
+static const struct watch {
+	const char *name, *pattern;
+	enum severity severity;
+} watches[] = {
+	{ "scan", "scan", SEVERITY_WARNING },
+};
+
 static void copy_rule(struct rule *r, const struct rule_conf *c)
 {
 	static const enum period period[] = {
@@ -40,12 +49,20 @@ static void copy_rule(struct rule *r, const struct rule_conf *c)
 		.measure = c->measure, .by = c->by, .window = c->slices,
 		.period = period[c->window], .above = c->above, .below = c->below,
 		.clear = c->clear, .warn = c->warn > 0 ? c->warn : NAN, .for_ms = c->for_ms,
-		.detector = c->detector, .severity = c->severity,
+		.detector = c->detector, .pattern = c->pattern, .severity = c->severity,
 	};
-	if (c->detector)
-		r->conf = xmemdup(c->detector_conf, c->detector->conf_size);
+	if (c->detector || c->pattern)
+		r->conf = xmemdup(c->detector_conf, c->detector ? c->detector->conf_size
+							    : c->pattern->conf_size);
 	for (size_t i = 0; i < c->n_notify && i < ALERT_NOTIFY - 1; i++)
 		r->notify[i] = xstrdup(c->notify[i]);
+}
+
+/* Where there are routes, they say who hears of what no rule section names. */
+static void tell_all(struct rule *r, const struct config *c)
+{
+	for (size_t i = 0; !c->n_routes && i < c->n_channels && i < ALERT_NOTIFY - 1; i++)
+		r->notify[i] = xstrdup(c->channels[i].name);
 }
 
 static void add_builtin(struct rule *r, const struct builtin *b, const struct config *c)
@@ -58,9 +75,19 @@ static void add_builtin(struct rule *r, const struct builtin *b, const struct co
 	};
 	r->conf = xcalloc(1, r->detector->conf_size);
 	opt_defaults(r->detector->opts, r->conf);
-	/* Where there are routes, they say who hears of what no rule section names. */
-	for (size_t i = 0; !c->n_routes && i < c->n_channels && i < ALERT_NOTIFY - 1; i++)
-		r->notify[i] = xstrdup(c->channels[i].name);
+	tell_all(r, c);
+}
+
+static void add_watch(struct rule *r, const struct watch *w, const struct config *c)
+{
+	*r = (struct rule){
+		.name = xstrdup(w->name), .filter = filter_compile("", NULL), .by = BY_NONE,
+		.window = BIN_SLICES, .above = NAN, .below = NAN, .clear = NAN, .warn = NAN,
+		.severity = w->severity, .pattern = pattern_find(w->pattern),
+	};
+	r->conf = xcalloc(1, r->pattern->conf_size);
+	opt_defaults(r->pattern->opts, r->conf);
+	tell_all(r, c);
 }
 
 static bool named(const struct config *c, const char *name)
@@ -75,13 +102,16 @@ struct rules *ruleset_new(const struct config *c)
 {
 	struct rules *rs = xcalloc(1, sizeof(*rs));
 
-	rs->at = xcalloc(c->n_rules + ARRAY_LEN(builtins) + 1, sizeof(*rs->at));
+	rs->at = xcalloc(c->n_rules + ARRAY_LEN(builtins) + ARRAY_LEN(watches) + 1, sizeof(*rs->at));
 	for (size_t i = 0; i < c->n_rules; i++)
 		if (c->rules[i].enabled)
 			copy_rule(&rs->at[rs->n++], &c->rules[i]);
 	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
 		if (!named(c, builtins[i].name))
 			add_builtin(&rs->at[rs->n++], &builtins[i], c);
+	for (size_t i = 0; i < ARRAY_LEN(watches); i++)
+		if (!named(c, watches[i].name))
+			add_watch(&rs->at[rs->n++], &watches[i], c);
 	if (named(c, builtins[0].name)) {
 		struct rule *r = &rs->at[rs->n++];
 

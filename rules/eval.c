@@ -464,6 +464,8 @@ static void tick_rule(struct eval *e, struct rule_state *rs)
 	void *v;
 	uint32_t at = 0, n_gone = 0;
 
+	if (r->pattern)
+		return;
 	if (by_is_small(r->by))
 		e->opts.known(e->opts.arg, r->view, adopt, &t);
 	while (map_next(&rs->map, &at, &k, &v)) {
@@ -502,6 +504,7 @@ static bool same_rule(const struct rule *a, const struct rule *b)
 	return !strcmp(a->name, b->name) && a->by == b->by && a->window == b->window &&
 	       a->period == b->period && a->measure.kind == b->measure.kind &&
 	       a->measure.of == b->measure.of && a->detector == b->detector &&
+	       a->pattern == b->pattern &&
 	       !strcmp(filter_text(a->filter), filter_text(b->filter));
 }
 
@@ -552,7 +555,7 @@ bool eval_restore(struct eval *e, struct alert *a)
 		enum by by;
 		struct key k;
 
-		if (strcmp(rs->rule->name, a->rule) ||
+		if (rs->rule->pattern || strcmp(rs->rule->name, a->rule) ||
 		    !key_parse(a->series_id, e->opts.names, &by, &k) || by != rs->rule->by)
 			continue;
 		s = state_get(rs, &k);

@@ -79,6 +79,10 @@ struct rule_view *rules_views(struct rules *rs, unsigned *n)
 		double quota = rule_quota(r);
 		unsigned v = 0;
 
+		if (r->pattern) {
+			r->view = RULE_NO_VIEW;
+			continue;
+		}
 		while (v < *n && !fits(&views[v], r))
 			v++;
 		r->view = v;

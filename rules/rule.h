@@ -7,12 +7,16 @@
 #ifndef CUL_RULES_RULE_H
 #define CUL_RULES_RULE_H
 
+#include <limits.h>
+
 #include "daemon/model/alert.h"
 #include "daemon/model/series.h"
 #include "detectors/detector.h"
+#include "detectors/pattern.h"
 #include "rules/filter/filter.h"
 
 enum { WINDOW_SLICES_MAX = 360 };
+#define RULE_NO_VIEW UINT_MAX
 
 struct rule {
 	char *name;
@@ -26,11 +30,12 @@ struct rule {
 	double warn;              /* period: warn at this share of `above`; NAN: never */
 	int64_t for_ms;
 	const struct detector *detector; /* NULL: limits only */
-	void *conf;               /* the detector's settings */
+	const struct pattern *pattern; /* instead of all of these: looks at flows; or NULL */
+	void *conf;               /* the detector's or pattern's settings */
 	enum severity severity;
 	char *notify[ALERT_NOTIFY]; /* NULL ends */
 	bool quiet;               /* kept in history and judged, but tells nobody */
-	unsigned view;            /* number in the views of the set */
+	unsigned view;            /* number in the views of the set; RULE_NO_VIEW: a pattern */
 };
 
 struct rules {

@@ -54,6 +54,10 @@ static void condition(const struct rule *r, struct strb *s)
 	static const char *const period[] = { "", "day", "week", "month" };
 	char v[UNIT_TEXT], w[UNIT_TEXT];
 
+	if (r->pattern) {
+		strb_add(s, r->pattern->doc);
+		return;
+	}
 	limit_text(r, backtest_limit(r), v);
 	if (r->detector) {
 		strb_fmt(s, "%s, budget %s", r->detector->name, v);
@@ -353,7 +357,7 @@ static bool limits(struct ask *a, unsigned i, struct strb *s, json_t *o, struct 
 	struct backtest_suggestion g;
 	struct table *t;
 
-	if (!a->b.rule[i].first_ms)
+	if (!a->b.rule[i].first_ms || r->pattern)
 		return true;
 	if (a->suggest && !backtest_suggest(&a->o, r, a->budget, l, &g, err))
 		return false;

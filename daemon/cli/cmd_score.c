@@ -29,6 +29,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/model/calendar.h"
 #include "detectors/detector.h"
+#include "detectors/pattern.h"
 
 enum { EXIT_WRONG_USE = 64, LINE_MAX_OCTETS = 4096, STEP_DEFAULT_S = 300 };
 
@@ -68,6 +69,14 @@ static void list(void)
 			else
 				printf(" (%g)\n", o->def);
 		}
+	}
+	for (size_t i = 0; pattern_at(i); i++) {
+		const struct pattern *p = pattern_at(i);
+
+		printf("%s\n    %s; of flows, so not for a CSV file: culprit backtest\n", p->name,
+		       p->doc);
+		for (const struct opt *o = p->opts; o->name; o++)
+			printf("    %-12s %s (%g)\n", o->name, o->doc, o->def);
 	}
 }
 

@@ -178,7 +178,7 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 {
 	struct top_result flows = { 0 }, hosts = { 0 };
 	struct filter *f = filter_compile(a->filter, NULL);
-	bool told = a->why != NULL;
+	bool told = a->why != NULL, bare = told && !a->kind;
 	struct change change = { .against = CHANGE_NOTHING };
 	struct explained e = { .share = 0 };
 	struct found found = { .client = &e };
@@ -186,7 +186,7 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 
 	if (f && o->country)
 		filter_geo(f, geo_filter, o->country);
-	if (*o->archive_dir && f && !told && a->window_end_ms > a->window_start_ms &&
+	if (*o->archive_dir && f && !bare && a->window_end_ms > a->window_start_ms &&
 	    ask(o, a, f, "flow", FLOWS, &flows)) {
 		take_flows(a, &flows);
 		explain_alert(o, a, f, sight_of(a), &e);
@@ -196,11 +196,12 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 			take_change(a, &change);
 			found.change = &change;
 		}
-	} else if (!told) {
+	} else if (!bare) {
 		a->evidence_short = true;
 	}
-	if (!told) {
+	if (!bare)
 		find_names(o, a, &found, &names);
+	if (!told) {
 		a->who = why_who(o, a, &found);
 		a->why = why_text(o, a, &found);
 	}

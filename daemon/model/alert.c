@@ -82,6 +82,7 @@ void alert_unref(struct alert **ap)
 	free(a->series_id);
 	free(a->detector);
 	free(a->view);
+	free(a->kind);
 	free(a->why);
 	free(a->quiet);
 	free(a->ack_by);
@@ -108,6 +109,7 @@ struct alert *alert_copy(const struct alert *a)
 	c->series_id = dup(a->series_id);
 	c->detector = dup(a->detector);
 	c->view = dup(a->view);
+	c->kind = dup(a->kind);
 	c->why = dup(a->why);
 	c->quiet = dup(a->quiet);
 	c->ack_by = dup(a->ack_by);
@@ -278,7 +280,13 @@ static void firing(const struct alert *a, struct parts *p)
 			 : a->group > 1 ? "up to "
 					: "",
 			 value, measure_is_rate(&a->measure) ? "for" : "in", time);
-	if (a->has_baseline) {
+	if (a->kind)
+		snprintf(p->what, sizeof(p->what), "%.40s, %s%s %s %s", a->kind,
+			 a->was ? "was " : a->group > 1 ? "up to " : "", value,
+			 measure_is_rate(&a->measure) ? "for" : "in", time);
+	if (a->kind) {
+		; /* its limit is the detector's, not a person's: the sentence tells it */
+	} else if (a->has_baseline) {
 		range(a, a->below && a->value <= 0 ? "" : value, band);
 		snprintf(p->normal, sizeof(p->normal), ", normally %s", band);
 		strcpy(p->hour, " at this hour");
@@ -297,6 +305,11 @@ static void resolved(const struct alert *a, struct parts *p)
 	measure_text(&a->measure, a->value, value);
 	measure_text(&a->measure, a->peak, peak);
 	lasting(a, time);
+	if (a->kind) {
+		snprintf(p->what, sizeof(p->what), "%.40s over after %s", a->kind, time);
+		snprintf(p->normal, sizeof(p->normal), ", %s", peak);
+		return;
+	}
 	snprintf(p->what, sizeof(p->what), "back to %s after %s", value, time);
 	if (!a->below && a->peak > a->value)
 		snprintf(p->normal, sizeof(p->normal), ", peak %s", peak);

@@ -73,6 +73,7 @@ struct alert {
 	bool warning_share;       /* a quota's early warning, not the quota itself */
 	char *detector;           /* NULL for a plain limit */
 	char *view;               /* what the detector noticed, for a sentence; or NULL */
+	char *kind;               /* what a pattern in flows is: "SYN flood"; else NULL */
 	bool has_baseline;
 	double low, median, high; /* what is normal now */
 	int64_t window_start_ms, window_end_ms; /* of the value */

@@ -275,6 +275,7 @@ json_t *alert_json(const struct alert *a, const char *base_url)
 	put(o, "was", json_boolean(a->was));
 	put(o, "warning_share", json_boolean(a->warning_share));
 	put(o, "detector", text(a->detector));
+	put(o, "kind", text(a->kind));
 	put(o, "pending_at", when(a->pending_ms));
 	put(o, "judged_at", when(a->judged_ms));
 	put(o, "crossed_at", when(a->crossed_ms));
@@ -493,6 +494,7 @@ struct alert *alert_from_json(const json_t *j, struct err *err)
 	a->was = yes(j, "was");
 	a->warning_share = yes(j, "warning_share");
 	a->detector = maybe(j, "detector");
+	a->kind = maybe(j, "kind");
 	a->has_baseline = json_is_object(band);
 	a->low = num(band, "low");
 	a->median = num(band, "median");

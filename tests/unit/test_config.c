@@ -372,6 +372,11 @@ static void rules_that_cannot_be_judged_are_told(void **unused)
 		  { "1: *share of the limit" } },
 		{ "rule a { above = 1 warn = 50% }", { "1: *only a quota" } },
 		{ "rule a { detector = seasnal }", { "1: *mean \"seasonal\"?" } },
+		{ "rule a { detector = scna }", { "1: *mean \"scan\"?" } },
+		{ "rule a { detector = scan targets = 1 }", { "1: targets*outside 8 to" } },
+		{ "rule a { detector = scan above = 3 window = 5m }",
+		  { "1: window*remove window", "1: above*remove above" } },
+		{ "rule a { above = 1 unanswered = 0.5 }", { "1: *detector scan" } },
 		{ "rule a { detector = seasonal above = 1M }", { "1: *make two rules" } },
 		{ "rule a { detector = seasonal window = 1m }", { "1: *write 5m" } },
 		{ "rule a { detector = seasonal window = 5m }", { NULL } },
@@ -647,6 +652,7 @@ static void what_is_printed_can_be_loaded_and_tells_no_secret(void **unused)
 		"1.5G }\n"
 		" interface 3 { name = \"a \\\"b\\\" \\\\ \\${c} \\t\" } }\n"
 		"rule s { detector = seasonal budget = 0.35/week adopt = 36h }\n"
+		"rule n { detector = scan targets = 20 remember = 1h filter = 'not proto tcp' }\n"
 		"rule t { measure = packets/s above = 0.123456789 below = 0.001 for = "
 		"1m30s }\n"
 		"rule u { measure = utilisation by = interface below = 12.5% }\n"
@@ -781,7 +787,7 @@ static void the_example_is_right_and_shows_every_setting(void **unused)
 	struct node *root;
 
 	(void)unused;
-	assert_int_equal(c->n_rules, 4);
+	assert_int_equal(c->n_rules, 5);
 	assert_int_equal(c->n_channels, 3);
 	config_free(&c);
 	config_scan_text(&scan, "contrib/culprit.conf", text, strlen(text));
