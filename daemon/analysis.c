@@ -17,6 +17,9 @@
 #include <string.h>
 
 enum { QUEUE_BLOCKS = 64, JUDGE_MS = 200, POST_MS = 1000, WAIT_MS = 100, BATCH = 16 };
+/* Bins of thousands of series settle in the same second; what is learnt of them can wait a
+ * slice or two, what changes now cannot. */
+enum { LEARN_MAX = 1000 };
 
 /* --- evidence of loss --- */
 
@@ -153,7 +156,8 @@ struct analysis *analysis_new(const struct analysis_opts *o, struct rules *rules
 				.known = known, .held = held, .untrained = untrained,
 				.arg = a,
 				.late = (unsigned)(o->late_ms / SLICE_MS),
-				.detector_memory = o->memory / 4 };
+				.detector_memory = o->memory / 4,
+				.learn_max = LEARN_MAX };
 	struct window_opts wo = { o->names, o->calendar, o->late_ms, o->memory };
 
 	a->opts = *o;

@@ -24,6 +24,15 @@ struct blob { /* what precedes the detector's bytes in history */
 	char detector[16];
 };
 
+/* Takes the detector's state. */
+static void give(struct eval *e, const struct rule *r, struct state *s, void *detector)
+{
+	s->detector = detector;
+	s->recent = xcalloc(1, sizeof(*s->recent));
+	s->recent->stale = INT64_MIN;
+	e->detector_octets += r->detector->state_size;
+}
+
 /* Memory is a setting (D5): past it further series go without a baseline, and it is said. */
 static bool equip(struct state *s, const struct rule *r, struct eval *e)
 {
@@ -37,8 +46,7 @@ static bool equip(struct state *s, const struct rule *r, struct eval *e)
 			   "series; raise `memory`", r->name);
 		return false;
 	}
-	s->detector = xcalloc(1, r->detector->state_size);
-	e->detector_octets += r->detector->state_size;
+	give(e, r, s, xcalloc(1, r->detector->state_size));
 	if (s->bin == INT64_MIN)
 		s->bin = (e->open.newest / BIN_SLICES + 1) * BIN_SLICES;
 	return true;
@@ -137,11 +145,59 @@ void baseline_tick(struct eval *e, const struct rule *r, struct state *s)
 		return;
 	if (s->bin < e->open.oldest - BIN_SLICES)
 		s->bin = (e->open.oldest / BIN_SLICES) * BIN_SLICES;
-	while (s->bin + BIN_SLICES - 1 <= settled) {
+	while (s->bin + BIN_SLICES - 1 <= settled &&
+	       (!e->opts.learn_max || e->learnt < e->opts.learn_max)) {
 		learn(e, r, s, s->bin);
 		s->bin += BIN_SLICES;
+		e->learnt++;
 	}
 	baseline_judge(e, r, s);
+}
+
+void baseline_changed(struct state *s, int64_t changed)
+{
+	if (s->recent && changed < s->recent->stale)
+		s->recent->stale = changed;
+}
+
+static bool covered_all(const struct eval *e, const struct rule *r, const struct key *k,
+			int64_t first, int64_t last)
+{
+	const struct slices *w = e->opts.slices;
+
+	while (first <= last && w->covered(w->arg, r->by, k, first))
+		first++;
+	return first > last;
+}
+
+/* Value of the window that ends now. A look-up of a slice waits for memory, and there are
+ * thirty in a window of each of thousands of series: so sums are remembered, and only
+ * slices that changed are looked up. False: nothing is known of it. */
+static bool window_value(struct eval *e, const struct rule *r, struct state *s, double *value)
+{
+	const struct slices *w = e->opts.slices;
+	int64_t last = e->open.newest, from = last - BIN_SLICES + 1;
+	struct recent *c = s->recent;
+	uint64_t sum = 0;
+
+	if (eval_gauged(r) || w->peak) { /* peaks of bins are not in their sums */
+		eval_windows(e, r, &s->key, BIN_SLICES, last, last);
+		*value = e->v[0];
+		return e->known[0] || e->v[0] > 0;
+	}
+	if (from < c->stale)
+		from = c->stale;
+	if (from <= last)
+		w->sums(w->arg, r->view, &s->key, from, (unsigned)(last - from + 1), e->sums);
+	for (int64_t i = from; i <= last; i++)
+		c->sum[(uint64_t)i % BIN_SLICES] =
+			rule_sum(&r->measure, &e->sums[i - from]);
+	c->stale = last + 1;
+	for (int i = 0; i < BIN_SLICES; i++)
+		sum += c->sum[i];
+	*value = rule_value(&r->measure, &(struct sums){ sum, sum, sum }, BIN_S,
+			    eval_speed(e, r, &s->key));
+	return sum || covered_all(e, r, &s->key, last - BIN_SLICES + 1, last);
 }
 
 void baseline_judge(struct eval *e, const struct rule *r, struct state *s)
@@ -149,15 +205,19 @@ void baseline_judge(struct eval *e, const struct rule *r, struct state *s)
 	int64_t last = e->open.newest;
 	struct verdict v;
 	struct point p;
+	double value;
 
 	if (!r->detector->judge || !equip(s, r, e) || s->state == ALERT_FIRING ||
 	    last - BIN_SLICES < s->handled)
 		return;
-	eval_windows(e, r, &s->key, BIN_SLICES, last, last);
-	if (!e->known[0] && !(e->v[0] > 0))
+	/* It changed just now, and then time went on: once is enough. */
+	if (s->judged_ms == e->now_ms)
+		return;
+	s->judged_ms = e->now_ms;
+	if (!window_value(e, r, s, &value))
 		return;
 	p = point_at(e, last / BIN_SLICES * BIN_S);
-	p.value = e->v[0];
+	p.value = value;
 	s->value = p.value;
 	r->detector->judge(r->conf, s->detector, &p, &v);
 	take(s, &v);
@@ -234,8 +294,7 @@ bool eval_load(struct eval *e, const char *key, const void *data, size_t len)
 		s = state_get(&e->of[i], &k);
 		if (!s || s->detector)
 			return false;
-		s->detector = xmemdup((const char *)data + sizeof(b), b.size);
-		e->detector_octets += b.size;
+		give(e, r, s, xmemdup((const char *)data + sizeof(b), b.size));
 		s->bin = b.bin;
 		return true;
 	}

@@ -36,6 +36,7 @@ static void state_free(struct eval *e, const struct rule *r, struct state *s)
 		e->detector_octets -= r->detector->state_size;
 	alert_unref(&s->alert);
 	free(s->detector);
+	free(s->recent);
 	free(s);
 }
 
@@ -83,7 +84,7 @@ struct state *state_get(struct rule_state *rs, const struct key *k)
 
 /* --- looking at the windows --- */
 
-static double speed_of(const struct eval *e, const struct rule *r, const struct key *k)
+double eval_speed(const struct eval *e, const struct rule *r, const struct key *k)
 {
 	struct interface i;
 	uint32_t id[2];
@@ -95,7 +96,7 @@ static double speed_of(const struct eval *e, const struct rule *r, const struct 
 	return (double)i.speed_bps;
 }
 
-static bool gauged(const struct rule *r)
+bool eval_gauged(const struct rule *r)
 {
 	return r->measure.kind == MEASURE_PEERS || r->measure.kind == MEASURE_PORTS ||
 	       r->measure.kind == MEASURE_ENTROPY;
@@ -136,11 +137,11 @@ double eval_windows(struct eval *e, const struct rule *r, const struct key *k, u
 {
 	const struct slices *w = e->opts.slices;
 	unsigned count = (unsigned)(last - first + 1), all = count + n - 1, gap = 0;
-	double seconds = n * (SLICE_MS / 1000.0), speed = speed_of(e, r, k);
+	double seconds = n * (SLICE_MS / 1000.0), speed = eval_speed(e, r, k);
 	struct sums run = { 0 }, error = { 0 };
 	bool missing[RING_MAX];
 
-	if (!gauged(r))
+	if (!eval_gauged(r))
 		error = w->sums(w->arg, r->view, k, first - n + 1, all, e->sums);
 	for (unsigned i = 0; i < all; i++) {
 		missing[i] = !w->covered(w->arg, r->by, k, first - n + 1 + i);
@@ -148,14 +149,14 @@ double eval_windows(struct eval *e, const struct rule *r, const struct key *k, u
 		add(&run, &e->sums[i], false);
 		if (i + 1 < n)
 			continue;
-		e->v[i + 1 - n] = gauged(r)
+		e->v[i + 1 - n] = eval_gauged(r)
 			? w->gauge(w->arg, r->view, k, first - n + 1 + (i + 1 - n), n)
 			: rule_value(&r->measure, &run, seconds, speed);
 		e->known[i + 1 - n] = !gap;
 		gap -= missing[i + 1 - n];
 		add(&run, &e->sums[i + 1 - n], true);
 	}
-	if (w->peak && n == BIN_SLICES && !gauged(r))
+	if (w->peak && n == BIN_SLICES && !eval_gauged(r))
 		raise_to_peaks(e, r, k, first, last, speed);
 	return rule_value(&r->measure, &error, seconds, speed) * n / all;
 }
@@ -429,8 +430,10 @@ void eval_key(struct eval *e, unsigned view, const struct key *k, int64_t change
 			continue;
 		if (isnan(r->below))
 			judge(e, r, s);
-		if (r->detector)
-			baseline_judge(e, r, s);
+		if (!r->detector)
+			continue;
+		baseline_changed(s, changed);
+		baseline_judge(e, r, s);
 	}
 }
 
@@ -491,6 +494,7 @@ void eval_tick(struct eval *e, struct span open, int64_t now_ms, bool fresh)
 {
 	e->open = open;
 	e->now_ms = now_ms;
+	e->learnt = 0;
 	if (!fresh)
 		return;
 	for (unsigned i = 0; i < e->n; i++)

@@ -117,6 +117,17 @@ unsigned rules_longest(const struct rules *r)
 	return longest;
 }
 
+uint64_t rule_sum(const struct measure *m, const struct sums *s)
+{
+	switch (m->kind) {
+	case MEASURE_PACKETS_S:
+	case MEASURE_PACKETS: return s->packets;
+	case MEASURE_FLOWS_S:
+	case MEASURE_FLOWS: return s->flows;
+	default: return s->bytes;
+	}
+}
+
 double rule_value(const struct measure *m, const struct sums *s, double seconds,
 		  double speed_bps)
 {

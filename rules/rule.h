@@ -63,6 +63,8 @@ char *rule_view_series(const struct rule_view *v);
 /* Slices of the longest window. */
 unsigned rules_longest(const struct rules *r);
 
+/* The one of the sums that the measure is made of. */
+uint64_t rule_sum(const struct measure *m, const struct sums *s);
 /* The value of a rule's measure from sums over `seconds`; speed_bps for utilisation. */
 double rule_value(const struct measure *m, const struct sums *s, double seconds,
 		  double speed_bps);

@@ -9,6 +9,11 @@
 
 enum { SERIES_MAX = 1 << 16, RING_MAX = 512 };
 
+struct recent { /* what is judged before it settles, without looking all of it up again */
+	int64_t stale;               /* from this slice on it must be looked up */
+	uint64_t sum[BIN_SLICES];    /* of the measure, by slice */
+};
+
 struct state {
 	struct key key;
 	enum alert_state state;    /* ALERT_RESOLVED: idle */
@@ -20,6 +25,8 @@ struct state {
 	/* detector */
 	void *detector;            /* its state, or NULL */
 	int64_t bin;               /* first slice of the next bin to learn */
+	int64_t judged_ms;         /* when its window was judged last */
+	struct recent *recent;     /* as long as there is a detector */
 	double low, median, high;
 	uint32_t armed_in_s;
 	bool unsaved;
@@ -38,6 +45,7 @@ struct eval {
 	struct span open;
 	int64_t now_ms;
 	size_t detector_octets; /* of all baselines */
+	unsigned learnt;        /* bins in this tick */
 	/* scratch of one judgement */
 	struct sums sums[RING_MAX];
 	double v[RING_MAX];
@@ -51,6 +59,9 @@ struct state *state_get(struct rule_state *rs, const struct key *k);
  * e->known; returns the error of one window (sketches), in the measure's unit. */
 double eval_windows(struct eval *e, const struct rule *r, const struct key *k, unsigned n,
 		    int64_t first, int64_t last);
+/* Its measure is no sum: peers, ports, entropy. */
+bool eval_gauged(const struct rule *r);
+double eval_speed(const struct eval *e, const struct rule *r, const struct key *k);
 /* The newest slice of this key that has all its flows. */
 int64_t eval_settled(const struct eval *e, const struct rule *r, const struct key *k);
 
@@ -63,5 +74,7 @@ void eval_resolve(struct eval *e, struct state *s, int64_t ended_ms);
  * ends now is judged. */
 void baseline_tick(struct eval *e, const struct rule *r, struct state *s);
 void baseline_judge(struct eval *e, const struct rule *r, struct state *s);
+/* Slices from `changed` on are not what they were. */
+void baseline_changed(struct state *s, int64_t changed);
 
 #endif

@@ -191,6 +191,17 @@ static void grow(struct map *m)
 	free(old.used);
 }
 
+void map_prefetch(const struct map *m, uint64_t hash)
+{
+	uint32_t i;
+
+	if (!m->cap)
+		return;
+	i = home(m, hash);
+	__builtin_prefetch(&m->used[i]);
+	__builtin_prefetch(entry(m, i));
+}
+
 void *map_get_hashed(const struct map *m, const void *key, uint64_t hash)
 {
 	uint32_t i;

@@ -38,6 +38,9 @@ void *map_put(struct map *m, const void *key, bool *fresh);
 /* The same with the hash at hand (map_hash of the key). */
 void *map_put_hashed(struct map *m, const void *key, uint64_t hash, bool *fresh);
 void *map_get_hashed(const struct map *m, const void *key, uint64_t hash);
+/* Will be asked for soon: who looks one key up in many maps says so of all of them first,
+ * and waits for memory once instead of each time. */
+void map_prefetch(const struct map *m, uint64_t hash);
 bool map_del(struct map *m, const void *key);
 
 /* Iteration in table order: start with *at = 0; false at the end. */

@@ -8,7 +8,15 @@
 
 #include <string.h>
 
-enum { LATENESS_UNKNOWN_MS = 60000 };
+enum { LATENESS_UNKNOWN_MS = 60000, AHEAD = 8 };
+
+static void prefetch(const struct view *v, int64_t slice, uint64_t hash)
+{
+	const struct slice_table *st = table_slice(&v->table, slice);
+
+	if (st)
+		map_prefetch(&st->map, hash);
+}
 
 struct sums view_sums(const struct view *v, const struct key *k, int64_t first, unsigned n,
 		      struct sums *out)
@@ -17,9 +25,15 @@ struct sums view_sums(const struct view *v, const struct key *k, int64_t first, 
 	struct sums error = { 0 };
 
 	memset(out, 0, n * sizeof(*out));
+	for (unsigned i = 0; i < AHEAD && i < n; i++)
+		prefetch(v, first + i, hash);
 	for (unsigned i = 0; i < n; i++) {
 		const struct slice_table *st = table_slice(&v->table, first + i);
-		const struct cell *c = st ? map_get_hashed(&st->map, k, hash) : NULL;
+		const struct cell *c;
+
+		if (i + AHEAD < n)
+			prefetch(v, first + i + AHEAD, hash);
+		c = st ? map_get_hashed(&st->map, k, hash) : NULL;
 
 		if (c && !v->table.gauge)
 			out[i] = c->sums;

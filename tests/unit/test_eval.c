@@ -389,6 +389,48 @@ static void an_open_alert_survives_a_restart(void **state)
 	assert_int_equal(s->seen[0].state, ALERT_RESOLVED);
 }
 
+static void shown(void *arg, const struct series_value *v)
+{
+	*(double *)arg = v->value;
+}
+
+/* Only what changed is looked up again, and nothing else may be missing for it. */
+static void what_is_judged_now_has_every_late_share_in_it(void **state)
+{
+	struct site *s = *state;
+	struct rule r = rule("unusual", "", MEASURE_BITS_S, BY_EXPORTER);
+	const struct slices *look;
+	uint64_t seed = 1;
+
+	r.window = BIN_SLICES;
+	r.detector = detector_find("seasonal");
+	r.conf = xcalloc(1, r.detector->conf_size);
+	opt_defaults(r.detector->opts, r.conf);
+	start(s, r);
+	pass(s, MIN);
+	look = window_slices(s->w);
+	for (int i = 0; i < 300; i++) {
+		struct key k = { 0 };
+		struct sums sums[BIN_SLICES], all = { 0 };
+		int64_t lasted, late;
+		double value;
+
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		lasted = (int64_t)(seed >> 40) % (4 * MIN);
+		late = (int64_t)(seed >> 20) % (3 * MIN) - MIN; /* or of the future */
+		flow(s, NULL, s->now - late - lasted, s->now - late, 1000000);
+		if (seed >> 33 & 1)
+			pass(s, (int64_t)(1 + (seed >> 50) % 9) * 10 * SEC);
+		eval_tick(s->e, open_of(s), ++s->now, true);
+		eval_values(s->e, shown, &value);
+		look->sums(look->arg, 0, &k, window_newest(s->w) - BIN_SLICES + 1, BIN_SLICES,
+			   sums);
+		for (int j = 0; j < BIN_SLICES; j++)
+			all.bytes += sums[j].bytes;
+		assert_true(fabs(value - (double)all.bytes * 8 / 300) < 1);
+	}
+}
+
 int main(void)
 {
 #define WITH_SITE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -404,6 +446,7 @@ int main(void)
 		WITH_SITE(fan_out_is_a_measure),
 		WITH_SITE(a_reload_keeps_what_stays_and_ends_what_goes),
 		WITH_SITE(an_open_alert_survives_a_restart),
+		WITH_SITE(what_is_judged_now_has_every_late_share_in_it),
 	};
 	return cmocka_run_group_tests(t, NULL, NULL);
 }
