@@ -2,12 +2,13 @@
 # bench_detect.sh - how well does a detector find what it should?
 # SPDX-License-Identifier: ISC
 #
-# Feeds two benchmarks through `culprit score` and prints their scores:
+# Feeds two benchmarks through `culprit score` and prints their scores, each beside what
+# it is to reach, and what baselines cost (tests/bench/bench_views):
 #   trafficweeks  invented weeks of link traffic with labelled anomalies
 #   NAB           the Numenta Anomaly Benchmark, or the part of it that is there
 #
-#   DETECT_TOOLS=DIR  where trafficweeks.py and nab_score.py are; needed, since
-#                     the judges are no part of this project
+#   DETECT_TOOLS=DIR  where trafficweeks.py and nab_score.py are, which are no part of
+#                     this project; default ../shared/tools beside the tree
 #   NAB_DATA=DIR      the corpus (data/, labels/); default $DETECT_TOOLS/../data/nab
 #   NAB_LIST=FILE     only the files it lists; default $NAB_DATA/dev.txt if there
 #   SEEDS="1 2 3"     of trafficweeks; default five at random, printed
@@ -18,12 +19,15 @@ BUILD=${BUILD:-build}
 CULPRIT=${CULPRIT:-$BUILD/culprit}
 DETECTOR=${DETECTOR:-seasonal}
 BUDGETS=${BUDGETS:-0.1 0.3 1}
-if [ -z "${DETECT_TOOLS:-}" ] || [ ! -f "$DETECT_TOOLS/trafficweeks.py" ]; then
-	echo "bench-detect: DETECT_TOOLS is not given or holds no trafficweeks.py: nothing" \
-	     "was measured. Say DETECT_TOOLS=DIR make bench-detect" >&2
+DETECT_TOOLS=${DETECT_TOOLS:-$(dirname "$0")/../../../shared/tools}
+[ -x "$CULPRIT" ] || { echo "bench-detect: no $CULPRIT; run make first" >&2; exit 1; }
+echo "== what baselines cost"
+"$BUILD/tests/bench/bench_views"
+if [ ! -f "$DETECT_TOOLS/trafficweeks.py" ]; then
+	echo "bench-detect: there is no trafficweeks.py in $DETECT_TOOLS, so detection was" \
+	     "not measured. Say DETECT_TOOLS=DIR make bench-detect" >&2
 	exit 0
 fi
-[ -x "$CULPRIT" ] || { echo "bench-detect: no $CULPRIT; run make first" >&2; exit 1; }
 NAB_DATA=${NAB_DATA:-$DETECT_TOOLS/../data/nab}
 NAB_LIST=${NAB_LIST:-$NAB_DATA/dev.txt}
 SEEDS=${SEEDS:-$(od -An -N10 -tu2 /dev/urandom)}
@@ -67,10 +71,20 @@ for line in open(sys.argv[1]):
         r[0] += int(m[2]); r[1] += int(m[3])
     elif m := re.match(r"seed \S+ budget (\S+): false episodes (\d+).* in (\d+)", line):
         rows[m[1]][2] += int(m[2]); rows[m[1]][3] += float(m[3])
+def holds(text, ok):
+    return f"{text} ({'holds' if ok else 'MISSED'})"
 for budget, (hit, all_, false, weeks) in rows.items():
-    recall, precision = hit / all_, hit / max(1, hit + false)
-    print(f"all seeds, budget {budget}: recall {recall:.3f}, false episodes a series and "
-          f"week {false / weeks:.3f}, F1 {2 * precision * recall / (precision + recall):.3f}")
+    recall, precision, rate = hit / all_, hit / max(1, hit + false), false / weeks
+    f1, b = 2 * precision * recall / (precision + recall), float(budget)
+    print(f"all seeds, budget {budget}:", "recall", f"{recall:.3f}, false episodes a series "
+          f"and week {rate:.3f}, F1 {f1:.3f}")
+    print("   ", holds(f"realised {rate / b:.2f} of what was stated, 0.5 to 2",
+                       b / 2 <= rate <= b * 2), end="")
+    if b == 0.1:
+        print(", " + holds("recall >= 0.90", recall >= .9) + ", "
+              + holds("false <= 0.15", rate <= .15) + ", "
+              + holds("F1 >= 0.88", f1 >= .88), end="")
+    print()
 PY
 
 if [ ! -f "$DETECT_TOOLS/nab_score.py" ] || [ ! -d "$NAB_DATA/data" ]; then
@@ -86,3 +100,4 @@ while read -r file; do
 	"$CULPRIT" score --detector "$DETECTOR" "$NAB_DATA/data/$file" >"$dir/nab/$file"
 done <"$dir/list"
 python3 "$DETECT_TOOLS/nab_score.py" "$dir/nab" --nab "$NAB_DATA" --list "$dir/list"
+echo "    to reach with the standard profile: 72, with at most 90 false episodes"
