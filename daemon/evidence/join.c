@@ -14,7 +14,10 @@
  * a flow had in that margin alone weighs a twentieth, so that short requests one after
  * another go to their own connections and not to their neighbours'. A flow
  * that would be explained more than wholly is explained wholly: its parts shrink
- * in proportion. What is left of a flow is headers (3 to 8 %) or unexplained.
+ * in proportion, and what they lose goes to other flows of their request's time that have
+ * room, for it was somewhere. Times of NetFlow 9 are off by up to a second, so a short
+ * download's octets are otherwise dealt to its neighbour, do not fit there, and are lost.
+ * What is left of a flow is headers (3 to 8 %) or unexplained.
  *
  * The legs stay apart: a part belongs to one flow, and a flow to one leg, so whoever
  * adds must add one leg only. A cached answer has no origin's leg. What two exporters
@@ -30,7 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLACK_MS = 1500, CANDIDATES = 256 };
+enum { SLACK_MS = 1500, CANDIDATES = 256, ROUNDS = 8 };
 static const double margin = 0.05;
 
 struct sorted {
@@ -50,6 +53,8 @@ struct work {
 	size_t n_exporters;
 	int64_t from_ms, to_ms;
 	struct join *out;
+	size_t *deals; /* index of each deal's first part: one request, exporter, leg, way */
+	size_t n_deals, cap_deals;
 };
 
 static bool among(const struct addr *a, const struct addr *list, size_t n)
@@ -206,6 +211,15 @@ static void add(struct join *j, uint32_t flow, uint32_t request, double bytes, d
 	j->parts[j->n++] = (struct join_part){ flow, request, bytes, weight };
 }
 
+static void begin_deal(struct work *w)
+{
+	if (w->n_deals == w->cap_deals) {
+		w->cap_deals = w->cap_deals ? 2 * w->cap_deals : 256;
+		w->deals = xrealloc(w->deals, w->cap_deals, sizeof(*w->deals));
+	}
+	w->deals[w->n_deals++] = w->out->n;
+}
+
 static bool fits(const struct sorted *s, const struct request *r, enum join_leg leg)
 {
 	if (s->to_ms + SLACK_MS < r->start_ms)
@@ -244,6 +258,7 @@ static void deal(struct work *w, const struct request *r, uint32_t number, uint3
 		return;
 	share = covered(w, r, at, n);
 	bytes = (double)(download ? r->received : r->sent) * share;
+	begin_deal(w);
 	for (i = 0; i < n; i++) {
 		struct join_flow *f = &w->flows[w->sorted[at[i]].flow];
 		double part = octets[i] / sum;
@@ -253,6 +268,90 @@ static void deal(struct work *w, const struct request *r, uint32_t number, uint3
 		add(w->out, w->sorted[at[i]].flow, number, bytes * part,
 		    (download || r->sent ? bytes : (double)r->received * share) * part);
 	}
+}
+
+/* --- no flow is explained more than wholly --- */
+
+static double room(const struct join_flow *f)
+{
+	double left = (double)f->bytes - f->explained;
+
+	return left > 0 ? left : 0;
+}
+
+/* The parts of one deal shrink with their flows; what they lose goes to those of its flows
+ * that have room, as they had octets in the request's time. */
+static void spill(struct join_part *parts, size_t n, const struct join_flow *flows,
+		  double *gained)
+{
+	double lost = 0, sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct join_flow *f = &flows[parts[i].flow];
+
+		if (f->explained > (double)f->bytes) {
+			double fits = parts[i].bytes * (double)f->bytes / f->explained;
+
+			lost += parts[i].bytes - fits;
+			parts[i].bytes = fits;
+		} else if (room(f) >= 1) {
+			sum += parts[i].bytes;
+		}
+	}
+	if (lost <= 0 || sum <= 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const struct join_flow *f = &flows[parts[i].flow];
+		double more;
+
+		if (room(f) < 1)
+			continue;
+		more = lost * parts[i].bytes / sum;
+		parts[i].bytes += more;
+		gained[parts[i].flow] += more;
+	}
+}
+
+static bool overfull(const struct join_flow *flows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (flows[i].explained > (double)flows[i].bytes + 1)
+			return true;
+	return false;
+}
+
+/* What a flow gained may be too much again; each round halves that or better where there
+ * is room at all. */
+static void settle(struct work *w, size_t n_flows)
+{
+	double *gained = xcalloc(n_flows ? n_flows : 1, sizeof(*gained));
+
+	for (int round = 0; round < ROUNDS && overfull(w->flows, n_flows); round++) {
+		memset(gained, 0, n_flows * sizeof(*gained));
+		for (size_t i = 0; i < w->n_deals; i++) {
+			size_t from = w->deals[i];
+			size_t to = i + 1 < w->n_deals ? w->deals[i + 1] : w->out->n;
+
+			spill(w->out->parts + from, to - from, w->flows, gained);
+		}
+		for (size_t i = 0; i < n_flows; i++) {
+			struct join_flow *f = &w->flows[i];
+
+			if (f->explained > (double)f->bytes)
+				f->explained = (double)f->bytes;
+			f->explained += gained[i];
+		}
+	}
+	for (size_t i = 0; i < w->out->n; i++) {
+		const struct join_flow *f = &w->flows[w->out->parts[i].flow];
+
+		if (f->explained > (double)f->bytes)
+			w->out->parts[i].bytes *= (double)f->bytes / f->explained;
+	}
+	for (size_t i = 0; i < n_flows; i++)
+		if (w->flows[i].explained > (double)w->flows[i].bytes)
+			w->flows[i].explained = (double)w->flows[i].bytes;
+	free(gained);
 }
 
 void join_run(struct join_flow *flows, size_t n_flows, struct request *const *requests,
@@ -277,15 +376,8 @@ void join_run(struct join_flow *flows, size_t n_flows, struct request *const *re
 				deal(&w, r, (uint32_t)i, who, JOIN_ORIGIN, k % 2);
 		}
 	}
-	for (size_t i = 0; i < out->n; i++) {
-		const struct join_flow *f = &flows[out->parts[i].flow];
-
-		if (f->explained > (double)f->bytes)
-			out->parts[i].bytes *= (double)f->bytes / f->explained;
-	}
-	for (size_t i = 0; i < n_flows; i++)
-		if (flows[i].explained > (double)flows[i].bytes)
-			flows[i].explained = (double)flows[i].bytes;
+	settle(&w, n_flows);
+	free(w.deals);
 	free(w.sorted);
 	free(w.exporters);
 }
