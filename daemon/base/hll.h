@@ -41,7 +41,7 @@ static inline double hll_count(const struct hll *a, const struct hll *b)
 	for (unsigned i = 0; i < HLL_REGISTERS; i++) {
 		uint8_t r = b && b->r[i] > a->r[i] ? b->r[i] : a->r[i];
 
-		sum += ldexp(1, -r);
+		sum += 1 / (double)(UINT64_C(1) << r); /* at most 56 */
 		zeros += !r;
 	}
 	e = alpha * m * m / sum;
