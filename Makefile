@@ -132,7 +132,7 @@ bench: deps
 	@$(MAKE) --no-print-directory $(jobs) all $(tools)
 	BUILD=build tests/bench/run.sh
 bench-detect: deps
-	@$(MAKE) --no-print-directory $(jobs) all $B/tests/bench/bench_views
+	@$(MAKE) --no-print-directory $(jobs) all $(tools)
 	BUILD=build tests/bench/bench_detect.sh
 
 torture: deps

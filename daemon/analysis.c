@@ -123,7 +123,7 @@ static bool untrained(void *arg, const struct rule *r, const struct key *k, int6
 	return a->opts.untrained && a->opts.untrained(a->opts.arg, r, k, from_ms, to_ms);
 }
 
-static void set_rules(struct analysis *a, struct rules *rules)
+void analysis_set_rules(struct analysis *a, struct rules *rules)
 {
 	unsigned n;
 	struct rule_view *views = rules_views(rules, &n);
@@ -166,7 +166,7 @@ struct analysis *analysis_new(const struct analysis_opts *o, struct rules *rules
 	eo.slices = window_slices(a->window);
 	a->eval = eval_new(&eo);
 	a->queue = queue_new(QUEUE_BLOCKS);
-	set_rules(a, rules);
+	analysis_set_rules(a, rules);
 	note_loss(a, slice_of(now_ms));
 	return a;
 }
@@ -251,7 +251,7 @@ static void turn(struct analysis *a)
 	struct rules *next = atomic_exchange(&a->next_rules, NULL);
 
 	if (next)
-		set_rules(a, next);
+		analysis_set_rules(a, next);
 	analysis_tick(a, now, judge);
 	if (a->opts.archive)
 		archive_tick(a->opts.archive, now);

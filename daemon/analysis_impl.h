@@ -68,6 +68,9 @@ void pattern_free(struct analysis *a);
 /* post.c: the sheet for the board. */
 void post_sheet(struct analysis *a, int64_t now_ms);
 
+/* Judges by these from now on; takes them. On the thread that judges. */
+void analysis_set_rules(struct analysis *a, struct rules *rules);
+
 /* Sends an alert on its way; takes it. */
 void analysis_emit(struct analysis *a, struct alert *alert);
 

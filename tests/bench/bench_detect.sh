@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: ISC
 #
 # Feeds two benchmarks through `culprit score` and prints their scores, each beside what
-# it is to reach, and what baselines cost (tests/bench/bench_views):
+# it is to reach, what baselines cost (tests/bench/bench_views), and how
+# many scans are found in days of ordinary traffic (bench_scan):
 #   trafficweeks  invented weeks of link traffic with labelled anomalies
 #   NAB           the Numenta Anomaly Benchmark, or the part of it that is there
 #
@@ -11,7 +12,7 @@
 #                     this project; default ../shared/tools beside the tree
 #   NAB_DATA=DIR      the corpus (data/, labels/); default $DETECT_TOOLS/../data/nab
 #   NAB_LIST=FILE     only the files it lists; default $NAB_DATA/dev.txt if there
-#   SEEDS="1 2 3"     of trafficweeks; default five at random, printed
+#   SEEDS="1 2 3"     of trafficweeks and scans; default five at random, printed
 #   BUDGETS           alarms a week and series; default "0.1 0.3 1"
 #   DETECTOR          default seasonal         BUILD  default build
 set -eu
@@ -23,6 +24,9 @@ DETECT_TOOLS=${DETECT_TOOLS:-$(dirname "$0")/../../../shared/tools}
 [ -x "$CULPRIT" ] || { echo "bench-detect: no $CULPRIT; run make first" >&2; exit 1; }
 echo "== what baselines cost"
 "$BUILD/tests/bench/bench_views"
+SEEDS=${SEEDS:-$(od -An -N10 -tu2 /dev/urandom)}
+echo "== scans in days of ordinary traffic, seeds" $SEEDS
+"$BUILD/tests/bench/bench_scan" $SEEDS
 if [ ! -f "$DETECT_TOOLS/trafficweeks.py" ]; then
 	echo "bench-detect: there is no trafficweeks.py in $DETECT_TOOLS, so detection was" \
 	     "not measured. Say DETECT_TOOLS=DIR make bench-detect" >&2
@@ -30,7 +34,6 @@ if [ ! -f "$DETECT_TOOLS/trafficweeks.py" ]; then
 fi
 NAB_DATA=${NAB_DATA:-$DETECT_TOOLS/../data/nab}
 NAB_LIST=${NAB_LIST:-$NAB_DATA/dev.txt}
-SEEDS=${SEEDS:-$(od -An -N10 -tu2 /dev/urandom)}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/bench-detect.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM

@@ -1,0 +1,235 @@
+/* test_pattern.c - findings become alerts that begin, go on and end.
+ * SPDX-License-Identifier: ISC */
+#include "test.h"
+
+#include <unistd.h>
+
+#include "daemon/analysis.h"
+#include "daemon/analysis_impl.h"
+#include "daemon/backtest.h"
+#include "daemon/ruleset.h"
+#include "flow_row.h"
+
+enum { MIN = 60000, SEEN = 64 };
+
+static const int64_t T0 = 1795834800000;
+static const char quiet_rest[] = "rule interface-traffic { enabled = no }\n"
+				 "rule exporter-flows { enabled = no }\n";
+
+struct rig {
+	struct names *names;
+	struct calendar *calendar;
+	struct analysis *a;
+	struct alert *seen[SEEN];
+	unsigned n;
+	int64_t now;
+};
+
+static void note(void *arg, struct alert *al)
+{
+	struct rig *r = arg;
+
+	assert_true(r->n < SEEN);
+	if (strcmp(al->rule, "scan") && strcmp(al->rule, "inside"))
+		alert_unref(&al);
+	else
+		r->seen[r->n++] = al;
+}
+
+/* The rules of that text, and whether it is right. */
+static struct rules *rules_of(const char *text)
+{
+	char path[] = "/tmp/culprit-pattern.XXXXXX";
+	int fd = mkstemp(path);
+	struct config_errors errs;
+	struct config *c;
+	struct rules *rules;
+
+	assert_true(fd >= 0);
+	dprintf(fd, "%s%s", quiet_rest, text);
+	close(fd);
+	c = config_load(path, "/tmp", &errs);
+	unlink(path);
+	if (!c)
+		config_errors_print(&errs, stderr);
+	config_errors_free(&errs);
+	assert_non_null(c);
+	rules = ruleset_new(c);
+	config_free(&c);
+	return rules;
+}
+
+static void begin(struct rig *r, const char *text)
+{
+	struct analysis_opts o = { .alert = note, .arg = r, .late_ms = 10 * MIN,
+				   .memory = 64 << 20 };
+
+	*r = (struct rig){ .names = flow_row_names(), .calendar = calendar_new("UTC", NULL),
+			   .now = T0 };
+	o.names = r->names;
+	o.calendar = r->calendar;
+	r->a = analysis_new(&o, rules_of(text), T0);
+}
+
+static void end(struct rig *r)
+{
+	analysis_free(&r->a);
+	for (unsigned i = 0; i < r->n; i++)
+		alert_unref(&r->seen[i]);
+	names_free(&r->names);
+	calendar_free(&r->calendar);
+}
+
+/* A minute passes, in which the host tries so many more addresses. */
+static void minute(struct rig *r, const char *host, unsigned from, unsigned n)
+{
+	struct block *b = block_new(r->names);
+
+	for (unsigned i = from; i < from + n; i++) {
+		uint8_t net[4] = { 10, 30, (uint8_t)(i >> 8), (uint8_t)i };
+		struct flow_row f = { .start_ms = r->now, .end_ms = r->now,
+				      .received_ms = r->now + 1000, .src = ip(host),
+				      .dst = addr_of4(net), .src_port = (uint16_t)(40000 + i),
+				      .dst_port = 22, .proto = 6, .tcp_flags = 2, .packets = 1,
+				      .bytes = 60 };
+
+		flow_row_add(b, &f);
+	}
+	analysis_block(r->a, b, r->now + 1000);
+	block_unref(&b);
+	for (int i = 0; i < 6; i++, r->now += SLICE_MS)
+		analysis_tick(r->a, r->now + SLICE_MS, true);
+}
+
+static void reload(struct rig *r, const char *text)
+{
+	analysis_set_rules(r->a, rules_of(text));
+}
+
+static void a_scan_is_one_alert_with_a_beginning_and_an_end(void **unused)
+{
+	const struct alert *al;
+	struct rig r;
+
+	(void)unused;
+	begin(&r, "");
+	for (unsigned i = 0; i < 5; i++)
+		minute(&r, "10.20.0.66", i * 100, 100);
+	assert_int_equal(r.n, 1);
+	al = r.seen[0];
+	assert_int_equal(al->state, ALERT_FIRING);
+	assert_string_equal(al->rule, "scan");
+	assert_string_equal(al->detector, "scan");
+	assert_string_equal(al->kind, "horizontal scan");
+	assert_string_equal(al->series_id, "src=10.20.0.66");
+	assert_string_equal(al->filter, "proto tcp and not flags A and dst port 22");
+	assert_int_equal(al->started_ms, T0);
+	assert_true(al->value > 80 && al->value < 120);
+	for (unsigned i = 0; i < 15; i++)
+		minute(&r, "10.20.0.67", 0, 1); /* somebody else, once */
+	assert_int_equal(r.n, 2);
+	assert_string_equal(r.seen[1]->id, al->id);
+	assert_int_equal(r.seen[1]->state, ALERT_RESOLVED);
+	assert_int_equal(r.seen[1]->ended_ms, T0 + 4 * MIN);
+	assert_true(r.seen[1]->peak > 400 && r.seen[1]->peak < 600);
+	end(&r);
+}
+
+static void a_rule_section_sets_it_off_or_narrows_it(void **unused)
+{
+	static const struct {
+		const char *conf;
+		unsigned alerts;
+	} rows[] = {
+		{ "rule scan { enabled = no }", 0 },
+		{ "rule scan { detector = scan filter = 'not src host 10.20.0.66' }", 0 },
+		{ "rule scan { detector = scan targets = 300 }", 0 },
+		{ "rule scan { detector = scan targets = 20 severity = critical }", 1 },
+		{ "rule inside { detector = scan filter = 'src net 10.20.0.0/16' }", 2 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct rig r;
+
+		begin(&r, rows[i].conf);
+		minute(&r, "10.20.0.66", 0, 100);
+		if (r.n != rows[i].alerts)
+			fail_msg("%s: %u alerts", rows[i].conf, r.n);
+		end(&r);
+	}
+}
+
+static void a_reload_keeps_what_goes_on_and_ends_what_went(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	begin(&r, "");
+	minute(&r, "10.20.0.66", 0, 100);
+	assert_int_equal(r.n, 1);
+	reload(&r, ""); /* the same: nothing happens, and its end comes */
+	minute(&r, "10.20.0.66", 100, 10);
+	assert_int_equal(r.n, 1);
+	reload(&r, "rule scan { detector = scan targets = 20 }"); /* it is found anew */
+	minute(&r, "10.20.0.66", 200, 100);
+	assert_int_equal(r.n, 1);
+	reload(&r, "rule scan { enabled = no }");
+	minute(&r, "10.20.0.66", 300, 10);
+	assert_int_equal(r.n, 2);
+	assert_int_equal(r.seen[1]->state, ALERT_RESOLVED);
+	assert_string_equal(r.seen[1]->id, r.seen[0]->id);
+	end(&r);
+}
+
+/* As history tells it after a restart. */
+static struct alert *remembered(const struct alert *al)
+{
+	json_t *j = alert_json(al, NULL);
+	struct alert *out = alert_from_json(j, NULL);
+
+	json_decref(j);
+	assert_non_null(out);
+	return out;
+}
+
+static void what_was_firing_before_a_restart_goes_on_or_ends(void **unused)
+{
+	struct alert *was, *gone;
+	struct rig r;
+
+	(void)unused;
+	begin(&r, "");
+	minute(&r, "10.20.0.66", 0, 100);
+	minute(&r, "10.20.0.67", 0, 100);
+	assert_int_equal(r.n, 2);
+	was = remembered(r.seen[0]);
+	gone = remembered(r.seen[1]);
+	end(&r);
+	begin(&r, "");
+	assert_true(pattern_restore(r.a, was));
+	assert_true(pattern_restore(r.a, gone));
+	minute(&r, "10.20.0.66", 0, 100);
+	for (unsigned i = 0; i < 32; i++)
+		minute(&r, "10.20.0.66", i * 10, 10);
+	assert_int_equal(r.n, 1); /* one goes on under its old id, the other ended */
+	assert_int_equal(r.seen[0]->state, ALERT_RESOLVED);
+	assert_string_equal(r.seen[0]->series_id, "src=10.20.0.67");
+	for (unsigned i = 0; i < 15; i++)
+		minute(&r, "10.20.0.68", 0, 1);
+	assert_int_equal(r.n, 2);
+	assert_string_equal(r.seen[1]->series_id, "src=10.20.0.66");
+	end(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_scan_is_one_alert_with_a_beginning_and_an_end),
+		cmocka_unit_test(a_rule_section_sets_it_off_or_narrows_it),
+		cmocka_unit_test(a_reload_keeps_what_goes_on_and_ends_what_went),
+		cmocka_unit_test(what_was_firing_before_a_restart_goes_on_or_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
