@@ -108,9 +108,11 @@ static bool clock_of(const char **s, int *minutes)
 		m = (end[1] - '0') * 10 + end[2] - '0';
 		end += 3;
 	}
+	if (h > 24 || m > 59)
+		return false;
 	*s = end;
 	*minutes = (int)(h * 60 + m);
-	return h <= 24 && m < 60 && *minutes <= 1440;
+	return *minutes <= 1440;
 }
 
 static bool take_times(const char *s, int *start, int *end)

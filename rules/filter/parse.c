@@ -262,16 +262,13 @@ static struct node *narrowed(struct parse *p, struct node *t)
 
 /* `icmp type 8`, `icmp-type 8`: a zero type is not told apart from no type, so
  * the protocol always belongs to it. */
-static struct node *icmp_test(struct parse *p, uint64_t a, uint64_t b,
-			      const struct word *w)
+static struct node *icmp_test(struct parse *p, struct head h)
 {
-	struct head h = { .word = w };
-
 	/* It is written with brackets in normal text. */
 	if (p->depth == FILTER_DEPTH)
 		return parse_fail(p, p->t.at, "tests are nested more than %d deep",
 				  FILTER_DEPTH);
-	return both_of(p, proto_test(p, a, b), parse_value(p, &h));
+	return both_of(p, proto_test(p, h.icmp[0], h.icmp[1]), parse_value(p, &h));
 }
 
 static struct node *proto_word(struct parse *p, uint64_t v)
@@ -283,9 +280,10 @@ static struct node *proto_word(struct parse *p, uint64_t v)
 	if ((v == 1 || v == 58) &&
 	    (parse_is(&after, "type") || parse_is(&after, "code"))) {
 		parse_take(p);
-		return icmp_test(
-		    p, v, v,
-		    &words[parse_is(&after, "type") ? W_ICMP_TYPE : W_ICMP_CODE]);
+		return icmp_test(p, (struct head){ .word = &words[parse_is(&after, "type")
+							      ? W_ICMP_TYPE
+							      : W_ICMP_CODE],
+					       .icmp = { (uint8_t)v, (uint8_t)v } });
 	}
 	return narrowed(p, proto_test(p, v, v));
 }
@@ -314,7 +312,7 @@ static struct node *repeated(struct parse *p)
 		h = (struct head){ .word = &words[W_HOST] };
 	if (!h.word)
 		return unknown(p, &p->t);
-	return parse_value(p, &h);
+	return *h.icmp ? icmp_test(p, h) : parse_value(p, &h);
 }
 
 static struct node *one_test(struct parse *p)
@@ -345,8 +343,11 @@ static struct node *one_test(struct parse *p)
 		return NULL;
 	if (is_bare(&h))
 		return narrowed(p, parse_value(p, &h));
-	if (h.word == &words[W_ICMP_TYPE] || h.word == &words[W_ICMP_CODE])
-		return icmp_test(p, 1, 58, h.word);
+	if (h.word == &words[W_ICMP_TYPE] || h.word == &words[W_ICMP_CODE]) {
+		h.icmp[0] = 1;
+		h.icmp[1] = 58;
+		return icmp_test(p, h);
+	}
 	return parse_value(p, &h);
 }
 

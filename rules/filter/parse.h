@@ -9,6 +9,7 @@ struct head { /* what stands before a value */
 	const struct word *word;
 	uint8_t sides;
 	bool both, net;
+	uint8_t icmp[2];      /* the protocols that an ICMP type or code narrows; 0: none */
 };
 
 struct parse {

@@ -505,6 +505,7 @@ static const struct {
 	{ "bgp next hop 192.0.2.254", "C" },
 	{ "bgpnext ip 192.0.2.254", "C" },
 	{ "icmp type 8", "g" },
+	{ "icmp type 8 or 0", "gh" }, /* the protocol is repeated too */
 	{ "icmp type 0", "h" },
 	{ "icmp-type 0", "h" },
 	{ "icmp type 3 and icmp code 3", "i" },

@@ -129,6 +129,7 @@ static void what_is_no_time_is_told(void **state)
 		{ "sometimes", "\"sometimes\" is neither days nor times" },
 		{ "mon-fry 08:00-18:00", "\"mon-fry\" is neither" },
 		{ "mon 08:00-25:00", "\"08:00-25:00\" is neither" },
+		{ "mon 08:00-16666666666666666668:00", "is neither" },
 		{ "mon 08:00-08:00", "\"08:00-08:00\" is neither" },
 		{ "mon 8-18", "\"8-18\" is neither" },
 		{ "6th-mon", "\"6th-mon\" is neither" },
