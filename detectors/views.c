@@ -34,6 +34,7 @@
 enum {
 	DAY_S = 86400,
 	ARMED_DAYS = 7,           /* whole days before the seasonal views speak */
+	KIND_DAYS = 4,            /* of a kind: one weekend does not tell what the next is */
 	LEARN_S = 21 * DAY_S,     /* until then an alert does not stop the learning */
 	HABIT_S = DAY_S,          /* what lasts longer than this is no habit */
 	STALE_S = 3600,           /* after a longer gap the bins before say nothing */
@@ -118,13 +119,13 @@ struct look {
 	float v[VIEWS];
 };
 
-/* Mean of the third and fourth largest of z and the bins before: one burst is none,
+/* Mean of the third and fourth largest of z and the n bins before: one burst is none,
  * and two within the hour come by chance. */
-static float bursts(const float *before, float z)
+static float bursts(const float *before, int n, float z)
 {
 	float top[4] = { z, -INFINITY, -INFINITY, -INFINITY };
 
-	for (int i = 0; i < RECENT - 1; i++) {
+	for (int i = 0; i < n; i++) {
 		float v = before[i];
 
 		for (int k = 0; k < 4 && v > top[3]; k++) {
@@ -146,7 +147,7 @@ static float largest(const float *v, int n, float m)
 	return m;
 }
 
-static void look_seasonal(const struct views_state *s, struct look *l)
+static void look_seasonal(const struct views_state *s, int overlap, struct look *l)
 {
 	const struct profile *f = &s->profile;
 	float fine = l->spread * clampf(s->fickle, 0.3f, 1);
@@ -161,8 +162,8 @@ static void look_seasonal(const struct views_state *s, struct look *l)
 	/* Against what lingered before both bins, else the first would excuse the second.
 	 */
 	l->v[VIEW_TWO] =
-	    fminf((l->x - l->n.up - f->level - s->fast_before) / fine, s->over[0]);
-	l->v[VIEW_BURSTS] = bursts(s->over, l->over);
+	    fminf((l->x - l->n.up - f->level - s->fast_before) / fine, s->over[overlap]);
+	l->v[VIEW_BURSTS] = bursts(s->over + overlap, RECENT - 1 - overlap, l->over);
 	l->v[VIEW_SLOW_UP] = s->slow + slow_gain * (off - s->slow);
 	l->v[VIEW_SLOW_DOWN] = -l->v[VIEW_SLOW_UP];
 	l->v[VIEW_QUIET] = -largest(s->low, LOW_BINS - 1, l->low);
@@ -194,22 +195,27 @@ static void look_plain(const struct views_state *s, bool stale, struct look *l)
 		l->v[VIEW_RECORD] = record_nats * (1 + out / fmaxf(range, 1e-6f));
 }
 
+/* overlap: how many of the bins before are partly in this window too, since it slides.
+ * They are no bins before it: a burst of one bin would be its own second. */
 static void look_at(const struct views_conf *c, const struct views_state *s,
-		    const struct point *p, double value, struct look *l)
+		    const struct point *p, double value, int overlap, struct look *l)
 {
 	l->x = profile_log(value / c->floor);
 	l->most = largest(s->x, LOW_BINS - 1, l->x);
 	profile_expect(&s->profile, p, s->x[0], &l->n);
 	l->spread = profile_spread(&s->profile, &l->n);
-	look_seasonal(s, l);
+	look_seasonal(s, overlap, l);
 	look_plain(s, p->at_s - s->last_s > STALE_S, l);
 }
 
-static bool is_armed(const struct views_state *s, enum view i)
+static bool is_armed(const struct views_state *s, const struct look *l, enum view i)
 {
 	if (i == VIEW_RECORD)
 		return true;
-	return s->tail[i].blocks >= (i < VIEW_SEASONAL ? ARMED_DAYS : 1);
+	if (i >= VIEW_SEASONAL)
+		return s->tail[i].blocks >= 1;
+	return s->tail[i].blocks >= ARMED_DAYS &&
+	       s->profile.seen[l->n.class][l->n.slot] >= KIND_DAYS;
 }
 
 static float nats_of(const struct views_state *s, const struct look *l, enum view i)
@@ -248,7 +254,7 @@ static void sum_up(const float *share, double budget, const struct views_state *
 		enum side side = side_of(s, l, i);
 		float nats, score;
 
-		if (share[i] <= 0 || !is_armed(s, i) || (flags & ~views[i].flags))
+		if (share[i] <= 0 || !is_armed(s, l, i) || (flags & ~views[i].flags))
 			continue;
 		nats = nats_of(s, l, i);
 		score = nats / logf(7 * weeks / share[i]);
@@ -368,12 +374,12 @@ static void calibrate(struct views_state *s, const struct look *l,
 		      const struct look *peak, bool calm_now, bool lasting)
 {
 	for (enum view i = 0; i < VIEW_CALIBRATED; i++) {
-		const struct look *from = views[i].flags & EARLY ? peak : l;
+		float v = views[i].flags & EARLY ? fmaxf(l->v[i], peak->v[i]) : l->v[i];
 
 		/* A lone jump is no incident: it is learnt even when it alerted. */
 		if (i >= VIEW_SEASONAL ||
 		    (l->n.known && (calm_now || (i == VIEW_ONE && !lasting))))
-			tail_put(&s->tail[i], from->v[i]);
+			tail_put(&s->tail[i], v);
 	}
 }
 
@@ -430,10 +436,10 @@ void views_step(const float share[static VIEWS], const struct views_conf *c,
 		begin(c, s, p);
 	else
 		turn_day(s, p);
-	look_at(c, s, p, p->value, &l);
+	look_at(c, s, p, p->value, 0, &l);
 	peak = l;
 	if (p->peak > p->value)
-		look_at(c, s, p, p->peak, &peak);
+		look_at(c, s, p, p->peak, 1, &peak);
 	stood = s->side != SIDE_NONE;
 	if (p->at_s - s->first_s >= DAY_S)
 		sum_up(share, c->budget, s, &l, 0, &m);
@@ -476,7 +482,7 @@ void views_judge(const float share[static VIEWS], const struct views_conf *c,
 	say_nothing(s, p, out);
 	if (p->gap || !s->first_s || p->at_s - s->first_s < DAY_S)
 		return;
-	look_at(c, s, p, p->value, &l);
+	look_at(c, s, p, p->value, p->at_s - s->last_s <= p->step_s, &l);
 	sum_up(share, c->budget, s, &l, EARLY, &m);
 	fill(c, s, &l, &m, out);
 	out->score = m.best[SIDE_UP];

@@ -129,7 +129,9 @@ static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t
 	if (p.gap)
 		return;
 	s->value = p.value;
-	if (v.side == SIDE_NONE && s->state == ALERT_FIRING) {
+	/* What rose in a bin that is still open is not over because the one before, which
+	 * settles meanwhile, was ordinary. */
+	if (v.side == SIDE_NONE && s->state == ALERT_FIRING && at + BIN_SLICES > s->fired) {
 		s->handled = e->open.newest;
 		eval_resolve(e, s, (at + BIN_SLICES) * SLICE_MS);
 	} else if (v.side != SIDE_NONE && v.fresh && s->state != ALERT_FIRING) {

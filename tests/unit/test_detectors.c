@@ -454,7 +454,12 @@ static void a_rise_is_judged_before_its_bin_settles_and_nothing_is_changed(void 
 	learn(&r, 4 * WEEK + DAY + 140);
 	feed(&r, 6, 0);
 	before = xmemdup(r.state, r.d->state_size);
+	/* The bin that settled is partly in the window still: one burst is not two. */
 	p = point_of(r.bin, 6 * 2e7);
+	r.d->judge(r.conf, r.state, &p, &v);
+	assert_int_equal(v.side, SIDE_NONE);
+	/* Here the one between has not settled, and the window lies behind what has. */
+	p = point_of(r.bin + 1, 6 * 2e7);
 	r.d->judge(r.conf, r.state, &p, &v);
 	assert_int_equal(v.side, SIDE_UP);
 	assert_true(v.fresh && *v.view);
