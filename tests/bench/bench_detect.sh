@@ -38,6 +38,17 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/bench-detect.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 
+# make_weeks SEED
+make_weeks() {
+	python3 "$DETECT_TOOLS/trafficweeks.py" make "$dir/$1" --seed "$1" >/dev/null
+	python3 - "$dir/$1" <<'PY'
+import json, sys
+for name, label in json.load(open(sys.argv[1] + "/labels.json")).items():
+    with open(f"{sys.argv[1]}/{name}.holidays", "w") as f:
+        f.writelines(day + "\n" for day in label["holidays"])
+PY
+}
+
 # score_weeks SEED BUDGET
 score_weeks() {
 	for csv in "$dir/$1"/*.csv; do
@@ -50,22 +61,9 @@ score_weeks() {
 		sed "s|^|seed $1 budget $2: |"
 }
 
-echo "== trafficweeks, detector $DETECTOR, seeds" $SEEDS
-mkdir "$dir/alerts"
-for seed in $SEEDS; do
-	python3 "$DETECT_TOOLS/trafficweeks.py" make "$dir/$seed" --seed "$seed" >/dev/null
-	python3 - "$dir/$seed" <<'PY'
-import json, sys
-for name, label in json.load(open(sys.argv[1] + "/labels.json")).items():
-    with open(f"{sys.argv[1]}/{name}.holidays", "w") as f:
-        f.writelines(day + "\n" for day in label["holidays"])
-PY
-	for budget in $BUDGETS; do
-		score_weeks "$seed" "$budget"
-	done
-	rm -rf "${dir:?}/$seed"
-done | tee "$dir/weeks"
-python3 - "$dir/weeks" <<'PY'
+# sum_up FILE: of all seeds together
+sum_up() {
+python3 - "$1" <<'PY'
 import re, sys
 rows = {}
 for line in open(sys.argv[1]):
@@ -89,6 +87,32 @@ for budget, (hit, all_, false, weeks) in rows.items():
               + holds("F1 >= 0.88", f1 >= .88), end="")
     print()
 PY
+}
+
+echo "== trafficweeks, detector $DETECTOR, seeds" $SEEDS
+mkdir "$dir/alerts"
+for seed in $SEEDS; do
+	make_weeks "$seed"
+	for budget in $BUDGETS; do
+		score_weeks "$seed" "$budget"
+	done
+	rm -rf "${dir:?}/$seed"
+done | tee "$dir/weeks"
+sum_up "$dir/weeks"
+
+echo "== the same weeks as flows through the daemon's engine, which also judges windows"
+for seed in $SEEDS; do
+	make_weeks "$seed"
+	for csv in "$dir/$seed"/*.csv; do
+		name=$(basename "$csv" .csv)
+		"$BUILD/tests/bench/bench_weeks" "$csv" "$dir/$seed/$name.holidays" \
+			>"$dir/alerts/$name.csv"
+	done
+	python3 "$DETECT_TOOLS/trafficweeks.py" score "$dir/$seed" "$dir/alerts" |
+		sed "s|^|seed $seed budget 0.1: |"
+	rm -rf "${dir:?}/$seed"
+done | tee "$dir/engine"
+sum_up "$dir/engine"
 
 if [ ! -f "$DETECT_TOOLS/nab_score.py" ] || [ ! -d "$NAB_DATA/data" ]; then
 	echo "== NAB: not measured, no nab_score.py or no corpus in $NAB_DATA"
