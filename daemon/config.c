@@ -150,6 +150,7 @@ void config_free(struct config **cp)
 	free_fields(&config_history, &c->history);
 	free_fields(&config_archive, &c->archive);
 	free_fields(&config_names, &c->names);
+	free_fields(&config_privacy, &c->privacy);
 	free_texts((const char *const *)c->names.leases, c->names.n_leases);
 	free_fields(&config_act, &c->act);
 	free(c->act.never);
@@ -198,6 +199,7 @@ static bool same_squids(const struct config *a, const struct config *b)
 		const struct squid_conf *x = &a->squids[i], *y = &b->squids[i];
 
 		if (strcmp(x->log, y->log) || strcmp(x->manager, y->manager) ||
+		    x->keep_urls != y->keep_urls ||
 		    x->n_addresses != y->n_addresses ||
 		    memcmp(x->addresses, y->addresses,
 			   x->n_addresses * sizeof(*x->addresses)) ||
@@ -232,6 +234,8 @@ const char *config_needs_restart(const struct config *a, const struct config *b,
 		{ "history", same_history(&a->history, &b->history) },
 		{ "archive", same_archive(&a->archive, &b->archive) },
 		{ "squid", same_squids(a, b) },
+		{ "privacy", a->privacy.keep_ms == b->privacy.keep_ms &&
+				     !strcmp(a->privacy.looked, b->privacy.looked) },
 		{ "names", same_names(&a->names, &b->names) },
 		{ "act", a->act.enabled == b->act.enabled &&
 				 !strcmp(a->act.socket, b->act.socket) },

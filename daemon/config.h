@@ -16,6 +16,7 @@
 
 #include "daemon/act/acts.h"
 #include "daemon/base/addr.h"
+#include "daemon/evidence/urls.h"
 #include "daemon/model/alert.h"
 #include "daemon/model/series.h"
 #include "daemon/notify/notify.h"
@@ -96,6 +97,15 @@ struct squid_conf {
 	struct prefix *allow;    /* who may send a log */
 	size_t n_allow;
 	char *manager;           /* http://host:port of the cache manager; "" */
+	char *urls;              /* "full", "host" or "off" */
+	bool queries;            /* keep query strings */
+	enum request_urls keep_urls; /* both of them */
+};
+
+/* What is known of persons, and who may look. */
+struct privacy_conf {
+	int64_t keep_ms;         /* requests of proxies; 0: as long as flows */
+	char *looked;            /* file that tells who looked; "": none */
 };
 
 /* What knows what addresses are called. */
@@ -193,6 +203,7 @@ struct config {
 	struct squid_conf *squids;
 	size_t n_squids;
 	struct names_conf names;
+	struct privacy_conf privacy;
 	struct act_conf act;
 	struct forward_conf *forwards;
 	size_t n_forwards;

@@ -47,7 +47,7 @@ struct section {
 
 extern const struct section config_root;
 extern const struct section config_listen, config_http, config_history, config_archive,
-	config_squid, config_names, config_act, config_exporter, config_interface,
+	config_squid, config_privacy, config_names, config_act, config_exporter, config_interface,
 	config_network, config_rule,
 	config_notify, config_alerts, config_route, config_maintenance, config_inhibit,
 	config_deadman;

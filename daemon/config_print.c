@@ -473,6 +473,9 @@ void config_print(const struct config *c, FILE *to)
 		list_close(&l);
 		fputs("}\n", to);
 	}
+	open_section(to, 0, "privacy", NULL);
+	fields(to, 1, &config_privacy, &c->privacy);
+	fputs("}\n", to);
 	open_section(to, 0, "names", NULL);
 	fields(to, 1, &config_names, &c->names);
 	texts(to, 1, "leases", (const char *const *)c->names.leases, c->names.n_leases);

@@ -506,6 +506,9 @@ static void read_squid(struct config_reader *r, const struct node *n)
 		    r, n,
 		    "squid has neither log nor manager, so there is nothing "
 		    "to learn URLs from; write log = \"/var/log/squid/access.log\"");
+	if (!request_urls_parse(s->urls, s->queries, &s->keep_urls))
+		config_bad(r, config_value(n, "urls"),
+			   "urls: \"%s\" is neither full, host nor off", s->urls);
 	if (*s->manager && strncmp(s->manager, "http://", 7))
 		config_bad(r, config_value(n, "manager"),
 			   "manager: \"%s\" is not a URL like "
@@ -624,7 +627,7 @@ void config_read(struct config_reader *r)
 		{ &config_notify, read_channel },    { &config_rule, read_rule },
 	};
 	const struct node *root = r->root, *http = NULL, *history = NULL, *archive = NULL,
-			  *act = NULL, *names = NULL;
+			  *act = NULL, *names = NULL, *privacy = NULL;
 
 	for (size_t i = 0; i < root->n_kids; i++) {
 		const struct node *n = &root->kids[i];
@@ -639,6 +642,8 @@ void config_read(struct config_reader *r)
 			act = n;
 		else if (n->what == &config_names)
 			names = n;
+		else if (n->what == &config_privacy)
+			privacy = n;
 		for (size_t j = 0; j < ARRAY_LEN(many); j++)
 			if (many[j].what == n->what)
 				many[j].read(r, n);
@@ -647,6 +652,7 @@ void config_read(struct config_reader *r)
 	config_fill(r, &config_http, http, &r->c->http);
 	config_fill(r, &config_history, history, &r->c->history);
 	config_fill(r, &config_archive, archive, &r->c->archive);
+	config_fill(r, &config_privacy, privacy, &r->c->privacy);
 	read_names(r, names);
 	read_act(r, act);
 	read_forward(r);

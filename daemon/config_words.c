@@ -92,11 +92,26 @@ static const struct setting squid_settings[] = {
 	  "who may send a log, beside loopback and the proxy's own addresses" },
 	{ "manager", SET_TEXT, AT(squid_conf, manager), "", 0, 0, false,
 	  "cache manager, http://10.20.0.1:3128, for requests in progress" },
+	{ "urls", SET_TEXT, AT(squid_conf, urls), "full", 0, 0, false,
+	  "how much of URLs is kept: full, host, or off" },
+	{ "queries", SET_BOOL, AT(squid_conf, queries), "no", 0, 0, false,
+	  "keep what follows the question mark of a URL" },
 	END
 };
 const struct section config_squid = {
 	"squid", NULL, true, squid_settings, NULL,
 	"a Squid proxy, whose log names who asked for what"
+};
+
+static const struct setting privacy_settings[] = {
+	{ "keep", SET_DURATION, AT(privacy_conf, keep_ms), "0", 0, 100 * YEAR, false,
+	  "how long what was asked of proxies is kept; 0: as long as flows" },
+	{ "looked", SET_PATH, AT(privacy_conf, looked), "", 0, 0, false,
+	  "file that tells who looked at persons and URLs; empty: none" },
+	END
+};
+const struct section config_privacy = {
+	"privacy", NULL, false, privacy_settings, NULL, "what is known of persons, and who looked"
 };
 
 static const struct setting names_settings[] = {
@@ -357,7 +372,7 @@ static const struct setting root_settings[] = {
 };
 static const struct section *const root_kids[] = {
 	&config_listen, &config_http, &config_history, &config_archive, &config_squid,
-	&config_names, &config_act, &config_exporter, &config_network, &config_rule,
+	&config_privacy, &config_names, &config_act, &config_exporter, &config_network, &config_rule,
 	&config_notify,
 	&config_alerts, &config_route, &config_maintenance, &config_inhibit, &config_deadman, NULL
 };

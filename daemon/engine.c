@@ -23,6 +23,7 @@
 #include "daemon/evidence/evidence.h"
 #include "daemon/evidence/geo.h"
 #include "daemon/evidence/owners.h"
+#include "daemon/evidence/looked.h"
 #include "daemon/evidence/squid.h"
 #include "daemon/http/http.h"
 #include "daemon/link.h"
@@ -203,14 +204,16 @@ static struct squid *follow_proxies(const struct config *c)
 	struct squid_opts *o = xcalloc(c->n_squids + 1, sizeof(*o));
 	struct squid_place place = { c->state_dir,
 				     c->archive.enabled ? c->archive.directory : NULL,
-				     c->archive.keep_ms };
+				     c->privacy.keep_ms ? c->privacy.keep_ms
+							: c->archive.keep_ms };
 	struct squid *s;
 
 	for (size_t i = 0; i < c->n_squids; i++)
 		o[i] = (struct squid_opts){ c->squids[i].log, c->squids[i].manager,
 					    c->squids[i].addresses,
 					    c->squids[i].n_addresses, c->squids[i].allow,
-					    c->squids[i].n_allow };
+					    c->squids[i].n_allow,
+					    c->squids[i].keep_urls };
 	s = squid_start(o, c->n_squids, &place);
 	free(o);
 	return s;
@@ -229,7 +232,8 @@ static void list_proxies(struct engine *e)
 	e->n_proxies = c->n_squids;
 	e->proxies = xcalloc(c->n_squids, sizeof(*e->proxies));
 	for (size_t i = 0; i < c->n_squids; at += c->squids[i++].n_addresses)
-		e->proxies[i] = (struct through_proxy){ at, c->squids[i].n_addresses };
+		e->proxies[i] = (struct through_proxy){ at, c->squids[i].n_addresses,
+							NULL, URLS_FULL };
 }
 
 static struct owners *engine_owners(const struct config *c, struct err *err)
@@ -360,11 +364,15 @@ static bool start_http(struct engine *e, struct err *err)
 	if (!made)
 		o.write_token_file = "";
 	free(made);
+	if (!looked_ready(c->privacy.looked, err)) {
+		free(token);
+		return false;
+	}
 	e->history = store_opts(c);
 	e->history.read_only = true;
 	e->sources = (struct http_sources){
 		.board = e->board, .names = e->names, .owners = e->owners, .country = e->country,
-		.archive_dir = e->archive_dir,
+		.archive_dir = e->archive_dir, .looked = e->looked,
 		.proxies = e->proxies, .n_proxies = e->n_proxies,
 		.history_url = e->history_url, .history = &e->history,
 		.version = CUL_VERSION, .channels = sources_channels,
@@ -400,6 +408,7 @@ struct engine *engine_start(const struct engine_opts *o, struct err *err)
 	e->opts = *o;
 	e->config = c;
 	e->base_url = page_url(c);
+	e->looked = xstrdup(c->privacy.looked);
 	e->archive_dir = xstrdup(c->archive.enabled ? c->archive.directory : "");
 	e->history_url = xstrdup(c->history.url);
 	e->board = board_new();
@@ -461,6 +470,7 @@ void engine_stop(struct engine **ep)
 	config_free(&e->config);
 	free(e->overrides);
 	free(e->base_url);
+	free(e->looked);
 	free(e->archive_dir);
 	free(e->history_url);
 	if (e->lock >= 0)

@@ -20,6 +20,7 @@ struct engine {
 	struct engine_opts opts;
 	struct config *config;
 	char *base_url, *archive_dir, *history_url;
+	char *looked; /* who looked is written there; "": nowhere */
 	int lock; /* descriptor that holds the state directory; -1: none */
 	struct names *names;
 	struct calendar *calendar;

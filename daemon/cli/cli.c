@@ -3,6 +3,7 @@
  */
 #include "daemon/cli/cli.h"
 
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/clock.h"
 #include "daemon/evidence/geo.h"
+#include "daemon/evidence/looked.h"
 #include "daemon/evidence/owners.h"
 #include "rules/filter/filter.h"
 
@@ -87,6 +89,28 @@ void cli_options(struct cli *c, struct arg table[static CLI_OPTIONS])
 	memcpy(table, rows, sizeof(rows));
 }
 
+/* Of a daemon elsewhere that one keeps the book. -1: go on; else the exit code. */
+static int note_looked(struct cli *c)
+{
+	const char *ssh = getenv("SSH_CONNECTION"), *sudo = getenv("SUDO_USER");
+	const struct config *conf = c->persons && !c->url ? cli_config(c) : NULL;
+	const struct passwd *pw = getpwuid(getuid());
+	struct err err = { "" };
+	char *user, *from;
+	bool ok;
+
+	if (!conf || !*conf->privacy.looked)
+		return -1;
+	user = xasprintf("%s%s%s", pw ? pw->pw_name : "-", sudo ? " for " : "",
+			 sudo ? sudo : "");
+	from = ssh ? xasprintf("%.*s", (int)strcspn(ssh, " "), ssh) : xstrdup("local");
+	ok = looked_note(conf->privacy.looked, &(struct looked){
+		c->now_ms, "culprit", from, user, c->question }, &err);
+	free(user);
+	free(from);
+	return ok ? -1 : cli_fail(EX_UNAVAILABLE, "%s", err.msg);
+}
+
 int cli_args(struct cli *c, int *argc, char **argv, const struct arg *mine)
 {
 	struct arg common[CLI_OPTIONS];
@@ -106,7 +130,7 @@ int cli_args(struct cli *c, int *argc, char **argv, const struct arg *mine)
 	if (c->json && c->csv)
 		return cli_usage(c, "--json and --csv cannot both be");
 	screen_of(stdout, c->no_color, &c->out);
-	return -1;
+	return note_looked(c);
 }
 
 /* ---- what is loaded when asked for ---- */
@@ -220,6 +244,7 @@ void cli_geo(struct cli *c, struct filter *f)
 
 void cli_fini(struct cli *c)
 {
+	free(c->question);
 	geo_close(&c->country);
 	owners_stop(&c->owners);
 	names_free(&c->names);

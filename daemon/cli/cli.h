@@ -40,6 +40,8 @@ struct cli {
 	const char *config_more; /* a file read after the configuration, or NULL */
 	const char *program; /* argv[0] */
 	const struct verb *verb;
+	char *question;      /* all words, as they were said */
+	bool persons;        /* the answer tells of persons or URLs */
 	int64_t now_ms;
 	struct screen out; /* of standard output */
 

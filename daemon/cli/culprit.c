@@ -66,6 +66,18 @@ static const struct verb verbs[] = {
 	  "The daemon with traffic of its own, and a culprit in it" },
 };
 
+/* Who asks these is written down, where the configuration says so. */
+static bool about_persons(const struct verb *v)
+{
+	static const char *const names[] = { "top", "changed", "flows", "alerts", "show",
+					     "export", "history" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(v->name, names[i]))
+			return true;
+	return false;
+}
+
 static const struct verb *find(const char *word)
 {
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
@@ -108,6 +120,17 @@ static const char *meant(const char *word)
 	return best;
 }
 
+static char *all_words(int n, char **words)
+{
+	struct strb s = { 0 };
+
+	for (int i = 0; i < n; i++) {
+		strb_add(&s, i ? " " : "");
+		strb_add(&s, words[i]);
+	}
+	return strb_take(&s);
+}
+
 static int run(struct cli *c, int argc, char **argv)
 {
 	struct arg options[CLI_OPTIONS];
@@ -129,6 +152,8 @@ static int run(struct cli *c, int argc, char **argv)
 	if (used >= argc)
 		return help(options, stderr, EX_USAGE);
 	c->verb = find(argv[used]);
+	c->question = all_words(argc - used, argv + used);
+	c->persons = c->verb && about_persons(c->verb);
 	if (c->verb)
 		return c->verb->run(c, argc - used, argv + used);
 	near = meant(argv[used]);

@@ -27,28 +27,24 @@ bool through_query_of(struct cli *c, const struct query *q, struct through_query
 		      struct through_conf *of)
 {
 	const struct config *conf = cli_config(c);
-	size_t managers = 0;
 
-	*of = (struct through_conf){ NULL, NULL };
+	*of = (struct through_conf){ NULL };
 	if (!conf->n_squids) {
 		cli_say("the configuration names no proxy: write squid { address = … }, "
 			"see culprit.conf(5)");
 		return false;
 	}
 	of->proxies = xcalloc(conf->n_squids, sizeof(*of->proxies));
-	of->managers = xcalloc(conf->n_squids + 1, sizeof(*of->managers));
-	for (size_t i = 0; i < conf->n_squids; i++) {
-		of->proxies[i] = (struct through_proxy){ conf->squids[i].addresses,
-							 conf->squids[i].n_addresses };
-		if (*conf->squids[i].manager)
-			of->managers[managers++] = conf->squids[i].manager;
-	}
+	for (size_t i = 0; i < conf->n_squids; i++)
+		of->proxies[i] = (struct through_proxy){
+			conf->squids[i].addresses, conf->squids[i].n_addresses,
+			conf->squids[i].manager, conf->squids[i].keep_urls };
 	*out = (struct through_query){
 		.directory = q->directory, .from_ms = q->from_ms, .to_ms = q->to_ms,
 		.filter = q->filter, .names = q->names, .only = q->only ? &q->key : NULL,
 		.only_by = q->only ? q->alert->by : BY_NONE, .as_of = q->position,
 		.proxies = of->proxies, .n_proxies = conf->n_squids,
-		.managers = of->managers, .now_ms = c->now_ms,
+		.now_ms = c->now_ms,
 	};
 	return true;
 }
@@ -56,7 +52,6 @@ bool through_query_of(struct cli *c, const struct query *q, struct through_query
 void through_conf_free(struct through_conf *conf)
 {
 	free(conf->proxies);
-	free(conf->managers);
 }
 
 /* --- for people, and CSV --- */

@@ -14,7 +14,6 @@ int through_top(struct cli *c, const struct query *q, const char *by, unsigned n
 /* What the configuration tells for a question. */
 struct through_conf {
 	struct through_proxy *proxies;
-	const char **managers;
 };
 
 /* All that a question needs but its keys; free conf with through_conf_free. False: no

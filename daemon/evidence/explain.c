@@ -154,7 +154,7 @@ static void fill_flow(struct top_flow *f, struct tally *t, size_t n)
 	qsort(t, n, sizeof(*t), by_weight);
 	f->urls = xcalloc(ALERT_URLS, sizeof(*f->urls));
 	for (size_t i = 0; i < n && f->n_urls < ALERT_URLS; i++) {
-		if (t[i].bytes < octets_worth_telling)
+		if (t[i].bytes < octets_worth_telling || !strcmp(t[i].first->url, "-"))
 			continue;
 		f->urls[f->n_urls++] = (struct alert_url){
 			xstrdup(t[i].first->url),

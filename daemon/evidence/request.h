@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "daemon/base/addr.h"
+#include "daemon/evidence/urls.h"
 
 enum { REQUEST_URL = 1024 }; /* octets of a URL that are kept, with its NUL */
 
@@ -24,7 +25,7 @@ struct request {
 	bool cached;                  /* answered by the proxy itself: no leg to an origin */
 	bool running;                 /* not over yet: end_ms is when it was looked at */
 	_Atomic uint32_t refs;
-	char *url;                    /* without "http://", credentials, query and fragment */
+	char *url;                    /* without "http://" and whatever is not to be kept */
 };
 
 struct request *request_new(const struct request *r); /* a copy, url too; one reference */
@@ -32,9 +33,11 @@ struct request *request_ref(struct request *r);
 void request_unref(struct request **r);
 size_t request_octets(const struct request *r); /* memory that it holds */
 
-/* Writes the URL of len octets as it is kept: neither credentials nor query strings,
- * which are nobody's business; out has REQUEST_URL octets. Text from outside: any octet
- * but NUL may be in it. */
-void request_url(const char *url, size_t len, char out[static REQUEST_URL]);
+/* Writes the URL of len octets as it is kept; out has REQUEST_URL octets. Text from
+ * outside: any octet but NUL may be in it. */
+void request_url(const char *url, size_t len, enum request_urls keep,
+		 char out[static REQUEST_URL]);
+/* Takes more away from what request_url wrote. */
+void request_url_cut(char url[static REQUEST_URL], enum request_urls keep);
 
 #endif

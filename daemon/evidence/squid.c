@@ -39,6 +39,7 @@ static const size_t memory_max = 64 << 20, back_max = 16 << 20;
 struct proxy {
 	struct squid *owner;
 	char *log, *manager;
+	enum request_urls urls;
 	struct squid_tail *tail;  /* of a file, */
 	struct squid_net *net;    /* or what is sent; NULL: neither */
 	int64_t silent_ms;        /* when the manager did not answer; 0: it did */
@@ -121,7 +122,7 @@ static void line(void *arg, const char *text, size_t len, bool again)
 	char url[REQUEST_URL];
 	struct request r;
 
-	if (!squid_line(text, len, &r, url)) {
+	if (!squid_line(text, len, p->urls, &r, url)) {
 		s->broken_batch += !again;
 		log_seldom(p->log, 3600, "%s: a line is of no format that is known (native, "
 			   "combined, culprit); it is skipped", p->log);
@@ -312,7 +313,8 @@ struct squid *squid_start(const struct squid_opts *o, size_t n,
 		struct squid_tail_opts to = { from->log, state, back_max, line, safe, p };
 
 		*p = (struct proxy){ .owner = s, .log = xstrdup(from->log),
-				     .manager = xstrdup(from->manager) };
+				     .manager = xstrdup(from->manager),
+				     .urls = from->urls };
 		if (sent)
 			p->net = listen_for(p, from);
 		else if (*from->log)
@@ -406,7 +408,8 @@ static void ask_managers(struct squid *s, struct found *f)
 		if (!*p->manager || (p->silent_ms && now_ms - p->silent_ms < REST_MS))
 			continue;
 		p->silent_ms = 0;
-		if (!squid_live(p->manager, clock_wall_ms(), found_running, f, &err)) {
+		if (!squid_live(p->manager, p->urls, clock_wall_ms(), found_running, f,
+				&err)) {
 			p->silent_ms = now_ms;
 			log_seldom(p->manager, 600, "squid's cache manager did not tell the "
 				   "requests in progress: %s", err.msg);

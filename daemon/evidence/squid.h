@@ -20,6 +20,7 @@ struct squid_opts {
 	size_t n_addresses;
 	const struct prefix *allow;  /* who may send a log, beside loopback and the addresses */
 	size_t n_allow;
+	enum request_urls urls;      /* how much of them is kept */
 };
 
 /* Where things are kept; all may be NULL and 0. */

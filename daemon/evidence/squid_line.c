@@ -158,7 +158,7 @@ static bool set_url(struct request *r, struct piece p, char *url)
 {
 	if (!p.len)
 		return false;
-	request_url(p.s, p.len, url);
+	request_url(p.s, p.len, URLS_QUERIES, url); /* cut when all of it is well */
 	r->url = url;
 	return *url != '\0';
 }
@@ -285,8 +285,7 @@ static bool combined(const char *line, const char *end, struct request *r, char 
 	return !addr_is_none(&r->client) && set_url(r, u, url);
 }
 
-bool squid_line(const char *line, size_t len, struct request *out,
-		char url[static REQUEST_URL])
+static bool any_format(const char *line, size_t len, struct request *out, char *url)
 {
 	const char *at = line, *end = line + len;
 	struct piece time, took, client, next;
@@ -308,4 +307,13 @@ bool squid_line(const char *line, size_t len, struct request *out,
 		return false;
 	return is_status(next) ? native(at, end, out, url)
 			       : ours(next, at, end, out, url);
+}
+
+bool squid_line(const char *line, size_t len, enum request_urls keep, struct request *out,
+		char url[static REQUEST_URL])
+{
+	if (!any_format(line, len, out, url))
+		return false;
+	request_url_cut(url, keep);
+	return *url != '\0';
 }

@@ -9,7 +9,7 @@
  * change its format at any line. line has len octets without the newline and is
  * borrowed; *out is filled and its url points into url. False: no line of these formats,
  * or an impossible number in it; the caller counts. */
-bool squid_line(const char *line, size_t len, struct request *out,
+bool squid_line(const char *line, size_t len, enum request_urls keep, struct request *out,
 		char url[static REQUEST_URL]);
 
 #endif

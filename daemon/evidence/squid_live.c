@@ -64,7 +64,7 @@ static size_t host_of(const char *url, const char **host)
 		*host = at + 1;
 		return strcspn(at + 1, "]");
 	}
-	len = strcspn(at, ":/");
+	len = strcspn(at, ":/?");
 	*host = at;
 	return len;
 }
@@ -117,8 +117,8 @@ struct paragraph {
 	bool own; /* a question to the manager, like this one */
 };
 
-static void finish(struct paragraph *p, const char *ipcache, int64_t now_ms,
-		   squid_live_f *fn, void *arg)
+static void finish(struct paragraph *p, const char *ipcache, enum request_urls keep,
+		   int64_t now_ms, squid_live_f *fn, void *arg)
 {
 	struct request *r = &p->r;
 
@@ -127,6 +127,7 @@ static void finish(struct paragraph *p, const char *ipcache, int64_t now_ms,
 		r->end_ms = now_ms > r->start_ms ? now_ms : r->start_ms;
 		r->running = true;
 		r->origin = origin_of(p->url, ipcache);
+		request_url_cut(p->url, keep);
 		fn(arg, r);
 	}
 	*p = (struct paragraph){ .own = false };
@@ -143,7 +144,7 @@ static void field(struct paragraph *p, const char *s, size_t len)
 		endpoint(s + 8, len - 8, &p->r.client, &p->r.client_port);
 	} else if (!strncmp(text, "uri ", 4)) {
 		p->own = memmem(s, len, "/squid-internal-mgr/", 20) != NULL;
-		request_url(s + 4, len - 4, p->url);
+		request_url(s + 4, len - 4, URLS_QUERIES, p->url);
 	} else if (!strncmp(text, "out.offset ", 11)) {
 		const char *size = memmem(s, len, "out.size ", 9);
 
@@ -154,8 +155,8 @@ static void field(struct paragraph *p, const char *s, size_t len)
 	}
 }
 
-void squid_live_parse(const char *requests, const char *ipcache, int64_t now_ms,
-		      squid_live_f *fn, void *arg)
+void squid_live_parse(const char *requests, const char *ipcache, enum request_urls keep,
+		      int64_t now_ms, squid_live_f *fn, void *arg)
 {
 	struct paragraph p = { .own = false };
 
@@ -164,11 +165,11 @@ void squid_live_parse(const char *requests, const char *ipcache, int64_t now_ms,
 
 		end = line + strcspn(line, "\n");
 		if (!strncmp(s, "Connection: ", 12))
-			finish(&p, ipcache, now_ms, fn, arg);
+			finish(&p, ipcache, keep, now_ms, fn, arg);
 		else if (s < end)
 			field(&p, s, (size_t)(end - s - (end[-1] == '\r')));
 	}
-	finish(&p, ipcache, now_ms, fn, arg);
+	finish(&p, ipcache, keep, now_ms, fn, arg);
 }
 
 /* --- asking --- */
@@ -207,8 +208,8 @@ static bool ask(CURL *c, const char *manager, const char *page, struct strb *out
 	return true;
 }
 
-bool squid_live(const char *manager, int64_t now_ms, squid_live_f *fn, void *arg,
-		struct err *err)
+bool squid_live(const char *manager, enum request_urls keep, int64_t now_ms,
+		squid_live_f *fn, void *arg, struct err *err)
 {
 	struct strb requests = { 0 }, ipcache = { 0 };
 	CURL *c = curl_easy_init();
@@ -226,7 +227,8 @@ bool squid_live(const char *manager, int64_t now_ms, squid_live_f *fn, void *arg
 	if (ok && !ask(c, manager, "ipcache", &ipcache, NULL))
 		strb_free(&ipcache); /* requests without origin are better than none */
 	if (ok)
-		squid_live_parse(requests.s, ipcache.s ? ipcache.s : "", now_ms, fn, arg);
+		squid_live_parse(requests.s, ipcache.s ? ipcache.s : "", keep, now_ms, fn,
+				 arg);
 	strb_free(&requests);
 	strb_free(&ipcache);
 	curl_easy_cleanup(c);

@@ -15,11 +15,11 @@ typedef void squid_live_f(void *arg, const struct request *r);
 
 /* Asks http://host:port; at most two seconds. Origins come from the manager's ipcache.
  * False + err: no answer, or it was refused. */
-bool squid_live(const char *manager, int64_t now_ms, squid_live_f *fn, void *arg,
-		struct err *err);
+bool squid_live(const char *manager, enum request_urls keep, int64_t now_ms,
+		squid_live_f *fn, void *arg, struct err *err);
 
 /* The parser alone: the two pages as the manager gives them (ipcache may be ""). */
-void squid_live_parse(const char *requests, const char *ipcache, int64_t now_ms,
-		      squid_live_f *fn, void *arg);
+void squid_live_parse(const char *requests, const char *ipcache, enum request_urls keep,
+		      int64_t now_ms, squid_live_f *fn, void *arg);
 
 #endif

@@ -129,9 +129,10 @@ static void ask_managers(struct load *l)
 {
 	const struct through_query *q = l->q;
 
-	for (size_t i = 0; q->managers && q->managers[i]; i++)
-		if (q->to_ms > q->now_ms - NOW_MS)
-			squid_live(q->managers[i], q->now_ms, take_live, l, NULL);
+	for (size_t i = 0; i < q->n_proxies && q->to_ms > q->now_ms - NOW_MS; i++)
+		if (q->proxies[i].manager && *q->proxies[i].manager)
+			squid_live(q->proxies[i].manager, q->proxies[i].urls, q->now_ms,
+				   take_live, l, NULL);
 }
 
 static bool is_over(const struct load *l, const struct request *running)

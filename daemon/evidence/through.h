@@ -7,6 +7,7 @@
 #ifndef CUL_EVIDENCE_THROUGH_H
 #define CUL_EVIDENCE_THROUGH_H
 
+#include "daemon/evidence/urls.h"
 #include "daemon/model/series.h"
 #include "storage/archive/archive.h"
 
@@ -20,6 +21,8 @@ extern const char *const through_word[THROUGH_KEYS]; /* "client" "url" "site" */
 struct through_proxy {
 	const struct addr *addresses;
 	size_t n_addresses;
+	const char *manager;         /* to be asked what is running; NULL or "": nobody */
+	enum request_urls urls;      /* how much of that may be told */
 };
 
 /* Words with commas between: "client", "url", "site,client". How many; 0: these are none
@@ -40,9 +43,7 @@ struct through_query {
 	enum through_key keys[THROUGH_KEYS];
 	unsigned n_keys;
 	unsigned n;                  /* rows wanted */
-	const char *const *managers; /* cache managers to ask what is running; NULL ends; or
-					NULL */
-	int64_t now_ms;              /* then: when it is */
+	int64_t now_ms;              /* for what is running: when it is */
 	size_t max;                  /* flows, and requests, in memory at a time; 0: half a
 					million. Beyond it the time is taken in halves */
 };

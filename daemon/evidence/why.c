@@ -311,10 +311,12 @@ static void client(const struct alert *a, const struct found *f, struct strb *s)
 		 why_order(&a->measure) == TOP_BYTES ? "it" : "its bytes",
 		 over(a) ? "was" : "is", e->client);
 	named(f, &e->host, s);
-	strb_add(s, e->running ? " still fetching " : " fetching ");
-	strb_add(s, e->url);
-	if (e->more_urls)
-		strb_fmt(s, " and %u more", e->more_urls);
+	if (strcmp(e->url, "-")) { /* else it is not kept */
+		strb_add(s, e->running ? " still fetching " : " fetching ");
+		strb_add(s, e->url);
+		if (e->more_urls)
+			strb_fmt(s, " and %u more", e->more_urls);
+	}
 	strb_add(s, " through the proxy.");
 	if (e->unexplained >= unexplained_worth_telling)
 		strb_fmt(s,

@@ -39,6 +39,7 @@ struct http_sources {
 	struct board *board;
 	const struct names *names;
 	const char *archive_dir;     /* "": no archive */
+	const char *looked;          /* file that tells who looked; NULL or "": none */
 	const struct through_proxy *proxies; /* whose requests are kept beside it */
 	size_t n_proxies;
 	struct geo *country;         /* for filters; NULL: none is configured */

@@ -40,6 +40,8 @@ struct request {
 	struct conn *conn;
 	struct target target;
 	const struct route *route;
+	char *asker, *question;    /* for `looked`; only of routes about persons */
+	bool with_token;
 	const char *if_none_match; /* only on the first thread; may be NULL */
 	struct strb body;
 	bool bad_target, begun, answered;
@@ -56,13 +58,14 @@ struct route {
 	answer_f *answer;
 	const char *const *params;  /* that it knows; NULL ends */
 	bool slow;                  /* may wait for disk or network */
+	bool persons;               /* tells of persons or URLs: who asks is written down */
 	bool open;                  /* needs no token */
 	bool act;                   /* POST of a form to a signed address, which is its token */
 };
 
 struct http {
 	struct http_sources src;
-	char *archive_dir, *history_url, *base_url;
+	char *archive_dir, *history_url, *base_url, *looked;
 	struct guard guard;
 	struct conns conns;
 	struct jobs *jobs;

@@ -12,6 +12,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/evidence/looked.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -106,11 +107,25 @@ static enum MHD_Result work(struct request *rq, struct MHD_Connection *c)
 	return MHD_YES;
 }
 
+/* False: it could not be written down, so it is not answered. */
+static bool note_looked(const struct request *rq, struct err *err)
+{
+	struct looked l = { .at_ms = clock_wall_ms(), .via = "api", .from = rq->asker,
+			    .user = rq->with_token ? "token" : "",
+			    .question = rq->question };
+
+	return !rq->route->persons || !rq->question || looked_note(rq->http->looked, &l, err);
+}
+
 static void run_job(void *job)
 {
 	struct request *rq = job;
+	struct err err = { "" };
 
-	rq->route->answer(rq->http, rq, &rq->answer);
+	if (note_looked(rq, &err))
+		rq->route->answer(rq->http, rq, &rq->answer);
+	else
+		answer_error(&rq->answer, 503, "%s", err.msg);
 	rq->answered = true;
 	MHD_resume_connection(rq->mhd);
 }
@@ -177,6 +192,31 @@ static bool may_write(const struct route *r, const struct guard *g, struct MHD_C
 	return false;
 }
 
+/* Only a proxy on this machine is believed whom it asks for. */
+static void take_asker(struct request *rq, struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const char *whose = header(c, "X-Forwarded-For");
+	struct sockaddr_storage ss = { 0 };
+	char text[ADDR_TEXT] = "-";
+	struct addr from;
+	uint16_t port;
+
+	if (info && info->client_addr) {
+		bool six = info->client_addr->sa_family == AF_INET6;
+
+		memcpy(&ss, info->client_addr,
+		       six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+		from = addr_of_sockaddr(&ss, &port);
+		addr_text(&from, text);
+	}
+	if (strcmp(text, "::1") && strncmp(text, "127.", 4))
+		whose = NULL;
+	rq->asker = whose ? xasprintf("%s for %.200s", text, whose) : xstrdup(text);
+	rq->with_token = header(c, "Authorization") != NULL; /* a wrong one came not so far */
+}
+
 /* False: the answer says why not. */
 static bool admit(struct request *rq, struct MHD_Connection *c, const char *method,
 		  const char *version)
@@ -214,6 +254,8 @@ static bool admit(struct request *rq, struct MHD_Connection *c, const char *meth
 		return false;
 	}
 	rq->if_none_match = header(c, "If-None-Match");
+	if (rq->route->persons && *h->looked)
+		take_asker(rq, c);
 	return true;
 }
 
@@ -255,6 +297,8 @@ static void *uri_seen(void *cls, const char *uri, struct MHD_Connection *c)
 	(void)c;
 	rq->http = cls;
 	rq->bad_target = !target_parse(uri, &rq->target, &rq->err);
+	if (*rq->http->looked && !rq->bad_target)
+		rq->question = xstrdup(uri);
 	return rq;
 }
 
@@ -271,6 +315,8 @@ static void completed(void *cls, struct MHD_Connection *c, void **req,
 		return;
 	conns_state(&h->conns, rq->conn, CONN_WAITS, clock_mono_ms());
 	target_fini(&rq->target);
+	free(rq->asker);
+	free(rq->question);
 	strb_free(&rq->body);
 	answer_free(&rq->answer);
 	free(rq);
@@ -386,6 +432,7 @@ static struct http *new_http(const struct http_sources *s)
 
 	h->src = *s;
 	h->archive_dir = xstrdup(s->archive_dir ? s->archive_dir : "");
+	h->looked = xstrdup(s->looked ? s->looked : "");
 	h->history_url = xstrdup(s->history_url ? s->history_url : "");
 	if (s->history)
 		h->store_opts = *s->history;
@@ -485,6 +532,7 @@ void http_stop(struct http **hp)
 	pthread_mutex_destroy(&h->store_lock);
 	pthread_cond_destroy(&h->watch_cond);
 	free(h->archive_dir);
+	free(h->looked);
 	free(h->history_url);
 	free(h->base_url);
 	free(h);

@@ -85,7 +85,7 @@ static void parse(unsigned lines, const char *directory)
 	}
 	began = cpu_ns();
 	for (unsigned i = 0; i < lines; i++) {
-		bad += !squid_line(text[i % DIFFERENT], len[i % DIFFERENT], &r, url);
+		bad += !squid_line(text[i % DIFFERENT], len[i % DIFFERENT], URLS_FULL, &r, url);
 		octets += len[i % DIFFERENT];
 	}
 	s = seconds_since(began);
@@ -93,7 +93,7 @@ static void parse(unsigned lines, const char *directory)
 	printf("parsed_megabytes_per_s %.0f\n", (double)octets / s / 1e6);
 	began = cpu_ns();
 	for (unsigned i = 0; i < lines; i++)
-		if (squid_line(text[i % DIFFERENT], len[i % DIFFERENT], &r, url))
+		if (squid_line(text[i % DIFFERENT], len[i % DIFFERENT], URLS_FULL, &r, url))
 			request_log_add(log, &r, false, t0);
 	request_log_close(&log, t0 + 1000);
 	printf("parsed_and_kept_lines_per_s %.0f\n", (double)(lines - bad) / seconds_since(began));

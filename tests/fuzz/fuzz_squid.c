@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		nl = nl ? nl : end;
 		len = (size_t)(nl - at);
 		line = xmemdup(at, len ? len : 1);
-		if (squid_line(line, len, &r, url))
+		if (squid_line(line, len, URLS_FULL, &r, url))
 			seen(NULL, &r);
 		free(line);
 	}
@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	half = strstr(page, "\f");
 	if (half)
 		*half++ = '\0';
-	squid_live_parse(page, half ? half : page, INT64_C(1795469032857), seen, NULL);
+	squid_live_parse(page, half ? half : page, URLS_FULL, INT64_C(1795469032857), seen, NULL);
 	free(page);
 	return 0;
 }

@@ -68,13 +68,13 @@ static void the_managers_pages_tell_what_is_running(void **state)
 	struct strb b = { 0 };
 
 	(void)state;
-	squid_live_parse(requests_page, ipcache_page, INT64_C(1795469032857), told, &b);
+	squid_live_parse(requests_page, ipcache_page, URLS_FULL, INT64_C(1795469032857), told, &b);
 	assert_string_equal(b.s,
 			    "10.20.0.66:49728 198.51.100.10 cdn-7.example.net/big.iso 7161891 "
 			    "3000|2001:db8::66:5 - bank.example:443 18446744073709551615 3000|"
 			    "10.20.0.68:49728 198.51.100.7 198.51.100.7/x 0 3857|");
 	strb_free(&b);
-	squid_live_parse("", "", 0, told, &b);
+	squid_live_parse("", "", URLS_FULL, 0, told, &b);
 	assert_int_equal(b.len, 0);
 	/* Cut anywhere, it is only shorter. */
 	for (size_t n = 0; n < sizeof(requests_page); n++) {
@@ -82,7 +82,7 @@ static void the_managers_pages_tell_what_is_running(void **state)
 		char *cache = xmemdup(ipcache_page, n % sizeof(ipcache_page) + 1);
 
 		page[n] = cache[n % sizeof(ipcache_page)] = '\0';
-		squid_live_parse(page, cache, INT64_C(1795469032857), told, &b);
+		squid_live_parse(page, cache, URLS_FULL, INT64_C(1795469032857), told, &b);
 		free(page);
 		free(cache);
 	}
@@ -193,7 +193,7 @@ static void a_hundred_thousand_lines_are_parsed_in_a_second(void **state)
 
 	(void)state;
 	for (int i = 0; i < 100000; i++)
-		assert_true(squid_line(l, len, &r, url));
+		assert_true(squid_line(l, len, URLS_FULL, &r, url));
 	began = clock_mono_ms() - began;
 	print_message("100,000 lines in %lld ms\n", (long long)began);
 	assert_true(began < 10000); /* generous: sanitizers, a busy machine */
@@ -226,7 +226,7 @@ static void an_alert_names_the_client_behind_the_proxy(void **state)
 	char *dir = kit_dir(), *log = xasprintf("%s/access.log", dir);
 	int64_t now_ms = clock_wall_ms() / 1000 * 1000, t0 = now_ms - 60000;
 	struct addr proxy[2];
-	struct squid_opts so = { log, "", proxy, 2, NULL, 0 };
+	struct squid_opts so = { log, "", proxy, 2, NULL, 0, URLS_FULL };
 	struct names *names = kit_names(1);
 	struct block *b = block_new(names);
 	struct alert *a = alert_new();

@@ -5,6 +5,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/evidence/squid_line.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,7 +84,7 @@ static void every_format_is_read_by_itself(void **state)
 		/* Exactly as long as it is: a read beyond is seen by the sanitizer. */
 		char *line = xmemdup(w->line, len);
 
-		assert_true(squid_line(line, len, &r, url));
+		assert_true(squid_line(line, len, URLS_FULL, &r, url));
 		assert_int_equal(r.end_ms / 1000, END / 1000);
 		assert_int_equal(r.end_ms - r.start_ms, w->took_ms);
 		assert_string_equal(addr_text(&r.client, text), w->client);
@@ -138,7 +139,7 @@ static void broken_lines_are_refused(void **state)
 		size_t len = strlen(lines[i]);
 		char *line = xmemdup(lines[i], len ? len : 1);
 
-		if (squid_line(line, len, &r, url))
+		if (squid_line(line, len, URLS_FULL, &r, url))
 			fail_msg("taken: %s", lines[i]);
 		free(line);
 	}
@@ -159,10 +160,10 @@ static void no_octet_anywhere_does_harm(void **state)
 		for (size_t n = 1; n <= len; n++) {
 			char *line = xmemdup(rows[i].line, n);
 
-			squid_line(line, n, &r, url);
+			squid_line(line, n, URLS_FULL, &r, url);
 			for (size_t k = 0; k < sizeof(bad); k++) {
 				line[n - 1] = bad[k];
-				squid_line(line, n, &r, url);
+				squid_line(line, n, URLS_FULL, &r, url);
 			}
 			free(line);
 		}
@@ -182,10 +183,46 @@ static void a_long_url_is_cut_between_characters(void **state)
 	for (size_t i = 0; i < n; i += 3)
 		memcpy(line + sizeof(front) - 1 + i, "\xe2\x82\xac", 3);
 	memcpy(line + sizeof(front) - 1 + n, back, sizeof(back) - 1);
-	assert_true(squid_line(line, len, &r, url));
+	assert_true(squid_line(line, len, URLS_FULL, &r, url));
 	assert_true(strlen(r.url) < REQUEST_URL && strlen(r.url) > REQUEST_URL - 8);
 	assert_string_equal(r.url + strlen(r.url) - 3, "\xe2\x82\xac");
 	free(line);
+}
+
+static void as_much_of_a_url_is_kept_as_was_said(void **state)
+{
+	static const struct {
+		const char *url, *full, *queries, *host;
+	} rows[] = {
+		{ "http://nobody:secret@cdn-7.example.net/a/b.mp3?k=v?w#f",
+		  "cdn-7.example.net/a/b.mp3", "cdn-7.example.net/a/b.mp3?k=v?w",
+		  "cdn-7.example.net" },
+		{ "bank.example:443", "bank.example:443", "bank.example:443",
+		  "bank.example:443" },
+		{ "ftp://u:p@files.example/pub/x", "ftp://files.example/pub/x",
+		  "ftp://files.example/pub/x", "files.example" },
+		{ "http://a.example/b://c?mail=x@y", "a.example/b://c",
+		  "a.example/b://c?mail=x@y", "a.example" },
+		{ "http://a.example?mail=x@y/z", "a.example", "a.example?mail=x@y/z",
+		  "a.example" },
+		{ "http://[2001:db8::1]:81/p?q", "[2001:db8::1]:81/p",
+		  "[2001:db8::1]:81/p?q", "[2001:db8::1]:81" },
+		{ "/only/a/path", "/only/a/path", "/only/a/path", "-" },
+	};
+	char line[512], url[REQUEST_URL];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *want[] = { rows[i].full, rows[i].queries, rows[i].host, "-" };
+		struct request r;
+
+		snprintf(line, sizeof(line), "1795469029.373  1000 10.20.0.66 TCP_MISS/200 5 "
+			 "GET %s - HIER_DIRECT/198.51.100.10 -", rows[i].url);
+		for (int keep = URLS_FULL; keep <= URLS_OFF; keep++) {
+			assert_true(squid_line(line, strlen(line), keep, &r, url));
+			assert_string_equal(r.url, want[keep]);
+		}
+	}
 }
 
 int main(void)
@@ -195,6 +232,7 @@ int main(void)
 		cmocka_unit_test(broken_lines_are_refused),
 		cmocka_unit_test(no_octet_anywhere_does_harm),
 		cmocka_unit_test(a_long_url_is_cut_between_characters),
+		cmocka_unit_test(as_much_of_a_url_is_kept_as_was_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ static int setup(void **state)
 		block_use(s->b, used[i]);
 	assert_true(addr_parse("10.20.0.1", &s->addr[0]) &&
 		    addr_parse("192.0.2.2", &s->addr[1]));
-	s->proxy = (struct through_proxy){ s->addr, 2 };
+	s->proxy = (struct through_proxy){ s->addr, 2, NULL, URLS_FULL };
 	for (uint32_t e = 1; e < EXPORTERS; e++)
 		put(s, e, "198.51.100.10", "192.0.2.2", 80, 40000, 0, 24, 9200000);
 	put(s, 0, "10.20.0.1", "10.20.0.66", 3128, 50000, 0, 20, 8200000);
