@@ -115,8 +115,8 @@ static void begin(struct backtest_part *p, const struct alert *a, int rule)
 		.ended_ms = a->ended_ms,
 	};
 	memcpy(n->id, a->id, sizeof(n->id));
-	if (a->view)
-		snprintf(n->view, sizeof(n->view), "%s", a->view);
+	if (a->view || a->kind)
+		snprintf(n->view, sizeof(n->view), "%s", a->kind ? a->kind : a->view);
 }
 
 void backtest_take(void *arg, struct alert *a)

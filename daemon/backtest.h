@@ -78,7 +78,10 @@ struct backtest_limits {
 	struct backtest_limit at[BACKTEST_LIMITS]; /* by limit */
 	unsigned n;
 };
-/* The rule's own limit (detector: budget), and how often it would have fired at others.
+/* The setting that is a detector's or pattern's limit; NULL: the rule's own above or below
+ * is, or there is none. */
+const struct opt *backtest_option(const struct rule *r);
+/* The rule's own limit (detector: budget; NAN: none), and how often it would have fired at others.
  */
 double backtest_limit(const struct rule *r);
 /* For n rules at once, out has as many. */

@@ -31,12 +31,25 @@ static bool gauge_of_one(const struct measure *m)
 	return m->kind == MEASURE_UTILISATION || m->kind == MEASURE_ENTROPY;
 }
 
+const struct opt *backtest_option(const struct rule *r)
+{
+	if (r->pattern)
+		return r->pattern->limit ? opt_find(r->pattern->opts, r->pattern->limit) : NULL;
+	return r->detector ? opt_find(r->detector->opts, "budget") : NULL;
+}
+
+/* Does a larger limit mean fewer alerts? */
+static bool upwards_of(const struct rule *r)
+{
+	return r->pattern || (!r->detector && !isnan(r->above));
+}
+
 static void set_limit(struct rule *r, double limit)
 {
 	double clear = r->clear, was = isnan(r->above) ? r->below : r->above;
-	const struct opt *o = r->detector ? opt_find(r->detector->opts, "budget") : NULL;
+	const struct opt *o = backtest_option(r);
 
-	if (r->detector) {
+	if (r->detector || r->pattern) {
 		if (o)
 			*(double *)((char *)r->conf + o->off) = limit;
 		return;
@@ -51,9 +64,9 @@ static void set_limit(struct rule *r, double limit)
 
 double backtest_limit(const struct rule *r)
 {
-	const struct opt *o = r->detector ? opt_find(r->detector->opts, "budget") : NULL;
+	const struct opt *o = backtest_option(r);
 
-	if (r->detector)
+	if (r->detector || r->pattern)
 		return o ? *(const double *)((const char *)r->conf + o->off) : NAN;
 	return isnan(r->above) ? r->below : r->above;
 }
@@ -183,6 +196,7 @@ static void first_limits(const struct rule *r, struct backtest_limits *l)
 	static const double budgets[] = { 0.03, 0.1, 0.3, 1, 3 };
 	static const double factors[] = { 0.25, 0.35, 0.5, 0.7, 1, 1.4, 2, 2.8, 4 };
 	double own = backtest_limit(r);
+	const struct opt *o = backtest_option(r);
 
 	*l = (struct backtest_limits){ .detector = r->detector != NULL };
 	if (isnan(own))
@@ -194,6 +208,8 @@ static void first_limits(const struct rule *r, struct backtest_limits *l)
 
 		if (gauge_of_one(&r->measure) && !r->detector && v > 1)
 			v = 1;
+		if (o)
+			v = fmin(fmax(v, o->min), o->max);
 		if (v > 0 && !has(l, v))
 			l->at[l->n++].limit = v;
 	}
@@ -233,7 +249,7 @@ static double rate(const struct rule *r, const struct backtest_limit *l)
 static void bracket(const struct rule *r, const struct backtest_limits *l, double budget,
 		    int *ok, int *over)
 {
-	bool upwards = l->detector ? false : !isnan(r->above);
+	bool upwards = upwards_of(r);
 
 	*ok = *over = -1;
 	for (unsigned k = 0; k < l->n; k++) {
@@ -260,14 +276,14 @@ static bool search(const struct backtest_opts *o, const struct rule *r, double b
 		   struct backtest_limits *l, int *ok, int *over, struct err *err)
 {
 	double next[TRIES], step = 16;
-	bool upwards = !isnan(r->above);
+	bool upwards = upwards_of(r);
 	int outwards = 0;
 
 	for (int round = 0; round < ROUNDS; round++) {
 		unsigned had = l->n, n;
 
 		bracket(r, l, budget, ok, over);
-		if (r->detector || ((*ok < 0 || *over < 0) && outwards++ == OUTWARDS))
+		if (r->detector || r->pattern || ((*ok < 0 || *over < 0) && outwards++ == OUTWARDS))
 			return true;
 		if (*ok >= 0 && *over >= 0)
 			n = between(l->at[*ok].limit, l->at[*over].limit, next);
@@ -304,7 +320,7 @@ bool backtest_suggest(const struct backtest_opts *o, const struct rule *r, doubl
 	out->limit = l->at[ok].limit;
 	out->expected = l->at[ok];
 	out->rate = rate(r, &l->at[ok]);
-	if (!r->detector && r->period == PERIOD_NONE)
+	if (!r->detector && !r->pattern && r->period == PERIOD_NONE)
 		out->clear = two_digits(isnan(r->above) ? out->limit / usual_clear
 							: out->limit * usual_clear);
 	return true;

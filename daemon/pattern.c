@@ -240,11 +240,16 @@ static bool same_conf(const struct rule *a, const struct rule *b)
 	return !memcmp(a->conf, b->conf, a->pattern->conf_size);
 }
 
-static void open_run(const struct analysis *a, struct pattern_run *run)
+static size_t share(const struct analysis *a)
 {
 	size_t memory = a->opts.memory / SHARE;
 
-	run->state = run->rule->pattern->open(run->rule->conf, memory > LEAST ? memory : LEAST);
+	return memory > LEAST ? memory : LEAST;
+}
+
+static void open_run(const struct analysis *a, struct pattern_run *run)
+{
+	run->state = run->rule->pattern->open(run->rule->conf, share(a));
 }
 
 /* The run of that rule before the reload, whose state and alerts go on. */
@@ -372,10 +377,8 @@ void pattern_load(struct analysis *a, const char *rule, const void *data, size_t
 	}
 }
 
-unsigned pattern_open(const struct analysis *a, const struct rule *r)
+/* What they may take at most, which is what they were given. */
+uint64_t pattern_octets(const struct analysis *a)
 {
-	for (unsigned i = 0; i < a->n_patterns; i++)
-		if (a->patterns[i].rule == r)
-			return a->patterns[i].n_open;
-	return 0;
+	return a->n_patterns * share(a);
 }

@@ -113,6 +113,7 @@ void post_sheet(struct analysis *a, int64_t now_ms)
 	s->interfaces = xcalloc(INTERFACES_SHOWN, sizeof(*s->interfaces));
 	window_interfaces(a->window, write_interface, &p);
 	window_stats(a->window, &ws);
+	s->tables[s->n_tables++] = (struct board_table){ "patterns", pattern_octets(a) };
 	s->at_ms = now_ms;
 	s->started_ms = a->started_ms;
 	s->flows = ws.flows;

@@ -43,6 +43,9 @@ struct pattern {		/* one line each in patterns.def */
 	const struct opt *opts; /* settings, doubles in conf; a NULL name ends. No name may
 				   be one of a rule's own settings. */
 	size_t conf_size;
+	/* The setting that a backtest tries other values of: more of it, fewer alerts. NULL:
+	 * there is no such. */
+	const char *limit;
 	/* memory: octets that the state may take, at least 256 KiB. */
 	void *(*open)(const void *conf, size_t memory);
 	/* Rows of b whose bit is set (ROW_WORDS words), at now_ms. On the path of every

@@ -785,6 +785,7 @@ const struct pattern pattern_scan = {
 	.doc = "a source that tries many addresses or ports and gets no answer",
 	.opts = opts,
 	.conf_size = sizeof(struct conf),
+	.limit = "targets",
 	.open = open_scan,
 	.feed = feed,
 	.judge = judge,

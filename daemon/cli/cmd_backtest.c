@@ -43,6 +43,8 @@ static const char *limit_text(const struct rule *r, double v, char *buf)
 		snprintf(buf, UNIT_TEXT, "-");
 	else if (r->detector)
 		snprintf(buf, UNIT_TEXT, "%.3g/week", v);
+	else if (r->pattern)
+		snprintf(buf, UNIT_TEXT, "%.3g", v);
 	else
 		measure_text(&r->measure, v, buf);
 	return buf;
@@ -54,11 +56,13 @@ static void condition(const struct rule *r, struct strb *s)
 	static const char *const period[] = { "", "day", "week", "month" };
 	char v[UNIT_TEXT], w[UNIT_TEXT];
 
+	limit_text(r, backtest_limit(r), v);
 	if (r->pattern) {
 		strb_add(s, r->pattern->doc);
+		if (r->pattern->limit)
+			strb_fmt(s, ", %s %s", r->pattern->limit, v);
 		return;
 	}
-	limit_text(r, backtest_limit(r), v);
 	if (r->detector) {
 		strb_fmt(s, "%s, budget %s", r->detector->name, v);
 		return;
@@ -117,8 +121,12 @@ static void rule_head(const struct ask *a, unsigned i, struct strb *s)
 			 source_word[b->source]);
 		return;
 	}
-	strb_fmt(s, "  %u series from %s to %s, by the %s", b->series,
-		 text_time(b->first_ms, t), text_time(b->last_ms, u),
+	if (r->pattern)
+		strb_add(s, "  all flows");
+	else
+		strb_fmt(s, "  %u series", b->series);
+	strb_fmt(s, " from %s to %s, by the %s", text_time(b->first_ms, t),
+		 text_time(b->last_ms, u),
 		 b->source == BACKTEST_BINS ? "bins of history" : "flows of the archive");
 	if (b->why_flows)
 		strb_fmt(s, " (%s)", b->why_flows);
@@ -221,6 +229,10 @@ static const char *setting(const struct rule *r, double v, char buf[static UNIT_
 		snprintf(buf, UNIT_TEXT, "%.3g/week", v);
 		return buf;
 	}
+	if (r->pattern) {
+		snprintf(buf, UNIT_TEXT, "%.4g", v);
+		return buf;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
 		if (v >= steps[i].of) {
 			snprintf(buf, UNIT_TEXT, "%.4g%s", v / steps[i].of,
@@ -234,7 +246,7 @@ static const char *setting(const struct rule *r, double v, char buf[static UNIT_
 static void suggestion(const struct ask *a, const struct rule *r,
 		       const struct backtest_suggestion *g, struct strb *s)
 {
-	const char *each = by_is_small(r->by) ? " and series" : "";
+	const char *each = by_is_small(r->by) && !r->pattern ? " and series" : "";
 	char v[UNIT_TEXT];
 
 	if (!isfinite(g->limit)) {
@@ -253,6 +265,7 @@ static void suggestion(const struct ask *a, const struct rule *r,
 		 rate_text(a->budget, v), each, r->name);
 	strb_fmt(s, "%s = ",
 		 r->detector	   ? "budget"
+		 : r->pattern	   ? r->pattern->limit
 		 : isnan(r->above) ? "below"
 				   : "above");
 	strb_add(s, setting(r, g->limit, v));
@@ -282,7 +295,7 @@ static bool patient(const struct ask *a, const struct rule *r,
 		char v[UNIT_TEXT], c[UNIT_TEXT], d[UNIT_TEXT];
 
 		waits.for_ms = waits_ms[i];
-		if (r->detector || r->period || r->for_ms >= waits_ms[i] || !g->bounded)
+		if (r->detector || r->pattern || r->period || r->for_ms >= waits_ms[i] || !g->bounded)
 			continue;
 		ok = backtest_limits(&a->o, &waits, 1, &l, err) &&
 		     backtest_suggest(&a->o, &waits, a->budget, &l, &other, err);
@@ -357,7 +370,7 @@ static bool limits(struct ask *a, unsigned i, struct strb *s, json_t *o, struct 
 	struct backtest_suggestion g;
 	struct table *t;
 
-	if (!a->b.rule[i].first_ms || r->pattern)
+	if (!a->b.rule[i].first_ms)
 		return true;
 	if (a->suggest && !backtest_suggest(&a->o, r, a->budget, l, &g, err))
 		return false;
@@ -366,7 +379,9 @@ static bool limits(struct ask *a, unsigned i, struct strb *s, json_t *o, struct 
 		json_object_set_new(o, "limits", table_json(t));
 	else if (l->n) {
 		strb_fmt(s, "\nHow often at other %s\n",
-			 r->detector ? "budgets" : "limits");
+			 r->detector  ? "budgets"
+			 : r->pattern ? r->pattern->limit
+				      : "limits");
 		table_show(t, &a->c->out, s);
 	}
 	table_free(&t);
