@@ -7,10 +7,12 @@
  * without ACK, a small UDP flow, an ICMP echo request. Where an exporter tells no TCP
  * flags, a TCP flow of at most three empty packets is one.
  *
- * Whose attempts go to many addresses on few ports scans horizontally, to many ports of
- * few addresses vertically. Both are needed: a peer-to-peer client gets as few answers,
- * but each of its peers has a port of its own, so it has one address to a port and one port
- * to an address. And most must fail: what succeeds (TCP with SYN and ACK, UDP that comes
+ * Whose attempts go to many addresses on one port scans horizontally, to many ports of one
+ * address vertically; where there are many of both, it is enough that on average a port has
+ * SPREAD addresses, or an address its share of ports. A peer-to-peer client gets as few
+ * answers, but each of its peers has a port of its own: ports with many addresses and
+ * addresses with many ports must explain most of what a source did. (One who scans
+ * horizontally and then vertically is explained by both.) And most must fail: what succeeds (TCP with SYN and ACK, UDP that comes
  * back or is long, an echo reply) speaks for the source, so that gateways, crawlers and
  * resolvers, who meet many dead servers, are not taken for scanners.
  *
@@ -35,17 +37,15 @@
  * left out. Likewise TCP of an exporter that samples without saying so has lone ACKs enough that
  * speak for a client.
  */
-#include "detectors/pattern.h"
+#include "detectors/scan_impl.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/base/hll.h"
 #include "daemon/base/map.h"
 #include "daemon/base/mem.h"
-#include "daemon/base/units.h"
 #include "daemon/model/rows.h"
 
 enum {
@@ -63,90 +63,29 @@ enum {
 	SMALL = 3,		/* packets of an attempt without flags */
 	EMPTY = 84,		/* octets of a packet without data, at most: SYN in IPv6 */
 	DENIED = 3,		/* firewallEvent */
-	DNS = 53,
-	NTP = 123,
 	TRACE_FROM = 33434,	/* traceroute's ports */
 	TRACE_TO = 33690,
-	CELLS = 1 << 16,
 	BITS_ENOUGH = 8,
-	WAYS = 8,
-	SETS_MAX = 256,		/* of 14 KiB: 3.6 MiB, and 0.2 for the rest */
-	GIVEN = 1 << 15,	/* bits of the map of suspects */
-	QUICK_MS = 10 * 60000,
-	QUIET_MS = 10 * 60000,
-	QUIET_MAX_MS = 60 * 60000,
-	QUIET_GAPS = 30,
+	SETS_MAX = 256,		/* of 20 KiB; as many as the memory has room for */
 	MANY_ROWS = 4096,	/* in a slice: then answers are sampled */
 	SAMPLE = 8,
 	TRUST = 256,		/* attempts and answers that make a source known as good */
 	RECENT = 4096,		/* of them count; then both are halved */
 	SLOW_ROWS = 200000,	/* in a slice: then attempts are sampled, too */
 	SLOW_SAMPLE = 16,
-	SPREAD = 8,		/* addresses to a port, or ports to an address */
-	KNOWN = 12,		/* attempts and answers that a share can be told of */
-	PAIRS = 4096,		/* that say whether both directions are seen */
-	PAIRS_ENOUGH = 64,
 	PEEK = 6,		/* every so many slices, when there are many rows */
 };
 
-struct conf {
-	double targets, ports, unanswered, remember;
-};
-
 static const struct opt opts[] = {
-	{ "targets", OPT_NUMBER, 50, 8, 1e6, offsetof(struct conf, targets),
+	{ "targets", OPT_NUMBER, 50, 8, 1e6, offsetof(struct scan_conf, targets),
 	  "addresses that one source tries in ten minutes, unanswered; twice as many over longer" },
-	{ "ports", OPT_NUMBER, 50, 8, 65535, offsetof(struct conf, ports),
+	{ "ports", OPT_NUMBER, 50, 8, 65535, offsetof(struct scan_conf, ports),
 	  "ports that it tries of an address, likewise" },
-	{ "unanswered", OPT_NUMBER, 0.75, 0.1, 1, offsetof(struct conf, unanswered),
+	{ "unanswered", OPT_NUMBER, 0.75, 0.1, 1, offsetof(struct scan_conf, unanswered),
 	  "share of its attempts that must fail, 0.1 to 1" },
-	{ "remember", OPT_DURATION, 6 * 3600, 600, 7 * 86400, offsetof(struct conf, remember),
+	{ "remember", OPT_DURATION, 6 * 3600, 600, 7 * 86400, offsetof(struct scan_conf, remember),
 	  "time over which slow attempts of one source belong together" },
 	{ NULL, OPT_NUMBER, 0, 0, 0, 0, NULL },
-};
-
-enum proto { P_TCP, P_UDP, P_ICMP };
-
-struct sketches { /* now, before */
-	struct hll targets[2], ports[2], pairs[2];
-};
-
-struct source {
-	struct addr addr;
-	struct sketches *is;
-	uint8_t proto;
-	bool touched, told, vertical, horizontal, no_flags;
-	uint64_t hash;
-	int64_t first_ms, last_ms;	/* event time of its attempts */
-	int64_t seen_ms;		/* when the last came */
-	int64_t turned_ms;		/* generation began */
-	int64_t begun_ms;		/* of what is told */
-	uint64_t attempts, asked, answered; /* asked, answered: in sampled blocks */
-	double told_value;
-	char kind[24];
-	uint16_t port;			/* which leads (Boyer and Moore), by how much */
-	int32_t port_lead;
-	struct addr target;
-	int32_t target_lead;
-	int32_t near_lead;		/* of attempts to its own neighbours */
-	bool heard;			/* an answer came to it */
-};
-
-struct scan {
-	struct conf conf;
-	uint16_t *cell;			/* CELLS */
-	/* sets * WAYS of each: what is looked through lies close together. */
-	uint32_t *tag;			/* 0: free; else of hash and protocol */
-	struct source *source;
-	struct sketches *sketches;
-	uint32_t sets;
-	uint64_t given[GIVEN / 64];	/* hashes of suspects */
-	uint32_t pair[2][PAIRS];	/* far, near: hash, below it a bit for each direction */
-	unsigned suspects;
-	int64_t cleared_ms, now_ms;
-	int64_t slice;
-	uint32_t slice_rows, slow_rows, blocks;
-	bool sampled;
 };
 
 /* ---- hashes ---- */
@@ -171,14 +110,14 @@ static inline uint64_t mixed(uint64_t h)
 
 /* ---- sources ---- */
 
-static double limit_share(const struct scan *s, const struct source *e)
-{
-	return (e->proto == P_ICMP ? s->conf.targets : fmin(s->conf.targets, s->conf.ports)) / 8;
-}
-
 static bool is_given(const struct scan *s, uint64_t hash)
 {
 	return s->given[hash % GIVEN / 64] >> (hash % 64) & 1;
+}
+
+double scan_suspect(const struct scan *s, const struct source *e)
+{
+	return (e->proto == P_ICMP ? s->conf.targets : fmin(s->conf.targets, s->conf.ports)) / 8;
 }
 
 static void give_again(struct scan *s)
@@ -188,7 +127,7 @@ static void give_again(struct scan *s)
 	for (uint32_t i = 0; i < s->sets * WAYS; i++) {
 		const struct source *e = &s->source[i];
 
-		if (!s->tag[i] || (double)e->attempts < limit_share(s, e))
+		if (!s->tag[i] || (double)e->attempts < scan_suspect(s, e))
 			continue;
 		s->given[e->hash % GIVEN / 64] |= UINT64_C(1) << (e->hash % 64);
 		s->suspects++;
@@ -246,23 +185,65 @@ static bool near(const struct addr *a, const struct addr *b)
 	return addr_is4(a) ? !memcmp(a->b, b->b, 14) : !memcmp(a->b, b->b, 6);
 }
 
-static void vote_port(struct source *e, uint16_t port)
+static void mark(struct marks *m, uint64_t hash)
 {
-	if (!e->port_lead)
-		e->port = port;
-	e->port_lead += e->port == port ? 1 : -1;
+	m->bit[0][hash >> 63] |= UINT64_C(1) << (hash >> 57 & 63);
 }
 
-static void vote_target(struct source *e, const struct addr *a)
+/* By linear counting: m log(m / zeros). */
+double scan_marked(const struct marks *m)
 {
-	if (!e->target_lead)
-		e->target = *a;
-	e->target_lead += addr_eq(&e->target, a) ? 1 : -1;
+	unsigned ones = (unsigned)__builtin_popcountll(m->bit[0][0] | m->bit[1][0]) +
+			(unsigned)__builtin_popcountll(m->bit[0][1] | m->bit[1][1]);
+
+	return 128 * log(128 / (128.5 - ones));
+}
+
+static void follow_port(struct source *e, uint16_t port, uint64_t target)
+{
+	struct heavy_port *at = e->is->port, *least = at;
+
+	for (unsigned i = 0; i < HEAVY; i++) {
+		if (at[i].weight && at[i].port == port) {
+			at[i].weight++;
+			mark(&at[i].targets, target);
+			if (at[i].weight >= e->port_weight) {
+				e->port_weight = at[i].weight;
+				e->port = port;
+			}
+			return;
+		}
+		if (at[i].weight < least->weight)
+			least = &at[i];
+	}
+	if (least->weight && --least->weight)
+		return;
+	*least = (struct heavy_port){ .weight = 1, .port = port };
+	mark(&least->targets, target);
+}
+
+static void follow_target(struct source *e, const struct addr *a, uint64_t port)
+{
+	struct heavy_target *at = e->is->target, *least = at;
+
+	for (unsigned i = 0; i < HEAVY; i++) {
+		if (at[i].weight && addr_eq(&at[i].addr, a)) {
+			at[i].weight++;
+			mark(&at[i].ports, port);
+			return;
+		}
+		if (at[i].weight < least->weight)
+			least = &at[i];
+	}
+	if (least->weight && --least->weight)
+		return;
+	*least = (struct heavy_target){ .weight = 1, .addr = *a };
+	mark(&least->ports, port);
 }
 
 /* Share of the attempts that failed. What TCP got through is no attempt by its flags; of
  * the others each is one, and some come back. */
-static double failed(enum proto p, double asked, double answered)
+double scan_failed(enum proto p, double asked, double answered)
 {
 	if (p == P_TCP)
 		return asked + answered > 0 ? asked / (asked + answered) : 1;
@@ -278,7 +259,7 @@ static bool trusted(const struct scan *s, struct source *e)
 		e->answered /= 2;
 	}
 	return !e->told && e->asked + e->answered >= TRUST &&
-	       failed(e->proto, (double)e->asked, (double)e->answered) <
+	       scan_failed(e->proto, (double)e->asked, (double)e->answered) <
 		       s->conf.unanswered / 2;
 }
 
@@ -289,26 +270,27 @@ static void note(struct scan *s, struct source *e, const struct block *b, uint32
 		struct addr a;
 		uint16_t port;
 	} pair = { b->dst[r], port };
+	uint64_t target;
 
 	e->attempts++;
 	e->asked += counted;
 	e->seen_ms = s->now_ms;
 	if (trusted(s, e))
 		return;
-	hll_add(&e->is->targets[0], map_hash(&b->dst[r], sizeof(b->dst[r])));
+	target = map_hash(&b->dst[r], sizeof(b->dst[r]));
+	hll_add(&e->is->targets[0], target);
 	hll_add(&e->is->ports[0], map_hash(&port, sizeof(port)));
-	if (hll_add(&e->is->pairs[0], map_hash(&pair, sizeof(pair.a) + sizeof(pair.port)))) {
-		vote_port(e, port);
-		vote_target(e, &b->dst[r]);
+	if (hll_add(&e->is->pairs[0], map_hash(&pair, sizeof(pair.a) + sizeof(pair.port))))
 		e->near_lead += near(&b->src[r], &b->dst[r]) ? 1 : -1;
-	}
+	follow_port(e, port, target);
+	follow_target(e, &b->dst[r], map_hash(&port, sizeof(port)));
 	if (!e->first_ms || b->start_ms[r] < e->first_ms)
 		e->first_ms = b->start_ms[r];
 	if (b->end_ms[r] > e->last_ms)
 		e->last_ms = b->end_ms[r];
 	e->no_flags |= e->proto == P_TCP && !b->tcp_flags[r];
 	e->touched = true;
-	if ((double)e->attempts >= limit_share(s, e) && !is_given(s, e->hash)) {
+	if ((double)e->attempts >= scan_suspect(s, e) && !is_given(s, e->hash)) {
 		s->given[e->hash % GIVEN / 64] |= UINT64_C(1) << (e->hash % 64);
 		s->suspects++;
 		e->asked = e->answered = 0;
@@ -526,222 +508,14 @@ static void feed(void *state, const struct block *b, const uint64_t *bits, int64
 			answers(s, b, w * 64 + (uint32_t)__builtin_ctzll(left));
 }
 
-/* ---- judging ---- */
-
-struct extent { /* what a source did, as far as it is remembered */
-	double targets, ports, pairs, share, limit;
-	bool slow, horizontal, vertical;
-};
-
-static struct extent extent(const struct scan *s, const struct source *e)
-{
-	const struct sketches *k = e->is;
-	struct extent x = { hll_count(&k->targets[0], &k->targets[1]),
-			    hll_count(&k->ports[0], &k->ports[1]),
-			    hll_count(&k->pairs[0], &k->pairs[1]), 0, 1, false, false, false };
-	double asked = (double)e->asked, answered = (double)e->answered;
-
-	x.share = failed(e->proto, asked, answered);
-	x.slow = e->last_ms - e->first_ms > QUICK_MS;
-	x.limit = x.slow ? 2 : 1;
-	x.horizontal = x.targets >= s->conf.targets * x.limit && x.pairs >= SPREAD * x.ports;
-	x.vertical = x.ports >= s->conf.ports * x.limit &&
-		     x.pairs >= fmax(SPREAD, s->conf.ports * x.limit / 2) * x.targets;
-	return x;
-}
-
-/* Silence that proves nothing: see above. */
-static bool unheard(const struct scan *s, const struct source *e)
-{
-	uint32_t pairs = 0, both = 0;
-
-	if (e->proto == P_TCP || e->heard)
-		return false;
-	for (uint32_t i = 0; i < PAIRS; i++) {
-		pairs += s->pair[e->near_lead > 0][i] != 0;
-		both += (s->pair[e->near_lead > 0][i] & 3) == 3;
-	}
-	if (pairs >= PAIRS_ENOUGH)
-		return both < pairs / 4;
-	return e->proto == P_UDP && (e->port == DNS || e->port == NTP);
-}
-
-/* Enough of both to tell a share; or it is over, and nothing else came. */
-static bool known(const struct scan *s, const struct source *e)
-{
-	return e->asked + e->answered >= KNOWN || s->now_ms - e->seen_ms >= 2 * SLICE_MS;
-}
-
-static const char *const proto_word[] = { [P_TCP] = "tcp", [P_UDP] = "udp", [P_ICMP] = "icmp" };
-
-/* A kind that stays the same while it stands. */
-static void name(struct source *e, const struct extent *x)
-{
-	const char *what = x->horizontal && x->vertical ? "network scan"
-			   : x->vertical		? "vertical scan"
-							: "horizontal scan";
-
-	if (e->proto == P_ICMP)
-		snprintf(e->kind, sizeof(e->kind), "ping sweep");
-	else
-		snprintf(e->kind, sizeof(e->kind), "%s%s", e->proto == P_UDP ? "UDP " : "",
-			 what);
-	e->vertical = x->vertical && !x->horizontal;
-}
-
-static void filter_of(const struct source *e, const struct extent *x, struct finding *f)
-{
-	const char *bare = e->proto != P_TCP ? ""
-			   : e->no_flags     ? " and packets < 4"
-					     : " and not flags A";
-	char target[ADDR_TEXT];
-
-	if (e->proto == P_ICMP)
-		snprintf(f->filter, sizeof(f->filter), "proto in (icmp ipv6-icmp)");
-	else if (e->vertical && x->targets < 2)
-		snprintf(f->filter, sizeof(f->filter), "proto %s%s and dst host %s",
-			 proto_word[e->proto], bare, addr_text(&e->target, target));
-	else if (!e->vertical && x->ports < 2)
-		snprintf(f->filter, sizeof(f->filter), "proto %s%s and dst port %u",
-			 proto_word[e->proto], bare, e->port);
-	else
-		snprintf(f->filter, sizeof(f->filter), "proto %s%s", proto_word[e->proto],
-			 bare);
-}
-
-static void sentence(const struct scan *s, const struct source *e, const struct extent *x,
-		     struct finding *f)
-{
-	char who[ADDR_TEXT], target[ADDR_TEXT], time[UNIT_TEXT], what[160], tp[UNIT_TEXT],
-		tt[UNIT_TEXT], tq[UNIT_TEXT];
-	struct key k = { .b = { 0 } };
-	char service[SERIES_TEXT];
-	uint32_t id = (uint32_t)(e->proto == P_TCP ? TCP : UDP) << 16 | e->port;
-
-	memcpy(k.b, &id, sizeof(id));
-	text_count(x->targets, tt);
-	text_count(x->ports, tp);
-	text_count(x->pairs, tq);
-	if (e->proto == P_ICMP)
-		snprintf(what, sizeof(what), "pinged about %s addresses", tt);
-	else if (e->vertical && x->targets < 2)
-		snprintf(what, sizeof(what), "tried about %s %s ports of %s", tp,
-			 proto_word[e->proto], addr_text(&e->target, target));
-	else if (!e->vertical && x->ports < 2)
-		snprintf(what, sizeof(what), "tried about %s addresses for %s", tt,
-			 key_text(BY_PORT, &k, NULL, service));
-	else
-		snprintf(what, sizeof(what), "tried about %s %s ports of about %s addresses, %s "
-					     "pairs in all",
-			 tp, proto_word[e->proto], tt, tq);
-	snprintf(f->why, sizeof(f->why),
-		 "%s %s within %s; %.0f %% of its attempts were not answered or refused%s. %s",
-		 addr_text(&e->addr, who), what,
-		 text_duration(e->last_ms - e->first_ms, time), 100 * x->share,
-		 s->sampled ? " (of a sample: there were too many flows to see all)" : "",
-		 f->ended ? "It has stopped."
-			  : "Find out what runs there: if it is meant to look around (a "
-			    "scanner of your own, an inventory), leave it out with the rule's "
-			    "filter; else take it off the network.");
-}
-
-static void tell(struct scan *s, struct source *e, const struct extent *x, bool ended,
-		 finding_f *fn, void *arg)
-{
-	struct finding f = { .by = BY_SRC, .ended = ended, .first_ms = e->begun_ms,
-			     .last_ms = e->last_ms, .who = e->addr };
-
-	memcpy(f.key.b, e->addr.b, sizeof(e->addr.b));
-	f.measure.kind = e->vertical ? MEASURE_PORTS : MEASURE_PEERS;
-	f.value = round(e->vertical ? x->ports : x->targets);
-	f.limit = (e->vertical ? s->conf.ports : s->conf.targets) * x->limit;
-	memcpy(f.kind, e->kind, sizeof(e->kind));
-	filter_of(e, x, &f);
-	sentence(s, e, x, &f);
-	fn(arg, &f);
-}
-
-static int64_t quiet_ms(const struct source *e)
-{
-	int64_t gap = (e->last_ms - e->first_ms) / (int64_t)(e->attempts ? e->attempts : 1);
-	int64_t q = gap * QUIET_GAPS;
-
-	return q < QUIET_MS ? QUIET_MS : q > QUIET_MAX_MS ? QUIET_MAX_MS : q;
-}
-
-/* Attempts of long ago no longer count; half of them are forgotten at a time. */
-static void turn(const struct scan *s, struct source *e)
-{
-	struct sketches *k = e->is;
-
-	if (s->now_ms - e->turned_ms < (int64_t)(s->conf.remember * 500))
-		return;
-	k->targets[1] = k->targets[0];
-	k->ports[1] = k->ports[0];
-	k->pairs[1] = k->pairs[0];
-	memset(&k->targets[0], 0, sizeof(k->targets[0]));
-	memset(&k->ports[0], 0, sizeof(k->ports[0]));
-	memset(&k->pairs[0], 0, sizeof(k->pairs[0]));
-	if (e->turned_ms > e->first_ms)
-		e->first_ms = e->turned_ms;
-	e->turned_ms = s->now_ms;
-	e->attempts /= 2;
-	e->asked /= 2;
-	e->answered /= 2;
-}
-
-/* A sweep of a living network is answered; one who watches it asks the living. */
-static double needed(const struct scan *s, const struct source *e)
-{
-	return e->proto == P_ICMP ? s->conf.unanswered * 2 / 3 : s->conf.unanswered;
-}
-
-static void judge_one(struct scan *s, struct source *e, finding_f *fn, void *arg)
-{
-	struct extent x;
-	double value;
-
-	if (e->told && s->now_ms - e->seen_ms > quiet_ms(e)) {
-		x = extent(s, e);
-		tell(s, e, &x, true, fn, arg);
-		s->tag[e - s->source] = 0;
-		return;
-	}
-	if (s->now_ms - e->seen_ms > (int64_t)(s->conf.remember * 1000)) {
-		s->tag[e - s->source] = 0;
-		return;
-	}
-	if (!e->touched || (double)e->attempts < limit_share(s, e) * 4)
-		return;
-	if (!e->told && !known(s, e))
-		return;
-	e->touched = false;
-	x = extent(s, e);
-	value = e->vertical ? x.ports : x.targets;
-	if (e->told) {
-		if (value >= 2 * e->told_value) {
-			e->told_value = value;
-			tell(s, e, &x, false, fn, arg);
-		}
-	} else if ((x.horizontal || x.vertical) && x.share >= needed(s, e) &&
-		   !unheard(s, e)) {
-		e->told = true;
-		e->begun_ms = e->first_ms;
-		name(e, &x);
-		e->told_value = e->vertical ? x.ports : x.targets;
-		tell(s, e, &x, false, fn, arg);
-	}
-	turn(s, e);
-}
+/* ---- time, and life ---- */
 
 static void judge(void *state, int64_t now_ms, finding_f *fn, void *arg)
 {
 	struct scan *s = state;
 
 	s->now_ms = now_ms;
-	for (uint32_t i = 0; i < s->sets * WAYS; i++)
-		if (s->tag[i])
-			judge_one(s, &s->source[i], fn, arg);
+	scan_judge(s, fn, arg);
 	if (now_ms - s->cleared_ms < 3600000)
 		return;
 	s->cleared_ms = now_ms;
@@ -758,10 +532,11 @@ static void *open_scan(const void *conf, size_t memory)
 	struct scan *s = xcalloc(1, sizeof(*s));
 	size_t n;
 
-	s->conf = *(const struct conf *)conf;
+	s->conf = *(const struct scan_conf *)conf;
 	s->cell = xcalloc(CELLS, sizeof(*s->cell));
-	for (s->sets = 1; s->sets < SETS_MAX && 2 * s->sets * WAYS * one <= memory; s->sets *= 2)
-		;
+	n = CELLS * sizeof(*s->cell) + sizeof(*s);
+	n = memory > n ? (memory - n) / (WAYS * one) : 0;
+	s->sets = n < 1 ? 1 : n > SETS_MAX ? SETS_MAX : (uint32_t)n;
 	n = (size_t)s->sets * WAYS;
 	s->tag = xcalloc(n, sizeof(*s->tag));
 	s->source = xcalloc(n, sizeof(*s->source));
@@ -784,7 +559,7 @@ const struct pattern pattern_scan = {
 	.name = "scan",
 	.doc = "a source that tries many addresses or ports and gets no answer",
 	.opts = opts,
-	.conf_size = sizeof(struct conf),
+	.conf_size = sizeof(struct scan_conf),
 	.limit = "targets",
 	.open = open_scan,
 	.feed = feed,

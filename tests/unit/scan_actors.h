@@ -167,6 +167,15 @@ static inline void stealth(struct site *s, struct actor *a) /* FIN or Xmas; b: w
 	}
 }
 
+static inline void nmap(struct site *s, struct actor *a) /* a network, then one of it */
+{
+	for (unsigned n = site_times(s, a->rate); n--; a->done++)
+		if (a->done < 90)
+			probe(s, a, a->a + (uint32_t)a->done, 22);
+		else
+			probe(s, a, a->a + 5, (uint16_t)(1 + a->done * 7 % 30011));
+}
+
 /* ---- who does not ---- */
 
 static inline void browse(struct site *s, struct actor *a) /* and asks its resolver */

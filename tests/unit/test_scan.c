@@ -122,6 +122,8 @@ static void who_scans_is_found_and_its_end_too(void **unused)
 		  MINUTE, 20 * SECOND, "vertical scan" },
 		{ "20 ports of a network", ACTOR(block_scan, 0x0a140042, 300, 0.8, 0x0a1e0000, 0), 0,
 		  MINUTE, 30 * SECOND, "horizontal scan" },
+		{ "a network, then all ports of one", ACTOR(nmap, 0x0a140042, 100, 0.3, 0x0a1e0000, 0),
+		  0, 15 * SECOND, 20 * SECOND, "network scan" },
 		{ "UDP, SNMP of a network", ACTOR(udp_horizontal, 0x0a140042, 10, 0.95, 0x0a1e0000, 161),
 		  0, MINUTE, 30 * SECOND, "UDP horizontal scan" },
 		{ "UDP alone in the capture", ACTOR(udp_horizontal, 0x0a140042, 10, 1, 0x0a1e0000, 161),
@@ -264,7 +266,7 @@ static void its_flows_are_named_by_a_filter(void **unused)
 		{ ACTOR(sweep, 0x0a140042, 20, 1, 0x0a1e0000, 0),
 		  "proto in (icmp ipv6-icmp)", "10.20.0.66 pinged about" },
 		{ ACTOR(block_scan, 0x0a140042, 300, 0.8, 0x0a1e0000, 0),
-		  "proto tcp and not flags A", "pairs in all" },
+		  "proto tcp and not flags A", "tcp ports of about" },
 	};
 
 	(void)unused;
