@@ -242,6 +242,11 @@ void analysis_values(struct analysis *a, eval_value_f *fn, void *arg)
 	eval_values(a->eval, fn, arg);
 }
 
+struct budget_value analysis_budget(const struct analysis *a, unsigned i)
+{
+	return eval_budget(a->eval, i);
+}
+
 /* --- the thread --- */
 
 static void turn(struct analysis *a)

@@ -55,6 +55,9 @@ void analysis_tick(struct analysis *a, int64_t now_ms, bool judge);
 /* All series that rules keep a state for; not while the thread runs. */
 void analysis_values(struct analysis *a, eval_value_f *fn, void *arg);
 
+/* The same of the i-th rule's budget. */
+struct budget_value analysis_budget(const struct analysis *a, unsigned i);
+
 /* --- with its thread --- */
 void analysis_start(struct analysis *a);
 /* For workers: takes the block; waits while the queue is full; false: stopping. */

@@ -436,6 +436,11 @@ static void read_total(struct config_reader *r, const struct node *n,
 		    r, v,
 		    "budget_total: \"%s\" is not a rate of alarms; write it like 2/day",
 		    v->text);
+	else if (v && rule->detector && !opt_find(rule->detector->opts, "budget"))
+		config_bad(r, v,
+			   "budget_total: the detector %s has no budget to lower; seasonal, "
+			   "change and absence have one",
+			   rule->detector->name);
 	else if (v && !rule->detector)
 		config_bad(r, v,
 			   "budget_total: only a detector has a budget; write detector = "

@@ -55,7 +55,18 @@ static char *window_text(const struct rule *r)
 	return xstrdup(text_duration((int64_t)r->window * SLICE_MS, t));
 }
 
-static void write_rules(struct sheet *s, const struct rules *rules)
+static void write_budget(struct board_rule *b, const struct eval *e, unsigned rule)
+{
+	struct budget_value v = eval_budget(e, rule);
+
+	b->budget = v.stated;
+	b->budget_total = v.total;
+	b->budget_each = v.each;
+	b->alerts = v.alerts;
+	b->series_weeks = v.weeks;
+}
+
+static void write_rules(struct sheet *s, const struct rules *rules, const struct eval *e)
 {
 	s->rules = xcalloc(rules->n ? rules->n : 1, sizeof(*s->rules));
 	for (; s->n_rules < rules->n; s->n_rules++) {
@@ -72,6 +83,7 @@ static void write_rules(struct sheet *s, const struct rules *rules)
 			.severity = r->severity, .quiet = r->quiet,
 		};
 		snprintf(b->name, sizeof(b->name), "%s", r->name);
+		write_budget(b, e, (unsigned)s->n_rules);
 	}
 }
 
@@ -109,7 +121,7 @@ void post_sheet(struct analysis *a, int64_t now_ms)
 		p.n = SERIES_SHOWN;
 	p.s = s = sheet_new(p.n);
 	eval_values(a->eval, write_one, &p);
-	write_rules(s, a->rules);
+	write_rules(s, a->rules, a->eval);
 	s->interfaces = xcalloc(INTERFACES_SHOWN, sizeof(*s->interfaces));
 	window_interfaces(a->window, write_interface, &p);
 	window_stats(a->window, &ws);

@@ -50,6 +50,7 @@ static void copy_rule(struct rule *r, const struct rule_conf *c)
 		.period = period[c->window], .above = c->above, .below = c->below,
 		.clear = c->clear, .warn = c->warn > 0 ? c->warn : NAN, .for_ms = c->for_ms,
 		.detector = c->detector, .pattern = c->pattern, .severity = c->severity,
+		.budget_total = c->detector && c->budget_total > 0 ? c->budget_total : 0,
 	};
 	if (c->detector || c->pattern)
 		r->conf = xmemdup(c->detector_conf, c->detector ? c->detector->conf_size

@@ -31,6 +31,7 @@ static void give(struct eval *e, const struct rule *r, struct state *s, void *de
 	s->recent = xcalloc(1, sizeof(*s->recent));
 	s->recent->stale = INT64_MIN;
 	e->detector_octets += r->detector->state_size;
+	e->of[r - e->rules->at].watched++;
 }
 
 /* Memory is a setting (D5): past it further series go without a baseline, and it is said. */
@@ -50,6 +51,13 @@ static bool equip(struct state *s, const struct rule *r, struct eval *e)
 	if (s->bin == INT64_MIN)
 		s->bin = (e->open.newest / BIN_SLICES + 1) * BIN_SLICES;
 	return true;
+}
+
+static const void *conf_of(const struct eval *e, const struct rule *r)
+{
+	const struct rule_state *rs = &e->of[r - e->rules->at];
+
+	return rs->conf ? rs->conf : r->conf;
 }
 
 static struct point point_at(const struct eval *e, int64_t at_s)
@@ -89,6 +97,8 @@ static void fire(struct eval *e, const struct rule *r, struct state *s,
 	s->from = from;
 	s->fired = s->last = to;
 	s->peak = value;
+	if (!s->armed_in_s) /* what a first week raises tells nothing of the rate */
+		e->of[r - e->rules->at].alarms++;
 	eval_fire(e, s, a);
 }
 
@@ -123,11 +133,13 @@ static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t
 	p.train = !e->opts.untrained ||
 		  !e->opts.untrained(e->opts.arg, r, &s->key, at * SLICE_MS,
 				     (at + BIN_SLICES) * SLICE_MS);
-	r->detector->step(r->conf, s->detector, &p, &v);
+	r->detector->step(conf_of(e, r), s->detector, &p, &v);
 	s->unsaved = true;
 	take(s, &v);
 	if (p.gap)
 		return;
+	if (!v.armed_in_s)
+		e->of[r - e->rules->at].armed_s += BIN_S;
 	s->value = p.value;
 	/* What rose in a bin that is still open is not over because the one before, which
 	 * settles meanwhile, was ordinary. */
@@ -221,7 +233,7 @@ void baseline_judge(struct eval *e, const struct rule *r, struct state *s)
 	p = point_at(e, last / BIN_SLICES * BIN_S);
 	p.value = value;
 	s->value = p.value;
-	r->detector->judge(r->conf, s->detector, &p, &v);
+	r->detector->judge(conf_of(e, r), s->detector, &p, &v);
 	take(s, &v);
 	if (v.side == SIDE_UP && v.fresh)
 		fire(e, r, s, &v, p.value, last - BIN_SLICES + 1, last);
@@ -263,6 +275,7 @@ void eval_save(struct eval *e, bool all, eval_blob_f *fn, void *arg)
 
 		if (!r->detector)
 			continue;
+		budget_save(&e->of[i], fn, arg);
 		while (map_next(&e->of[i].map, &at, &k, &v)) {
 			struct state *s = *(struct state **)v;
 
@@ -277,6 +290,8 @@ bool eval_load(struct eval *e, const char *key, const void *data, size_t len)
 	const char *bar = strchr(key, '|');
 	struct blob b;
 
+	if (budget_load(e, key, data, len))
+		return true;
 	if (!bar || len < sizeof(b))
 		return false;
 	memcpy(&b, data, sizeof(b));

@@ -49,6 +49,7 @@ static void rule_state_fini(struct eval *e, struct rule_state *rs)
 	while (map_next(&rs->map, &at, &k, &s))
 		state_free(e, rs->rule, *(struct state **)s);
 	map_fini(&rs->map);
+	budget_fini(rs);
 }
 
 void eval_free(struct eval **ep)
@@ -469,6 +470,7 @@ static void tick_rule(struct eval *e, struct rule_state *rs)
 
 	if (r->pattern)
 		return;
+	budget_share(rs, e->now_ms);
 	if (by_is_small(r->by))
 		e->opts.known(e->opts.arg, r->view, adopt, &t);
 	while (map_next(&rs->map, &at, &k, &v)) {
@@ -532,7 +534,9 @@ void eval_rules(struct eval *e, const struct rules *r, int64_t now_ms)
 		for (unsigned j = 0; j < e->n && !of[i].map.max; j++) {
 			if (!e->of[j].rule || !same_rule(e->of[j].rule, &r->at[i]))
 				continue;
-			of[i].map = e->of[j].map;
+			of[i] = e->of[j];
+			of[i].rule = &r->at[i];
+			budget_fini(&of[i]); /* it may be another now */
 			e->of[j].rule = NULL; /* moved */
 		}
 		if (!of[i].map.max)

@@ -70,6 +70,16 @@ typedef void eval_value_f(void *arg, const struct series_value *v);
 /* All series that rules keep a state for. */
 void eval_values(struct eval *e, eval_value_f *fn, void *arg);
 
+struct budget_value { /* of one rule, how often alerts are to come and do come */
+	double stated;  /* alarms a week and series, as configured; 0: it has no such thing */
+	double total;   /* a week over all of its series; 0: no cap */
+	double each;    /* what a series may spend so that both hold */
+	double alerts, weeks; /* of late: alerts, and weeks of series that were armed */
+	unsigned series;      /* that have a baseline */
+};
+/* Of the i-th rule. */
+struct budget_value eval_budget(const struct eval *e, unsigned i);
+
 /* Baselines: state of the detector of one series, to keep in history and bring back. */
 typedef void eval_blob_f(void *arg, const char *key, const void *data, size_t len);
 void eval_save(struct eval *e, bool all, eval_blob_f *fn, void *arg);

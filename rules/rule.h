@@ -32,6 +32,7 @@ struct rule {
 	const struct detector *detector; /* NULL: limits only */
 	const struct pattern *pattern; /* instead of all of these: looks at flows; or NULL */
 	void *conf;               /* the detector's or pattern's settings */
+	double budget_total;      /* of the detector: alarms a week over all series; 0: no cap */
 	enum severity severity;
 	char *notify[ALERT_NOTIFY]; /* NULL ends */
 	bool quiet;               /* kept in history and judged, but tells nobody */

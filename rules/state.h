@@ -35,6 +35,11 @@ struct state {
 struct rule_state { /* all series of one rule */
 	const struct rule *rule;
 	struct map map; /* struct key -> struct state * */
+	void *conf;     /* the detector's settings with a budget lowered for so many; or NULL */
+	double each;    /* that budget, alarms a week and series; 0: the detector has none */
+	unsigned watched;        /* series with a baseline */
+	double alarms, armed_s;  /* of late: alerts raised, seconds that series were armed */
+	int64_t faded_ms;        /* when they were last made less */
 };
 
 struct eval {
@@ -74,6 +79,13 @@ void eval_resolve(struct eval *e, struct state *s, int64_t ended_ms);
  * ends now is judged. */
 void baseline_tick(struct eval *e, const struct rule *r, struct state *s);
 void baseline_judge(struct eval *e, const struct rule *r, struct state *s);
+/* Before a rule's series are looked at: what each may spend of its budget. */
+void budget_share(struct rule_state *rs, int64_t now_ms);
+void budget_fini(struct rule_state *rs);
+/* Figures of the rates, to keep and bring back. */
+void budget_save(const struct rule_state *rs, eval_blob_f *fn, void *arg);
+bool budget_load(struct eval *e, const char *key, const void *data, size_t len);
+
 /* Slices from `changed` on are not what they were. */
 void baseline_changed(struct state *s, int64_t changed);
 

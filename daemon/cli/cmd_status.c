@@ -249,11 +249,46 @@ static void channels(const json_t *o, struct strb *out)
 		     "add a notify section");
 }
 
+/* "0.1" of what was stated, "0.07" that came: alerts a series and week. */
+static void budget_line(const json_t *rule, bool first, struct strb *out)
+{
+	const json_t *b = json_object_get(rule, "budget");
+	double each = number_of(b, "each_per_week"), weeks = number_of(b, "series_weeks");
+	char came[64];
+
+	/* What is to come once in ten weeks has not failed to come after two. */
+	if (weeks * each < 1)
+		snprintf(came, sizeof(came), "too early to tell, after %.1f weeks", weeks);
+	else
+		snprintf(came, sizeof(came), "%.2g came, over %.0f weeks",
+			 number_of(b, "realised_per_week"), weeks);
+	line(out, first ? "alarms" : "", "%s: %.2g a series and week stated%s, %s",
+	     text_of(rule, "name"), each,
+	     each < number_of(b, "stated_per_week") ? " (lowered by budget_total)" : "",
+	     came);
+}
+
+static void budgets(const json_t *rules, struct strb *out)
+{
+	const json_t *r;
+	bool first = true;
+	size_t i;
+
+	json_array_foreach(rules, i, r)
+	{
+		if (!json_is_object(json_object_get(r, "budget")))
+			continue;
+		budget_line(r, first, out);
+		first = false;
+	}
+}
+
 /* How many series are armed, and when the next one will be. */
 static void rules(struct cli *c, struct strb *out)
 {
 	uint64_t armed = 0, waiting = 0, next = 0, n_rules;
 	json_t *answer = NULL, *s;
+	struct strb rates = { 0 };
 	struct err err = { "" };
 	char t[UNIT_TEXT];
 	size_t i;
@@ -263,9 +298,11 @@ static void rules(struct cli *c, struct strb *out)
 		return;
 	}
 	n_rules = json_array_size(json_object_get(answer, "rules"));
+	budgets(json_object_get(answer, "rules"), &rates);
 	json_decref(answer);
 	if (ask(c, "/api/v1/series?limit=10000", NULL, &answer, &err) != ASK_OK) {
 		json_decref(answer);
+		strb_free(&rates);
 		return;
 	}
 	json_array_foreach(json_object_get(answer, "series"), i, s)
@@ -282,6 +319,9 @@ static void rules(struct cli *c, struct strb *out)
 	     (unsigned long long)armed, (unsigned long long)waiting,
 	     next ? ", the next is armed in " : "",
 	     next ? text_duration((int64_t)next * 1000, t) : "");
+	if (rates.len)
+		strb_add(out, rates.s);
+	strb_free(&rates);
 }
 
 static void head_line(const struct screen *sc, const json_t *o, struct strb *out)

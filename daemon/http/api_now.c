@@ -122,6 +122,24 @@ static void add_fired(void *arg, const char *rule, enum severity s, uint64_t tot
 	t->total += (json_int_t)total;
 }
 
+/* Alarms a week and series that were asked for, and that came. */
+static json_t *budget_json(const struct board_rule *r)
+{
+	json_t *o;
+
+	if (!(r->budget > 0))
+		return json_null();
+	o = json_object();
+	j_put(o, "stated_per_week", j_real(r->budget));
+	j_put(o, "total_per_week", r->budget_total > 0 ? j_real(r->budget_total) : json_null());
+	j_put(o, "each_per_week", j_real(r->budget_each));
+	j_put(o, "realised_per_week", r->series_weeks > 0
+					      ? j_real(r->alerts / r->series_weeks)
+					      : json_null());
+	j_put(o, "series_weeks", j_real(r->series_weeks));
+	return o;
+}
+
 static json_t *rule_json(struct http *h, const struct sheet *s, const struct board_rule *r)
 {
 	struct tally t = { .rule = r->name };
@@ -142,6 +160,7 @@ static json_t *rule_json(struct http *h, const struct sheet *s, const struct boa
 	j_put(o, "clear", j_real(r->clear));
 	j_put(o, "for_s", j_real((double)r->for_ms / 1000));
 	j_put(o, "detector", j_text(r->detector));
+	j_put(o, "budget", budget_json(r));
 	j_put(o, "severity", json_string(severity_word[r->severity]));
 	j_put(o, "quiet", json_boolean(r->quiet));
 	j_put(o, "series", json_integer(t.series));

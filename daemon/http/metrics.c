@@ -41,6 +41,22 @@ static void values(struct prom *p, const struct sheet *s, bool threshold)
 	}
 }
 
+/* What was asked for and what came, in alerts a week and series. */
+static void budgets(struct prom *p, const struct sheet *s)
+{
+	prom_family(p, "culprit_rule_budget_per_week", "gauge",
+		    "Alerts a week and series that the rule's detector may raise by chance.");
+	for (size_t i = 0; i < s->n_rules; i++)
+		if (s->rules[i].budget > 0)
+			prom_row(p, s->rules[i].budget_each, LABELS("rule", s->rules[i].name));
+	prom_family(p, "culprit_rule_realised_per_week", "gauge",
+		    "Alerts a week and series that it raised, over the last month or so.");
+	for (size_t i = 0; i < s->n_rules; i++)
+		if (s->rules[i].budget > 0 && s->rules[i].series_weeks > 0)
+			prom_row(p, s->rules[i].alerts / s->rules[i].series_weeks,
+				 LABELS("rule", s->rules[i].name));
+}
+
 static void interfaces(struct prom *p, const struct sheet *s)
 {
 	prom_family(p, "culprit_interface_bytes_total", "counter",
@@ -220,6 +236,7 @@ void metrics_answer(struct http *h, const struct request *rq, struct answer *out
 	rules(&p, h, s);
 	channels(&p, h);
 	if (s) {
+		budgets(&p, s);
 		interfaces(&p, s);
 		sheet(&p, s);
 	}

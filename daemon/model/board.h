@@ -35,6 +35,10 @@ struct board_rule {
 	int64_t for_ms;
 	enum severity severity;
 	bool quiet;
+	/* Of a detector with a budget, in alarms a week and series: as configured, a cap over
+	 * all series (0: none), what is left for each; and of late, alerts and the weeks of
+	 * armed series that they came in. budget 0: it has none. */
+	double budget, budget_total, budget_each, alerts, series_weeks;
 };
 
 struct board_interface { /* totals since start, as D13 counts them */

@@ -151,6 +151,7 @@ static void eight_weeks_are_told_as_they_were(void **unused)
 	struct writer_opts wo = { .url = url, .state_dir = dir };
 	struct writer *writer = writer_start(&wo, &err);
 	int seen[ARRAY_LEN(troubles)] = { 0 }, wrong = 0, late_wrong = 0, silent = 0;
+	struct budget_value b;
 	struct weeks *weeks;
 
 	(void)unused;
@@ -184,6 +185,11 @@ static void eight_weeks_are_told_as_they_were(void **unused)
 	assert_in_range(late_wrong, 0, 4);
 	assert_in_range(wrong, 0, 7);
 	assert_int_equal(silent, 1); /* and no fall of what nobody reported */
+	/* What was told of rates: some five weeks of four series, of late and faded. */
+	b = analysis_budget(weeks->a, 0);
+	assert_true(b.weeks > 12 && b.weeks < 26);
+	assert_true(b.alerts > 5 && b.alerts < 40);
+	assert_true(b.stated == 0.1 && b.each == 0.1);
 	weeks_free(&weeks);
 	writer_stop(&writer, 10000);
 	calendar_free(&w.cal);
@@ -191,10 +197,48 @@ static void eight_weeks_are_told_as_they_were(void **unused)
 	free(url);
 }
 
+/* The same week on many links: alike or not, their alarms are not more than one's. */
+static void a_rule_over_many_series_lowers_what_each_may_alarm(void **unused)
+{
+	enum { MANY = 39 }; /* in; and all of them together, out of interface 0 */
+	static const struct {
+		double own, total, each;
+	} rows[] = {
+		{ 0.1, 0, 0.1 },    /* no cap */
+		{ 0.1, 100, 0.1 },  /* one that does not matter */
+		{ 0.5, 4, 0.1 },    /* a tenth for each of forty */
+		{ 0.5, 0.01, 0.001 }, /* no less than what a detector understands */
+	};
+	struct err err = { "" };
+	struct calendar *cal = calendar_new("UTC", &err);
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct rules *r = weeks_rules("seasonal", rows[i].own);
+		struct budget_value b;
+		struct weeks *w;
+		double v[MANY];
+
+		r->at->budget_total = rows[i].total;
+		w = weeks_new(cal, NULL, r, begin_s);
+		for (int k = 0; k < MANY; k++)
+			v[k] = 1e6;
+		for (int bin = 0; bin < 4; bin++)
+			weeks_bin(w, MANY, v);
+		b = analysis_budget(w->a, 0);
+		assert_int_equal(b.series, MANY + 1);
+		assert_true(fabs(b.each - rows[i].each) < 1e-9);
+		assert_true(b.stated == rows[i].own);
+		weeks_free(&w);
+	}
+	calendar_free(&cal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(eight_weeks_are_told_as_they_were),
+		cmocka_unit_test(a_rule_over_many_series_lowers_what_each_may_alarm),
 	};
 	return cmocka_run_group_tests(t, NULL, NULL);
 }
