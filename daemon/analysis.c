@@ -21,75 +21,12 @@ enum { QUEUE_BLOCKS = 64, JUDGE_MS = 200, POST_MS = 1000, WAIT_MS = 100, BATCH =
  * slice or two, what changes now cannot. */
 enum { LEARN_MAX = 1000 };
 
-/* --- evidence of loss --- */
-
-static uint64_t lost_flows(const struct ledger *l)
-{
-	uint64_t datagrams = 0, flows = 0, lost;
-
-	for (int v = 0; v < VIA_COUNT; v++) {
-		datagrams += ledger_get(&l->datagrams[v]);
-		flows += ledger_get(&l->flows[v]);
-	}
-	lost = ledger_get(&l->lost[LOST_FLOWS]) + ledger_get(&l->lost[LOST_RECORDS]);
-	/* Lost datagrams (v9, sFlow) held as many flows as others do. */
-	return lost + (datagrams ? ledger_get(&l->lost[LOST_DATAGRAMS]) * flows / datagrams : 0);
-}
-
-static void note_loss(struct analysis *a, int64_t slice)
-{
-	uint32_t n = names_exporters(a->opts.names);
-
-	if (n > a->n_loss) {
-		a->loss = xrealloc(a->loss, n, sizeof(*a->loss));
-		memset(a->loss + a->n_loss, 0, (n - a->n_loss) * sizeof(*a->loss));
-		a->n_loss = n;
-	}
-	for (uint32_t i = 0; i < n; i++)
-		a->loss[i].at[(uint64_t)slice % LOSS_SLICES] =
-			lost_flows(&names_exporter_at(a->opts.names, i)->ledger);
-	a->dropped[(uint64_t)slice % LOSS_SLICES] =
-		a->opts.dropped ? a->opts.dropped(a->opts.arg) : 0;
-}
-
-static void add_loss(const struct analysis *a, uint32_t id, int64_t slice, struct alert *al)
-{
-	const struct ledger *l = &names_exporter_at(a->opts.names, id)->ledger;
-	uint64_t before = id < a->n_loss ? a->loss[id].at[(uint64_t)slice % LOSS_SLICES] : 0;
-	uint32_t rate = __atomic_load_n(&l->sampling, __ATOMIC_RELAXED);
-
-	al->lost_flows += lost_flows(l) - before;
-	if (rate > al->sampling)
-		al->sampling = rate;
-}
-
-static void quality(const struct analysis *a, struct alert *al)
-{
-	int64_t from = slice_of(al->window_start_ms), newest = window_newest(a->window);
-	uint32_t id;
-
-	if (newest - from >= LOSS_SLICES)
-		from = newest - LOSS_SLICES + 1;
-	if (from < slice_of(a->started_ms))
-		from = slice_of(a->started_ms);
-	if (al->by == BY_EXPORTER || al->by == BY_INTERFACE) {
-		memcpy(&id, al->key.b, sizeof(id));
-		add_loss(a, id, from, al);
-	} else {
-		for (id = 0; id < names_exporters(a->opts.names); id++)
-			add_loss(a, id, from, al);
-	}
-	if (a->opts.dropped)
-		al->dropped_datagrams = a->opts.dropped(a->opts.arg) -
-					a->dropped[(uint64_t)from % LOSS_SLICES];
-}
-
 void analysis_emit(struct analysis *a, struct alert *alert)
 {
 	alert->block_seq = a->seq;
 	alert->crossed_ms = a->block_ms;
 	if (alert->window_start_ms)
-		quality(a, alert);
+		lossy_quality(a, alert);
 	if (a->opts.archive)
 		archive_mark(a->opts.archive, alert);
 	else
@@ -167,7 +104,7 @@ struct analysis *analysis_new(const struct analysis_opts *o, struct rules *rules
 	a->eval = eval_new(&eo);
 	a->queue = queue_new(QUEUE_BLOCKS);
 	analysis_set_rules(a, rules);
-	note_loss(a, slice_of(now_ms));
+	lossy_note(a, slice_of(now_ms));
 	return a;
 }
 
@@ -183,10 +120,10 @@ void analysis_free(struct analysis **ap)
 	window_free(&a->window);
 	queue_free(&a->queue);
 	silence_free(a);
+	lossy_free(a);
 	pattern_free(a);
 	rules_fini(a->rules);
 	free(a->rules);
-	free(a->loss);
 	free(a);
 }
 
@@ -223,7 +160,7 @@ void analysis_tick(struct analysis *a, int64_t now_ms, bool judge)
 	fresh = slice_of(now_ms) > slice_of(a->judged_ms);
 	if (fresh)
 		for (int64_t s = before + 1; s <= window_newest(a->window); s++)
-			note_loss(a, s);
+			lossy_note(a, s);
 	if (!judge && !fresh)
 		return;
 	window_changed(a->window, changed, a);
@@ -233,6 +170,7 @@ void analysis_tick(struct analysis *a, int64_t now_ms, bool judge)
 	if (!fresh)
 		return;
 	silence_tick(a, now_ms);
+	lossy_tick(a, now_ms);
 	pattern_tick(a, now_ms);
 	history_slice(a, now_ms);
 }

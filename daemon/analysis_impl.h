@@ -12,13 +12,20 @@
 
 enum { LOSS_SLICES = 512 };
 
-struct loss { /* of one exporter, as totals at the begin of each slice */
-	uint64_t at[LOSS_SLICES];
+struct loss_mark { /* totals, and the rate that was told last */
+	uint64_t lost, seen;
+	uint32_t sampling;
+};
+
+struct loss { /* of one exporter */
+	struct loss_mark at[LOSS_SLICES]; /* at the begin of each slice */
+	struct alert *alert; /* of the built-in rule "lossy-export" */
 };
 
 struct silence { /* the built-in rule "exporter-silent", one for each exporter */
 	struct alert *alert;
 	int64_t since_ms;
+	bool on; /* also when nobody is told */
 };
 
 struct analysis {
@@ -48,6 +55,20 @@ void history_names(struct analysis *a);
 void history_slice(struct analysis *a, int64_t now_ms);
 void history_baselines(struct analysis *a, bool all);
 void history_stop(struct analysis *a);
+
+/* watch.c: alerts about an exporter itself. NULL: no rule asks for that. */
+const struct rule *watch_rule(const struct analysis *a, const struct pattern *p);
+struct alert *watch_alert(struct analysis *a, const struct rule *r, uint32_t exporter,
+			  int64_t from_ms, int64_t now_ms); /* gives */
+void watch_begin(struct analysis *a, struct alert **kept, struct alert *al); /* takes al */
+void watch_end(struct analysis *a, struct alert **kept, char *why, int64_t now_ms);
+char *watch_gone(const struct alert *al);
+
+/* lossy.c: flows lost on their way. */
+void lossy_note(struct analysis *a, int64_t slice); /* it begins */
+void lossy_quality(const struct analysis *a, struct alert *al);
+void lossy_tick(struct analysis *a, int64_t now_ms);
+void lossy_free(struct analysis *a);
 
 /* silence.c: exporters that stopped sending. */
 void silence_tick(struct analysis *a, int64_t now_ms);

@@ -70,7 +70,7 @@ struct rules *backtest_rules(const struct config *c, const char *file, const cha
 	for (unsigned i = 0; i < all->n; i++) {
 		const struct rule *r = &all->at[i];
 
-		if (r->quiet || (name && strcmp(name, r->name)) ||
+		if (r->quiet || (r->pattern && !r->pattern->feed) || (name && strcmp(name, r->name)) ||
 		    (file && !in_file(c, r->name, file)))
 			continue;
 		copy_rule(&out->at[out->n++], r);

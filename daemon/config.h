@@ -18,6 +18,7 @@
 #include "daemon/base/addr.h"
 #include "daemon/evidence/urls.h"
 #include "daemon/model/alert.h"
+#include "daemon/model/builtin.h"
 #include "daemon/model/series.h"
 #include "daemon/notify/notify.h"
 #include "detectors/detector.h"
@@ -147,6 +148,9 @@ struct rule_conf {
 	const struct detector *detector; /* NULL: only above and below, or a pattern */
 	const struct pattern *pattern; /* scan, flood …: looks at flows; or NULL */
 	void *detector_conf;     /* conf_size octets of either; NULL without */
+	enum side side;          /* detector: tells only of rises or of falls; SIDE_NONE: both */
+	const struct builtin *builtin; /* whose name it has; NULL: a rule of one's own */
+	bool tell_all;           /* built-in, and notify was not written: as built in */
 	double budget_total;     /* alarms a week over all its series; NAN: no cap */
 	enum severity severity;
 	enum act_kind act;       /* what is done to whom the alert names */

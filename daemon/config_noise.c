@@ -38,18 +38,13 @@ struct place {
 
 static bool known(const struct config *c, const char *kind, const char *name)
 {
-	static const char *const built_in[] = { "exporter-silent", "interface-traffic",
-						"exporter-flows" };
 	struct addr a;
 
 	if (!strcmp(kind, "rule")) {
 		for (size_t i = 0; i < c->n_rules; i++)
 			if (!strcmp(c->rules[i].name, name))
 				return true;
-		for (size_t i = 0; i < ARRAY_LEN(built_in); i++)
-			if (!strcmp(built_in[i], name))
-				return true;
-		return false;
+		return builtin_find(name);
 	}
 	if (!strcmp(kind, "exporter")) {
 		for (size_t i = 0; i < c->n_exporters; i++)

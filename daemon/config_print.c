@@ -386,6 +386,10 @@ static void print_rule(FILE *to, const struct rule_conf *rule)
 		     o->name; o++)
 			print_option(to, o, rule->detector_conf);
 	}
+	if (rule->detector)
+		bare(to, 1, "side", rule->side == SIDE_UP     ? "up"
+				    : rule->side == SIDE_DOWN ? "down"
+							      : "both");
 	if (!isnan(rule->budget_total)) {
 		snprintf(text, sizeof(text), "%s/week",
 			 config_number_text(rule->budget_total, buf));

@@ -304,12 +304,20 @@ static void read_detector(struct config_reader *r, const struct node *n,
 		for (size_t i = 0; (d = detector_at(i)) && count + 1 < CONFIG_WORDS; i++)
 			names[count++] = d->name;
 		for (size_t i = 0; pattern_at(i) && count + 1 < CONFIG_WORDS; i++)
-			names[count++] = pattern_at(i)->name;
+			if (pattern_at(i)->feed)
+				names[count++] = pattern_at(i)->name;
 		names[count] = NULL;
 		rule->detector = detector_find(v->text);
 		rule->pattern = pattern_find(v->text);
+		if (rule->pattern && !rule->pattern->feed &&
+		    (!rule->builtin || strcmp(rule->builtin->detector, v->text)))
+			rule->pattern = NULL; /* the daemon watches it in one rule only */
 		if (!rule->detector && !rule->pattern)
 			not_a_word(r, v, names);
+	} else if (!v && rule->builtin && !config_value(n, "above") &&
+		   !config_value(n, "below")) {
+		rule->detector = detector_find(rule->builtin->detector);
+		rule->pattern = pattern_find(rule->builtin->detector);
 	}
 	if (rule->detector) {
 		rule->detector_conf = xcalloc(1, rule->detector->conf_size);
@@ -338,6 +346,37 @@ static void check_pattern(struct config_reader *r, const struct node *n,
 				   "its own (`culprit score --list`); remove %s",
 				   v->name, rule->pattern->name, v->name);
 	}
+}
+
+/* What the daemon watches about itself has no flows to choose from. */
+static void check_watch(struct config_reader *r, const struct node *n,
+			const struct rule_conf *rule)
+{
+	const struct value *v = config_value(n, "filter");
+
+	if (!rule->pattern->feed && v && *v->text)
+		config_bad(r, v, "filter: %s watches every exporter; remove filter", n->title);
+}
+
+static void read_side(struct config_reader *r, const struct node *n, struct rule_conf *rule)
+{
+	static const char *const words[] = { "both", "up", "down", NULL };
+	const struct value *v = config_value(n, "side");
+	size_t i = 0;
+
+	if (rule->detector && rule->builtin)
+		rule->side = rule->builtin->side;
+	if (!v)
+		return;
+	while (words[i] && strcmp(words[i], v->text))
+		i++;
+	if (!words[i])
+		not_a_word(r, v, words);
+	else if (!rule->detector)
+		config_bad(r, v, "side: only a detector knows both sides of normal; write above "
+			   "or below for a limit, and remove side");
+	else
+		rule->side = i == 1 ? SIDE_UP : i == 2 ? SIDE_DOWN : SIDE_NONE;
 }
 
 static void check_detector(struct config_reader *r, const struct node *n,
@@ -457,7 +496,12 @@ void config_read_rule(struct config_reader *r, const struct node *n,
 			   *act = config_value(n, "act");
 
 	rule->above = rule->below = rule->clear = rule->budget_total = NAN;
-	rule->severity = SEVERITY_WARNING;
+	rule->builtin = builtin_find(n->title);
+	rule->severity = rule->builtin ? rule->builtin->severity : SEVERITY_WARNING;
+	if (rule->builtin) { /* what is not written is as built in */
+		rule->by = rule->builtin->by;
+		rule->measure.kind = rule->builtin->measure;
+	}
 	rule->slices = 60000 / SLICE_MS;
 	rule->file = n->file ? xstrdup(n->file) : NULL;
 	rule->line = n->line;
@@ -476,8 +520,11 @@ void config_read_rule(struct config_reader *r, const struct node *n,
 	if (act)
 		read_act(r, act, &rule->act);
 	read_notify(n, rule);
+	rule->tell_all = rule->builtin && !rule->n_notify;
+	read_side(r, n, rule);
 	if (rule->pattern) {
 		check_pattern(r, n, rule);
+		check_watch(r, n, rule);
 		return;
 	}
 	read_limits(r, n, rule);

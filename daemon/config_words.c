@@ -210,6 +210,8 @@ static const struct setting rule_settings[] = {
 	  "day, week, month: a warning at this share of the limit; 0: none" },
 	{ "detector", SET_OWN, 0, NULL, 0, 0, false,
 	  "instead of a limit: seasonal …, with options of its own" },
+	{ "side", SET_OWN, 0, "both", 0, 0, false,
+	  "with a detector: tell of both, or only of what is up or down" },
 	{ "budget_total", SET_OWN, 0, NULL, 0, 0, false,
 	  "with a detector: alarms over all series, as 2/day" },
 	{ "severity", SET_OWN, 0, "warning", 0, 0, false, "info, warning or critical" },

@@ -307,7 +307,7 @@ void pattern_rules(struct analysis *a, const struct rules *rules)
 	for (unsigned i = 0; i < rules->n; i++) {
 		struct pattern_run *run = &runs[n];
 
-		if (!rules->at[i].pattern)
+		if (!rules->at[i].pattern || !rules->at[i].pattern->feed)
 			continue;
 		run->rule = &rules->at[i];
 		for (unsigned j = 0; j < a->n_patterns && !run->state; j++)

@@ -1,41 +1,22 @@
 /* ruleset.c - rules as they are run.
  * SPDX-License-Identifier: ISC
  *
- * Built-in rules make an empty configuration useful (D7): every interface and
- * every exporter is learnt and watched for its hour of the week. They tell all
- * channels there are, or those of the routes where there are any; a rule section with the same name replaces one, and
- * `enabled = false` in it switches it off. Interfaces are counted all the same,
- * quietly: their history and culprit_interface_bytes_total hang on it.
+ * Built-in rules (daemon/model/builtin.def) make an empty configuration useful (D7). They tell
+ * all channels there are, or those of the routes where there are any. A rule section with
+ * the name of one changes what it names, and `enabled = no` in it switches it off.
+ * Interfaces are counted all the same, quietly: their history and
+ * culprit_interface_bytes_total hang on it.
  */
 #include "daemon/ruleset.h"
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/evidence/geo.h"
+#include "daemon/model/builtin.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct builtin {
-	const char *name;
-	enum by by;
-	enum measure_kind measure;
-	const char *detector;
-	enum severity severity;
-} builtins[] = {
-	{ "interface-traffic", BY_INTERFACE, MEASURE_BITS_S, "seasonal", SEVERITY_WARNING },
-	{ "exporter-flows", BY_EXPORTER, MEASURE_FLOWS_S, "seasonal", SEVERITY_INFO },
-};
-
-/* Patterns in flows, with the defaults of their detectors. The name of the rule is the
- * detector's, unless there are several rules of one. */
-static const struct watch {
-	const char *name, *pattern;
-	enum severity severity;
-} watches[] = {
-	{ "scan", "scan", SEVERITY_WARNING },
-};
 
 static void copy_rule(struct rule *r, const struct rule_conf *c)
 {
@@ -51,6 +32,8 @@ static void copy_rule(struct rule *r, const struct rule_conf *c)
 		.clear = c->clear, .warn = c->warn > 0 ? c->warn : NAN, .for_ms = c->for_ms,
 		.detector = c->detector, .pattern = c->pattern, .severity = c->severity,
 		.budget_total = c->detector && c->budget_total > 0 ? c->budget_total : 0,
+		.side = c->side,
+		.learns = c->builtin && c->detector ? c->builtin->learns : NULL,
 	};
 	if (c->detector || c->pattern)
 		r->conf = xmemdup(c->detector_conf, c->detector ? c->detector->conf_size
@@ -72,22 +55,16 @@ static void add_builtin(struct rule *r, const struct builtin *b, const struct co
 		.name = xstrdup(b->name), .filter = filter_compile("", NULL), .by = b->by,
 		.measure = { .kind = b->measure }, .window = BIN_SLICES, .above = NAN,
 		.below = NAN, .clear = NAN, .warn = NAN, .severity = b->severity,
-		.detector = detector_find(b->detector),
+		.detector = detector_find(b->detector), .pattern = pattern_find(b->detector),
+		.side = b->side, .learns = b->learns,
 	};
-	r->conf = xcalloc(1, r->detector->conf_size);
-	opt_defaults(r->detector->opts, r->conf);
-	tell_all(r, c);
-}
-
-static void add_watch(struct rule *r, const struct watch *w, const struct config *c)
-{
-	*r = (struct rule){
-		.name = xstrdup(w->name), .filter = filter_compile("", NULL), .by = BY_NONE,
-		.window = BIN_SLICES, .above = NAN, .below = NAN, .clear = NAN, .warn = NAN,
-		.severity = w->severity, .pattern = pattern_find(w->pattern),
-	};
-	r->conf = xcalloc(1, r->pattern->conf_size);
-	opt_defaults(r->pattern->opts, r->conf);
+	if (r->detector) {
+		r->conf = xcalloc(1, r->detector->conf_size);
+		opt_defaults(r->detector->opts, r->conf);
+	} else {
+		r->conf = xcalloc(1, r->pattern->conf_size);
+		opt_defaults(r->pattern->opts, r->conf);
+	}
 	tell_all(r, c);
 }
 
@@ -99,31 +76,57 @@ static bool named(const struct config *c, const char *name)
 	return false;
 }
 
+/* A section of its name takes its place, or one of the name that two of them had. */
+static bool replaced(const struct config *c, const struct builtin *b)
+{
+	return named(c, b->name) ||
+	       (b->learns && !strcmp(b->learns, BUILTIN_BOTH) && named(c, BUILTIN_BOTH));
+}
+
+/* Interfaces are counted whether or not a rule asks. */
+static bool counts_interfaces(const struct rules *rs)
+{
+	for (unsigned i = 0; i < rs->n; i++) {
+		const struct rule *r = &rs->at[i];
+
+		if (!r->pattern && r->by == BY_INTERFACE && filter_is_all(r->filter) &&
+		    r->period == PERIOD_NONE && !rule_is_gauge(r))
+			return true;
+	}
+	return false;
+}
+
+static void add_counters(struct rule *r)
+{
+	*r = (struct rule){
+		.name = xstrdup("interface-counters"), .filter = filter_compile("", NULL),
+		.by = BY_INTERFACE, .measure = { .kind = MEASURE_BITS_S },
+		.window = BIN_SLICES, .above = NAN, .below = NAN, .clear = NAN, .warn = NAN,
+		.quiet = true,
+	};
+}
+
 struct rules *ruleset_new(const struct config *c)
 {
 	struct rules *rs = xcalloc(1, sizeof(*rs));
+	size_t n = 0;
 
-	rs->at = xcalloc(c->n_rules + ARRAY_LEN(builtins) + ARRAY_LEN(watches) + 1, sizeof(*rs->at));
-	for (size_t i = 0; i < c->n_rules; i++)
-		if (c->rules[i].enabled)
-			copy_rule(&rs->at[rs->n++], &c->rules[i]);
-	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
-		if (!named(c, builtins[i].name))
-			add_builtin(&rs->at[rs->n++], &builtins[i], c);
-	for (size_t i = 0; i < ARRAY_LEN(watches); i++)
-		if (!named(c, watches[i].name))
-			add_watch(&rs->at[rs->n++], &watches[i], c);
-	if (named(c, builtins[0].name)) {
-		struct rule *r = &rs->at[rs->n++];
-
-		add_builtin(r, &builtins[0], c);
-		free(r->name);
-		r->name = xstrdup("interface-counters");
-		free(r->conf);
-		r->conf = NULL;
-		r->detector = NULL;
-		r->quiet = true;
+	while (builtin_at(n))
+		n++;
+	rs->at = xcalloc(c->n_rules + n + 1, sizeof(*rs->at));
+	for (size_t i = 0; i < c->n_rules; i++) {
+		if (!c->rules[i].enabled)
+			continue;
+		copy_rule(&rs->at[rs->n], &c->rules[i]);
+		if (c->rules[i].tell_all)
+			tell_all(&rs->at[rs->n], c);
+		rs->n++;
 	}
+	for (size_t i = 0; i < n; i++)
+		if (!replaced(c, builtin_at(i)))
+			add_builtin(&rs->at[rs->n++], builtin_at(i), c);
+	if (!counts_interfaces(rs))
+		add_counters(&rs->at[rs->n++]);
 	return rs;
 }
 

@@ -49,7 +49,9 @@ struct pattern {		/* one line each in patterns.def */
 	/* memory: octets that the state may take, at least 256 KiB. */
 	void *(*open)(const void *conf, size_t memory);
 	/* Rows of b whose bit is set (ROW_WORDS words), at now_ms. On the path of every
-	 * flow: what does not concern the pattern must cost about a nanosecond. */
+	 * flow: what does not concern the pattern must cost about a nanosecond.
+	 * NULL: a rule about the data itself, which the daemon watches (watch.h); then
+	 * nothing but its settings is here. */
 	void (*feed)(void *state, const struct block *b, const uint64_t *bits,
 		     int64_t now_ms);
 	/* Once a slice, and at the end of a backtest: tells what stands or has ended. */

@@ -78,10 +78,12 @@ static void take(struct state *s, const struct verdict *v)
 	s->armed_in_s = v->armed_in_s;
 }
 
-static void fire(struct eval *e, const struct rule *r, struct state *s,
-		 const struct verdict *v, double value, int64_t from, int64_t to)
+/* r learns, who tells. */
+static void fire(struct eval *e, const struct rule *r, const struct rule *who,
+		 struct state *s, const struct verdict *v, double value, int64_t from,
+		 int64_t to)
 {
-	struct alert *a = eval_alert(e, r, s);
+	struct alert *a = eval_alert(e, who, s);
 
 	a->value = a->peak = value;
 	a->below = v->side == SIDE_DOWN;
@@ -123,16 +125,25 @@ static bool bin_value(struct eval *e, const struct rule *r, const struct state *
 	return true;
 }
 
+/* Does somebody keep this bin from being learnt (a silence, maintenance)? */
+static bool untrained(const struct eval *e, const struct rule *r, const struct state *s,
+		      int64_t at)
+{
+	return r && e->opts.untrained &&
+	       e->opts.untrained(e->opts.arg, r, &s->key, at * SLICE_MS,
+				 (at + BIN_SLICES) * SLICE_MS);
+}
+
 static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t at)
 {
 	struct point p = point_at(e, at * SLICE_MS / 1000);
+	const struct rule *who;
 	struct verdict v;
+	bool turned;
 
 	p.gap = !bin_value(e, r, s, at, &p);
 	/* Its own alerts a detector knows of, and what to do about them. */
-	p.train = !e->opts.untrained ||
-		  !e->opts.untrained(e->opts.arg, r, &s->key, at * SLICE_MS,
-				     (at + BIN_SLICES) * SLICE_MS);
+	p.train = !untrained(e, r, s, at) && !untrained(e, e->of[r - e->rules->at].other, s, at);
 	r->detector->step(conf_of(e, r), s->detector, &p, &v);
 	s->unsaved = true;
 	take(s, &v);
@@ -141,14 +152,18 @@ static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t
 	if (!v.armed_in_s)
 		e->of[r - e->rules->at].armed_s += BIN_S;
 	s->value = p.value;
+	who = eval_speaker(e, r, v.side);
+	/* What one side tells is over when the other begins. */
+	turned = s->state == ALERT_FIRING && who &&
+		 s->alert->below != (v.side == SIDE_DOWN) && r->side != SIDE_NONE;
 	/* What rose in a bin that is still open is not over because the one before, which
 	 * settles meanwhile, was ordinary. */
-	if (v.side == SIDE_NONE && s->state == ALERT_FIRING && at + BIN_SLICES > s->fired) {
+	if ((!who || turned) && s->state == ALERT_FIRING && at + BIN_SLICES > s->fired) {
 		s->handled = e->open.newest;
 		eval_resolve(e, s, (at + BIN_SLICES) * SLICE_MS);
-	} else if (v.side != SIDE_NONE && v.fresh && s->state != ALERT_FIRING) {
-		fire(e, r, s, &v, p.value, at, at + BIN_SLICES - 1);
 	}
+	if (who && (v.fresh || turned) && s->state != ALERT_FIRING)
+		fire(e, r, who, s, &v, p.value, at, at + BIN_SLICES - 1);
 }
 
 void baseline_tick(struct eval *e, const struct rule *r, struct state *s)
@@ -221,6 +236,8 @@ void baseline_judge(struct eval *e, const struct rule *r, struct state *s)
 	struct point p;
 	double value;
 
+	const struct rule *who = eval_speaker(e, r, SIDE_UP);
+
 	if (!r->detector->judge || !equip(s, r, e) || s->state == ALERT_FIRING ||
 	    last - BIN_SLICES < s->handled)
 		return;
@@ -235,8 +252,23 @@ void baseline_judge(struct eval *e, const struct rule *r, struct state *s)
 	s->value = p.value;
 	r->detector->judge(conf_of(e, r), s->detector, &p, &v);
 	take(s, &v);
-	if (v.side == SIDE_UP && v.fresh)
-		fire(e, r, s, &v, p.value, last - BIN_SLICES + 1, last);
+	if (v.side == SIDE_UP && v.fresh && who)
+		fire(e, r, who, s, &v, p.value, last - BIN_SLICES + 1, last);
+}
+
+/* Two rules that learn the same with settings of their own are kept apart: the first has
+ * the common name. */
+static const char *kept_under(const struct eval *e, const struct rule *r)
+{
+	for (const struct rule *q = e->rules->at; r->learns && q < r; q++)
+		if (!q->pattern && q->learns && !strcmp(q->learns, r->learns))
+			return r->name;
+	return eval_learns(r);
+}
+
+static bool is_called(const char *name, const char *key, const char *bar)
+{
+	return strlen(name) == (size_t)(bar - key) && !strncmp(name, key, (size_t)(bar - key));
 }
 
 static void blob_key(const struct eval *e, const struct rule *r, const struct state *s,
@@ -244,7 +276,7 @@ static void blob_key(const struct eval *e, const struct rule *r, const struct st
 {
 	char id[SERIES_TEXT];
 
-	snprintf(out, len, "%s|%s", r->name, key_id(r->by, &s->key, e->opts.names, id));
+	snprintf(out, len, "%s|%s", kept_under(e, r), key_id(r->by, &s->key, e->opts.names, id));
 }
 
 static void save_one(const struct eval *e, const struct rule *r, struct state *s,
@@ -288,6 +320,7 @@ void eval_save(struct eval *e, bool all, eval_blob_f *fn, void *arg)
 bool eval_load(struct eval *e, const char *key, const void *data, size_t len)
 {
 	const char *bar = strchr(key, '|');
+	bool found = false, own;
 	struct blob b;
 
 	if (budget_load(e, key, data, len))
@@ -301,19 +334,23 @@ bool eval_load(struct eval *e, const char *key, const void *data, size_t len)
 		struct key k;
 		enum by by;
 
-		if (strlen(r->name) != (size_t)(bar - key) ||
-		    strncmp(r->name, key, (size_t)(bar - key)) || !r->detector ||
+		own = is_called(r->name, key, bar);
+		if ((!own && !is_called(eval_learns(r), key, bar)) || !r->detector ||
+		    e->of[i].follows ||
 		    strncmp(r->detector->name, b.detector, sizeof(b.detector)) ||
 		    b.version != r->detector->version || b.size != r->detector->state_size ||
 		    len != sizeof(b) + b.size || !key_parse(bar + 1, e->opts.names, &by, &k) ||
 		    by != r->by)
 			continue;
 		s = state_get(&e->of[i], &k);
-		if (!s || s->detector)
-			return false;
-		give(e, r, s, xmemdup((const char *)data + sizeof(b), b.size));
+		if (!s || (s->detector && !own))
+			continue;
+		if (s->detector) /* what two had in common gives way to its own */
+			memcpy(s->detector, (const char *)data + sizeof(b), b.size);
+		else
+			give(e, r, s, xmemdup((const char *)data + sizeof(b), b.size));
 		s->bin = b.bin;
-		return true;
+		found = true;
 	}
-	return false;
+	return found;
 }

@@ -87,7 +87,7 @@ struct budget_value eval_budget(const struct eval *e, unsigned i)
 	const struct rule_state *rs = &e->of[i];
 	const struct opt *o = option(rs->rule);
 
-	if (!o)
+	if (!o || rs->follows) /* the first of two sides counts for both */
 		return (struct budget_value){ 0 };
 	return (struct budget_value){
 		.stated = *value(rs->rule->conf, o),

@@ -42,6 +42,11 @@ static bool is_gauge(const struct measure *m)
 	       m->kind == MEASURE_ENTROPY;
 }
 
+bool rule_is_gauge(const struct rule *r)
+{
+	return is_gauge(&r->measure);
+}
+
 double rule_quota(const struct rule *r)
 {
 	double slice_s = SLICE_MS / 1000.0;

@@ -33,6 +33,9 @@ struct rule {
 	const struct pattern *pattern; /* instead of all of these: looks at flows; or NULL */
 	void *conf;               /* the detector's or pattern's settings */
 	double budget_total;      /* of the detector: alarms a week over all series; 0: no cap */
+	enum side side;           /* detector: tells only of this one; SIDE_NONE: both */
+	const char *learns;       /* what its baselines are called in history, not owned; NULL:
+				     its own name */
 	enum severity severity;
 	char *notify[ALERT_NOTIFY]; /* NULL ends */
 	bool quiet;               /* kept in history and judged, but tells nobody */
@@ -64,6 +67,8 @@ char *rule_view_series(const struct rule_view *v);
 /* Slices of the longest window. */
 unsigned rules_longest(const struct rules *r);
 
+/* Its measure is no sum: peers, ports, entropy. */
+bool rule_is_gauge(const struct rule *r);
 /* The one of the sums that the measure is made of. */
 uint64_t rule_sum(const struct measure *m, const struct sums *s);
 /* The value of a rule's measure from sums over `seconds`; speed_bps for utilisation. */

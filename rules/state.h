@@ -34,6 +34,10 @@ struct state {
 
 struct rule_state { /* all series of one rule */
 	const struct rule *rule;
+	/* Tells of the other side of the same normal: what both know is kept once, at the
+	 * first of the two; the second follows and has no states. */
+	const struct rule *other;
+	bool follows;
 	struct map map; /* struct key -> struct state * */
 	void *conf;     /* the detector's settings with a budget lowered for so many; or NULL */
 	double each;    /* that budget, alarms a week and series; 0: the detector has none */
@@ -69,6 +73,11 @@ bool eval_gauged(const struct rule *r);
 double eval_speed(const struct eval *e, const struct rule *r, const struct key *k);
 /* The newest slice of this key that has all its flows. */
 int64_t eval_settled(const struct eval *e, const struct rule *r, const struct key *k);
+
+/* The rule that tells of that side, r or its other; NULL: none does. */
+const struct rule *eval_speaker(const struct eval *e, const struct rule *r, enum side side);
+/* What the baselines of r are called in history. */
+const char *eval_learns(const struct rule *r);
 
 /* Tells the world; fill adds what the caller knows. */
 struct alert *eval_alert(struct eval *e, const struct rule *r, struct state *s);

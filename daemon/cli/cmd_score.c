@@ -73,6 +73,8 @@ static void list(void)
 	for (size_t i = 0; pattern_at(i); i++) {
 		const struct pattern *p = pattern_at(i);
 
+		if (!p->feed)
+			continue;
 		printf("%s\n    %s; of flows, so not for a CSV file: culprit backtest\n", p->name,
 		       p->doc);
 		for (const struct opt *o = p->opts; o->name; o++)

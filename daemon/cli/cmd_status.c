@@ -13,6 +13,7 @@
 
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
+#include "daemon/model/builtin.h"
 #include "daemon/cli/alerts.h"
 #include "daemon/cli/ask.h"
 #include "daemon/evidence/top.h"
@@ -283,10 +284,36 @@ static void budgets(const json_t *rules, struct strb *out)
 	}
 }
 
+static bool runs(const json_t *rules, const char *name)
+{
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(rules, i, r)
+		if (!strcmp(text_of(r, "name"), name))
+			return true;
+	return false;
+}
+
+/* Names of the built-in rules that are on, and of those that are not. */
+static void built_in(const json_t *rules, struct strb *on, struct strb *off)
+{
+	const struct builtin *b;
+
+	for (size_t i = 0; (b = builtin_at(i)); i++) {
+		bool both = b->learns && !strcmp(b->learns, BUILTIN_BOTH) &&
+			    runs(rules, BUILTIN_BOTH);
+		struct strb *to = both || runs(rules, b->name) ? on : off;
+
+		strb_fmt(to, "%s%s", to->len ? ", " : "", b->name);
+	}
+}
+
 /* How many series are armed, and when the next one will be. */
 static void rules(struct cli *c, struct strb *out)
 {
 	uint64_t armed = 0, waiting = 0, next = 0, n_rules;
+	struct strb on = { 0 }, off = { 0 };
 	json_t *answer = NULL, *s;
 	struct strb rates = { 0 };
 	struct err err = { "" };
@@ -299,10 +326,13 @@ static void rules(struct cli *c, struct strb *out)
 	}
 	n_rules = json_array_size(json_object_get(answer, "rules"));
 	budgets(json_object_get(answer, "rules"), &rates);
+	built_in(json_object_get(answer, "rules"), &on, &off);
 	json_decref(answer);
 	if (ask(c, "/api/v1/series?limit=10000", NULL, &answer, &err) != ASK_OK) {
 		json_decref(answer);
 		strb_free(&rates);
+		strb_free(&on);
+		strb_free(&off);
 		return;
 	}
 	json_array_foreach(json_object_get(answer, "series"), i, s)
@@ -319,9 +349,13 @@ static void rules(struct cli *c, struct strb *out)
 	     (unsigned long long)armed, (unsigned long long)waiting,
 	     next ? ", the next is armed in " : "",
 	     next ? text_duration((int64_t)next * 1000, t) : "");
+	line(out, "", "  built in: %s%s%s", on.len ? on.s : "none", off.len ? "; off: " : "",
+	     off.len ? off.s : "");
 	if (rates.len)
 		strb_add(out, rates.s);
 	strb_free(&rates);
+	strb_free(&on);
+	strb_free(&off);
 }
 
 static void head_line(const struct screen *sc, const json_t *o, struct strb *out)

@@ -820,6 +820,25 @@ static void check_manual(const char *page, const struct section *s)
 		check_manual(page, s->kids[i]);
 }
 
+/* One table says which rules are built in; the manual and the example name them all. */
+static void check_builtins(const char *page)
+{
+	char *text = example();
+
+	for (size_t i = 0; builtin_at(i); i++) {
+		char want[64];
+
+		snprintf(want, sizeof(want), "\n.It Ic %s\n", builtin_at(i)->name);
+		if (!strstr(page, want))
+			fail_msg("contrib/man/culprit.conf.5 lacks the built-in rule %s",
+				 builtin_at(i)->name);
+		if (!strstr(text, builtin_at(i)->name))
+			fail_msg("contrib/culprit.conf lacks the built-in rule %s",
+				 builtin_at(i)->name);
+	}
+	free(text);
+}
+
 static void the_manual_knows_every_setting(void **unused)
 {
 	struct strb b = { 0 };
@@ -833,6 +852,7 @@ static void the_manual_knows_every_setting(void **unused)
 		strb_add(&b, line);
 	fclose(f);
 	check_manual(b.s, &config_root);
+	check_builtins(b.s);
 	strb_free(&b);
 }
 

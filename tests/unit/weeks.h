@@ -11,6 +11,7 @@
 
 #include "daemon/analysis.h"
 #include "daemon/base/mem.h"
+#include "detectors/watch.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -74,8 +75,8 @@ static inline struct rules *weeks_rules(const char *detector, double budget)
 	const struct detector *d = detector_find(detector);
 	const struct opt *o = opt_find(d->opts, "budget");
 
-	r->at = xcalloc(1, sizeof(*r->at));
-	r->n = 1;
+	r->at = xcalloc(2, sizeof(*r->at));
+	r->n = 2;
 	*r->at = (struct rule){ .name = xstrdup("traffic"),
 				.filter = filter_compile("not in if 0", NULL),
 				.by = BY_INTERFACE, .window = BIN_SLICES, .above = NAN,
@@ -84,6 +85,12 @@ static inline struct rules *weeks_rules(const char *detector, double budget)
 	opt_defaults(d->opts, r->at->conf);
 	if (o && budget > 0)
 		*(double *)((char *)r->at->conf + o->off) = budget;
+	r->at[1] = (struct rule){ .name = xstrdup("exporter-silent"),
+				  .filter = filter_compile("", NULL), .above = NAN,
+				  .below = NAN, .clear = NAN, .warn = NAN,
+				  .pattern = &pattern_silence,
+				  .conf = xcalloc(1, pattern_silence.conf_size) };
+	opt_defaults(pattern_silence.opts, r->at[1].conf);
 	return r;
 }
 
