@@ -222,6 +222,13 @@ static bool same_names(const struct names_conf *a, const struct names_conf *b)
 	return true;
 }
 
+char *privacy_key(const struct config *c)
+{
+	if (*c->privacy.key_file)
+		return xstrdup(c->privacy.key_file);
+	return xasprintf("%s/pseudonyms.key", c->state_dir);
+}
+
 const char *config_needs_restart(const struct config *a, const struct config *b,
 				 char *buf, size_t size)
 {
@@ -235,6 +242,8 @@ const char *config_needs_restart(const struct config *a, const struct config *b,
 		{ "archive", same_archive(&a->archive, &b->archive) },
 		{ "squid", same_squids(a, b) },
 		{ "privacy", a->privacy.keep_ms == b->privacy.keep_ms &&
+				     a->privacy.pseudonyms == b->privacy.pseudonyms &&
+				     !strcmp(a->privacy.key_file, b->privacy.key_file) &&
 				     !strcmp(a->privacy.looked, b->privacy.looked) },
 		{ "names", same_names(&a->names, &b->names) },
 		{ "act", a->act.enabled == b->act.enabled &&

@@ -106,6 +106,8 @@ struct squid_conf {
 /* What is known of persons, and who may look. */
 struct privacy_conf {
 	int64_t keep_ms;         /* requests of proxies; 0: as long as flows */
+	bool pseudonyms;         /* of proxies' clients */
+	char *key_file;          /* of them; "": see privacy_key */
 	char *looked;            /* file that tells who looked; "": none */
 };
 
@@ -274,6 +276,8 @@ void config_errors_free(struct config_errors *errs);
 void config_errors_add(struct config_errors *errs, bool warning, const char *file,
 		       int line, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/* Where the key of pseudonyms is. Gives. */
+char *privacy_key(const struct config *c);
 /* Names of the fields above that only take effect at a restart and differ between the
  * two, comma separated in buf; "" when a reload brings everything. */
 const char *config_needs_restart(const struct config *was, const struct config *now,

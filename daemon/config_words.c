@@ -106,6 +106,10 @@ const struct section config_squid = {
 static const struct setting privacy_settings[] = {
 	{ "keep", SET_DURATION, AT(privacy_conf, keep_ms), "0", 0, 100 * YEAR, false,
 	  "how long what was asked of proxies is kept; 0: as long as flows" },
+	{ "pseudonyms", SET_BOOL, AT(privacy_conf, pseudonyms), "no", 0, 0, false,
+	  "clients of proxies are told by pseudonym; `culprit who` turns it back" },
+	{ "key_file", SET_PATH, AT(privacy_conf, key_file), "", 0, 0, false,
+	  "key of the pseudonyms; empty: pseudonyms.key in the state directory" },
 	{ "looked", SET_PATH, AT(privacy_conf, looked), "", 0, 0, false,
 	  "file that tells who looked at persons and URLs; empty: none" },
 	END

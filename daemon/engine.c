@@ -25,6 +25,7 @@
 #include "daemon/evidence/owners.h"
 #include "daemon/evidence/looked.h"
 #include "daemon/evidence/squid.h"
+#include "daemon/evidence/veil.h"
 #include "daemon/http/http.h"
 #include "daemon/link.h"
 #include "daemon/origin.h"
@@ -198,14 +199,25 @@ static struct store_opts store_opts(const struct config *c)
 	};
 }
 
+static bool open_veil(struct engine *e, struct err *err)
+{
+	char *path = privacy_key(e->config);
+
+	if (e->config->privacy.pseudonyms)
+		e->veil = veil_open(path, true, err);
+	free(path);
+	return e->veil || !e->config->privacy.pseudonyms;
+}
+
 /* The proxies' logs; NULL where none is configured. */
-static struct squid *follow_proxies(const struct config *c)
+static struct squid *follow_proxies(const struct config *c, const struct veil *veil)
 {
 	struct squid_opts *o = xcalloc(c->n_squids + 1, sizeof(*o));
 	struct squid_place place = { c->state_dir,
 				     c->archive.enabled ? c->archive.directory : NULL,
 				     c->privacy.keep_ms ? c->privacy.keep_ms
-							: c->archive.keep_ms };
+							: c->archive.keep_ms,
+				     veil };
 	struct squid *s;
 
 	for (size_t i = 0; i < c->n_squids; i++)
@@ -284,7 +296,9 @@ static bool start_keepers(struct engine *e, struct err *err)
 	e->country = engine_geo(c->names.country);
 	e->as = engine_geo(c->names.as);
 	eo.country = e->country;
-	eo.squid = e->squid = follow_proxies(c);
+	if (!open_veil(e, err))
+		return false;
+	eo.squid = e->squid = follow_proxies(c, e->veil);
 	list_proxies(e);
 	e->evidence = evidence_start(&eo);
 	if (c->archive.enabled && !(e->archive = archive_start(&ao, err)))
@@ -373,7 +387,7 @@ static bool start_http(struct engine *e, struct err *err)
 	e->sources = (struct http_sources){
 		.board = e->board, .names = e->names, .owners = e->owners, .country = e->country,
 		.archive_dir = e->archive_dir, .looked = e->looked,
-		.proxies = e->proxies, .n_proxies = e->n_proxies,
+		.veil = e->veil, .proxies = e->proxies, .n_proxies = e->n_proxies,
 		.history_url = e->history_url, .history = &e->history,
 		.version = CUL_VERSION, .channels = sources_channels,
 		.sockets = sources_sockets, .strays = sources_strays, .ready = sources_ready,
@@ -470,6 +484,7 @@ void engine_stop(struct engine **ep)
 	config_free(&e->config);
 	free(e->overrides);
 	free(e->base_url);
+	veil_free(&e->veil);
 	free(e->looked);
 	free(e->archive_dir);
 	free(e->history_url);

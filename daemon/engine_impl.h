@@ -38,6 +38,7 @@ struct engine {
 	struct owners *owners;
 	struct geo *country, *as; /* NULL: none is configured */
 	struct origin *origin[WORKERS_MAX];
+	struct veil *veil; /* of clients; NULL: they have no pseudonyms */
 	struct squid *squid;
 	struct through_proxy *proxies; /* point into squid's addresses */
 	size_t n_proxies;

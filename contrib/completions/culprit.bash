@@ -8,7 +8,7 @@ _culprit_ids() { # of alerts, from the daemon when it answers
 
 _culprit() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
-	local verbs='status top changed flows alerts show ack silence notify history slow
+	local verbs='status top changed flows alerts show ack silence notify history slow who
 		test-notify
 		export import verify replay score backtest demo'
 	local keys='none exporter interface src dst host network src-as dst-as as src-port

@@ -5,7 +5,7 @@ function __culprit_alerts
 	culprit alerts --csv 2>/dev/null | cut -d, -f1 | string match -r '^[0-9A-Z]{26}$'
 end
 
-set -l verbs status top changed flows alerts show ack silence notify history slow test-notify export import verify replay score backtest demo
+set -l verbs status top changed flows alerts show ack silence notify history slow who test-notify export import verify replay score backtest demo
 set -l first "not __fish_seen_subcommand_from $verbs"
 
 complete -c culprit -f
@@ -21,6 +21,7 @@ complete -c culprit -n $first -a ack -d 'say that you know of an alert'
 complete -c culprit -n $first -a silence -d 'what nobody need be told of'
 complete -c culprit -n $first -a notify -d 'channels and what was given up'
 complete -c culprit -n $first -a history -d 'a series through time'
+complete -c culprit -n $first -a who -d 'whose pseudonym it is'
 complete -c culprit -n $first -a slow -d 'slow or refuse a client until a time'
 complete -c culprit -n $first -a test-notify -d 'send a sample, show the conversation'
 complete -c culprit -n $first -a export -d 'flows for other programs'

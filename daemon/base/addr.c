@@ -37,6 +37,36 @@ static int zero_run(const unsigned group[8], int *len)
 	return best;
 }
 
+static const uint8_t veiled[10] = { [0] = 1, [8] = 0xc1, [9] = 0x1e };
+
+struct addr addr_veiled(const uint8_t bits[static ADDR_VEILED])
+{
+	struct addr a;
+
+	memcpy(a.b, veiled, sizeof(veiled));
+	memcpy(a.b + sizeof(veiled), bits, ADDR_VEILED);
+	return a;
+}
+
+bool addr_is_veiled(const struct addr *a)
+{
+	return !memcmp(a->b, veiled, sizeof(veiled));
+}
+
+static bool parse_veiled(const char *text, struct addr *out)
+{
+	uint8_t bits[ADDR_VEILED];
+	size_t used = 0;
+
+	if (strncmp(text, "client-", 7) || strspn(text + 7, "0123456789abcdef") != 12 ||
+	    text[19])
+		return false;
+	for (; used < ADDR_VEILED; used++)
+		sscanf(text + 7 + 2 * used, "%2hhx", &bits[used]);
+	*out = addr_veiled(bits);
+	return true;
+}
+
 const char *addr_text(const struct addr *a, char buf[static ADDR_TEXT])
 {
 	unsigned group[8];
@@ -49,6 +79,11 @@ const char *addr_text(const struct addr *a, char buf[static ADDR_TEXT])
 	if (addr_is4(a)) {
 		snprintf(buf, ADDR_TEXT, "%u.%u.%u.%u", a->b[12], a->b[13], a->b[14],
 			 a->b[15]);
+		return buf;
+	}
+	if (addr_is_veiled(a)) {
+		snprintf(buf, ADDR_TEXT, "client-%02x%02x%02x%02x%02x%02x", a->b[10], a->b[11],
+			 a->b[12], a->b[13], a->b[14], a->b[15]);
 		return buf;
 	}
 	for (int i = 0; i < 8; i++)
@@ -75,7 +110,7 @@ bool addr_parse(const char *text, struct addr *out)
 		*out = addr_of4(net);
 		return true;
 	}
-	return inet_pton(AF_INET6, text, out->b) == 1;
+	return inet_pton(AF_INET6, text, out->b) == 1 || parse_veiled(text, out);
 }
 
 static void clear_host_bits(struct prefix *p)

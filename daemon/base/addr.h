@@ -19,6 +19,12 @@ struct prefix {
 	uint8_t bits;     /* 0..128, counted in the 128-bit form (IPv4 /24 is 120) */
 };
 
+/* A person whose address is withheld: 48 bits that stand for it, in a corner of 100::/64,
+ * the prefix that is never routed (RFC 6666). Read and written as "client-0123456789ab". */
+enum { ADDR_VEILED = 6 };
+struct addr addr_veiled(const uint8_t bits[static ADDR_VEILED]);
+bool addr_is_veiled(const struct addr *a);
+
 enum { ADDR_TEXT = 46 }; /* octets for the longest text, with its NUL */
 
 static inline bool addr_eq(const struct addr *a, const struct addr *b)

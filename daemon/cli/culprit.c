@@ -48,6 +48,8 @@ static const struct verb verbs[] = {
 	  "A series through time" },
 	{ "slow", cmd_slow, "ADDRESS [--for TIME] | --list | --end ADDRESS",
 	  "Slow a client down, or refuse it, until a time" },
+	{ "who", cmd_who, RANGE " PSEUDONYM",
+	  "Whose pseudonym it is, for who may read the key" },
 	{ "backtest", cmd_backtest,
 	  "[RULE|FILE] [--from TIME] [--to TIME] [--suggest] [--budget RATE]",
 	  "When rules would have fired, and how often at other limits" },
@@ -70,7 +72,7 @@ static const struct verb verbs[] = {
 static bool about_persons(const struct verb *v)
 {
 	static const char *const names[] = { "top", "changed", "flows", "alerts", "show",
-					     "export", "history" };
+					     "export", "history", "who" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (!strcmp(v->name, names[i]))

@@ -13,6 +13,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
 #include "daemon/cli/progress.h"
+#include "daemon/evidence/veil.h"
 
 static const char unexplained[] = "(not explained)";
 
@@ -28,7 +29,7 @@ bool through_query_of(struct cli *c, const struct query *q, struct through_query
 {
 	const struct config *conf = cli_config(c);
 
-	*of = (struct through_conf){ NULL };
+	*of = (struct through_conf){ NULL, NULL };
 	if (!conf->n_squids) {
 		cli_say("the configuration names no proxy: write squid { address = … }, "
 			"see culprit.conf(5)");
@@ -39,7 +40,18 @@ bool through_query_of(struct cli *c, const struct query *q, struct through_query
 		of->proxies[i] = (struct through_proxy){
 			conf->squids[i].addresses, conf->squids[i].n_addresses,
 			conf->squids[i].manager, conf->squids[i].keep_urls };
+	if (conf->privacy.pseudonyms) {
+		struct err err = { "" };
+		char *key = privacy_key(conf);
+
+		of->veil = veil_open(key, false, &err);
+		free(key);
+		if (!of->veil)
+			cli_say("%s; without it only what lies between proxy and servers is "
+				"explained", err.msg);
+	}
 	*out = (struct through_query){
+		.veil = of->veil,
 		.directory = q->directory, .from_ms = q->from_ms, .to_ms = q->to_ms,
 		.filter = q->filter, .names = q->names, .only = q->only ? &q->key : NULL,
 		.only_by = q->only ? q->alert->by : BY_NONE, .as_of = q->position,
@@ -52,6 +64,7 @@ bool through_query_of(struct cli *c, const struct query *q, struct through_query
 void through_conf_free(struct through_conf *conf)
 {
 	free(conf->proxies);
+	veil_free(&conf->veil);
 }
 
 /* --- for people, and CSV --- */

@@ -13,6 +13,7 @@ int through_top(struct cli *c, const struct query *q, const char *by, unsigned n
 
 /* What the configuration tells for a question. */
 struct through_conf {
+	struct veil *veil;
 	struct through_proxy *proxies;
 };
 

@@ -10,16 +10,19 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/queue.h"
+#include "daemon/base/strb.h"
 #include "daemon/evidence/change.h"
 #include "daemon/evidence/explain.h"
 #include "daemon/evidence/geo.h"
 #include "daemon/evidence/owners.h"
+#include "daemon/evidence/squid.h"
 #include "daemon/evidence/top.h"
 #include "daemon/evidence/why.h"
 #include "rules/filter/filter.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { QUEUE_ALERTS = 4096, FLOWS = 10, HOSTS = 8, NAMED_MAX = 48, NAMES_MS = 500,
        STORM = 4 };
@@ -106,6 +109,28 @@ static bool find_change(const struct evidence_opts *o, const struct alert *a,
 	return false;
 }
 
+/* Whoever asked the proxy is called as everywhere else. */
+static void withhold_changed(struct change *c, const struct explained *e,
+			     const struct veil *veil)
+{
+	for (unsigned i = 0; veil && i < c->n; i++) {
+		struct strb s = { 0 };
+		char text[ADDR_TEXT], *rest = c->row[i].text, *word;
+		struct addr a;
+
+		while ((word = strsep(&rest, " "))) {
+			bool is = addr_parse(word, &a);
+
+			if (is)
+				a = explained_shown(e, veil, &a);
+			strb_add(&s, s.len ? " " : "");
+			strb_add(&s, is ? addr_text(&a, text) : word);
+		}
+		free(c->row[i].text);
+		c->row[i].text = strb_take(&s);
+	}
+}
+
 static void take_change(struct alert *a, const struct change *c)
 {
 	char when[CHANGE_WORDS];
@@ -133,7 +158,7 @@ static void add_owner(struct named *to, const struct addr *a)
 
 	while (i < to->n && !addr_eq(&to->list[i].addr, a))
 		i++;
-	if (i == to->n && to->n < NAMED_MAX && !addr_is_none(a))
+	if (i == to->n && to->n < NAMED_MAX && !addr_is_none(a) && !addr_is_veiled(a))
 		to->list[to->n++].addr = *a;
 }
 
@@ -181,7 +206,7 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 	bool told = a->why != NULL, bare = told && !a->kind;
 	struct change change = { .against = CHANGE_NOTHING };
 	struct explained e = { .share = 0 };
-	struct found found = { .client = &e };
+	struct found found = { .client = &e, .veil = o->squid ? squid_veil(o->squid) : NULL };
 	struct named names = { .n = 0 };
 
 	if (f && o->country)
@@ -193,6 +218,7 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 		if (ask(o, a, f, "host", HOSTS, &hosts))
 			found.hosts = &hosts;
 		if (find_change(o, a, f, &change)) {
+			withhold_changed(&change, &e, found.veil);
 			take_change(a, &change);
 			found.change = &change;
 		}

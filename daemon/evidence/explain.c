@@ -11,6 +11,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/evidence/proxy_flows.h"
 #include "daemon/evidence/squid.h"
+#include "daemon/evidence/veil.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -258,6 +259,7 @@ static void fill_leader(const struct alert *a, const struct load *l, const struc
 	mine = best ? leader(t, n, &sum) : 0;
 	if (mine && sum > 0 && total > 0) {
 		out->host = t[0].first->client;
+		out->person = t[0].first->person;
 		addr_text(&out->host, out->client);
 		out->share = sum / total < 1 ? sum / total : 1;
 		out->url = xstrdup(t[0].first->url);
@@ -268,6 +270,49 @@ static void fill_leader(const struct alert *a, const struct load *l, const struc
 	}
 	free(t);
 	free(v.list);
+}
+
+static int by_addr(const void *x, const void *y)
+{
+	return memcmp(x, y, sizeof(struct addr));
+}
+
+/* Everybody who takes part in the join: by the requests, and on the clients' leg. */
+static void find_withheld(const struct load *l, const struct join *j,
+			  struct request *const *requests, struct explained *out)
+{
+	size_t n = 0;
+
+	out->withheld = xcalloc(j->n + l->n + 1, sizeof(*out->withheld));
+	for (size_t i = 0; i < j->n; i++)
+		out->withheld[n++] = requests[j->parts[i].request]->person;
+	for (size_t i = 0; i < l->n; i++) {
+		const struct join_flow *f = &l->flows[i];
+
+		if (f->leg == JOIN_CLIENT)
+			out->withheld[n++] = is_one_of(&f->src, l->proxies, l->n_proxies)
+						     ? f->dst : f->src;
+	}
+	qsort(out->withheld, n, sizeof(*out->withheld), by_addr);
+	for (size_t i = 0; i < n; i++)
+		if (!i || !addr_eq(&out->withheld[i], &out->withheld[out->n_withheld - 1]))
+			out->withheld[out->n_withheld++] = out->withheld[i];
+}
+
+struct addr explained_shown(const struct explained *e, const struct veil *veil,
+			    const struct addr *a)
+{
+	if (!e->n_withheld || !bsearch(a, e->withheld, e->n_withheld, sizeof(*a), by_addr))
+		return *a;
+	return veil_addr(veil, a);
+}
+
+static void withhold(struct alert *a, const struct veil *veil, const struct explained *e)
+{
+	for (unsigned i = 0; i < a->n_top; i++) {
+		a->top[i].src = explained_shown(e, veil, &a->top[i].src);
+		a->top[i].dst = explained_shown(e, veil, &a->top[i].dst);
+	}
 }
 
 static bool touches_proxy(const struct alert *a, const struct load *l)
@@ -298,10 +343,15 @@ bool explain_alert(const struct evidence_opts *o, struct alert *a, const struct 
 	}
 	requests = squid_requests(o->squid, at.from_ms, at.to_ms, a->state == ALERT_FIRING,
 				  &n);
-	join_run(l.flows, l.n, requests, n, l.proxies, l.n_proxies, at.from_ms, at.to_ms, &j);
+	join_run(l.flows, l.n, requests, n, l.proxies, l.n_proxies, at.from_ms, at.to_ms,
+		 squid_veil(o->squid), &j);
 	marks = xcalloc(l.n, sizeof(*marks));
 	fill_top(a, &l, &j, requests, marks);
 	fill_leader(a, &l, &j, requests, marks, out);
+	if (squid_veil(o->squid)) {
+		find_withheld(&l, &j, requests, out);
+		withhold(a, squid_veil(o->squid), out);
+	}
 	free(marks);
 	join_free(&j);
 	squid_give_back(requests, n);
@@ -312,5 +362,6 @@ bool explain_alert(const struct evidence_opts *o, struct alert *a, const struct 
 void explained_fini(struct explained *e)
 {
 	free(e->url);
+	free(e->withheld);
 	*e = (struct explained){ .share = 0 };
 }

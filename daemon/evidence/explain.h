@@ -6,6 +6,8 @@
 #include "daemon/evidence/evidence.h"
 #include "rules/filter/filter.h"
 
+struct veil;
+
 /* Who had most of what went through the proxy. */
 struct explained {
 	char client[ADDR_TEXT];  /* "": nothing is known */
@@ -14,7 +16,10 @@ struct explained {
 	unsigned more_urls;      /* beside it */
 	bool running;            /* that URL's request was not over */
 	double unexplained;      /* share of the octets of that leg that no request explains */
-	struct addr host;        /* the client as address */
+	struct addr host;        /* the client as address, or its pseudonym */
+	struct addr person;      /* its own address; never told where it has a pseudonym */
+	struct addr *withheld;   /* addresses of all clients that have pseudonyms, sorted */
+	size_t n_withheld;
 };
 
 /* After the top flows are in a: fills client and urls of those through the proxy. False:
@@ -22,6 +27,9 @@ struct explained {
  * the top flows were read from. Free with explained_fini in any case. */
 bool explain_alert(const struct evidence_opts *o, struct alert *a, const struct filter *f,
 		   struct alert_sight at, struct explained *out);
+/* The address, or its pseudonym if it is one of the withheld. */
+struct addr explained_shown(const struct explained *e, const struct veil *veil,
+			    const struct addr *a);
 void explained_fini(struct explained *e);
 
 #endif

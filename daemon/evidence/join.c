@@ -29,6 +29,7 @@
 #include "daemon/evidence/join.h"
 
 #include "daemon/base/mem.h"
+#include "daemon/evidence/veil.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -87,9 +88,10 @@ static bool same_side(const struct sorted *a, const struct sorted *b)
 
 /* The proxy's flows, by exporter, other end and time. `down` is by the proxy's side here: 1 is
  * towards the proxy, which is the download of the origin's leg. */
-static void sort_flows(struct work *w, size_t n, const struct addr *proxies, size_t n_proxies)
+static void sort_flows(struct work *w, size_t n, const struct addr *proxies, size_t n_proxies,
+		       const struct veil *veil)
 {
-	w->sorted = xcalloc(n ? n : 1, sizeof(*w->sorted));
+	w->sorted = xcalloc((veil ? 2 : 1) * n + 1, sizeof(*w->sorted));
 	for (size_t i = 0; i < n; i++) {
 		struct join_flow *f = &w->flows[i];
 		bool src = among(&f->src, proxies, n_proxies);
@@ -106,6 +108,11 @@ static void sort_flows(struct work *w, size_t n, const struct addr *proxies, siz
 			.down = dst, .from_ms = f->from_ms, .to_ms = f->to_ms,
 			.exporter = f->exporter,
 		};
+		if (!veil) /* else found by the other end's pseudonym as well */
+			continue;
+		w->sorted[w->n] = w->sorted[w->n - 1];
+		w->sorted[w->n].other = veil_addr(veil, &w->sorted[w->n].other);
+		w->n++;
 	}
 	qsort(w->sorted, w->n, sizeof(*w->sorted), cmp);
 	for (size_t i = 0; i < w->n; i++) {
@@ -356,12 +363,12 @@ static void settle(struct work *w, size_t n_flows)
 
 void join_run(struct join_flow *flows, size_t n_flows, struct request *const *requests,
 	      size_t n_requests, const struct addr *proxies, size_t n_proxies,
-	      int64_t from_ms, int64_t to_ms, struct join *out)
+	      int64_t from_ms, int64_t to_ms, const struct veil *veil, struct join *out)
 {
 	struct work w = { .flows = flows, .from_ms = from_ms, .to_ms = to_ms, .out = out };
 
 	*out = (struct join){ 0 };
-	sort_flows(&w, n_flows, proxies, n_proxies);
+	sort_flows(&w, n_flows, proxies, n_proxies, veil);
 	for (size_t i = 0; w.n && i < n_requests; i++) {
 		const struct request *r = requests[i];
 		bool client = !addr_is_none(&r->client);

@@ -37,11 +37,14 @@ struct join {
 	size_t n, cap;
 };
 
-/* Both lists are borrowed; flows are filled. Octets of a request outside of
+struct veil;
+
+/* Both lists are borrowed; flows are filled. veil: of the requests' clients, so that flows
+ * are found by pseudonym too; NULL: they have none. Octets of a request outside of
  * [from_ms, to_ms) are nobody's. Free the answer with join_free. */
 void join_run(struct join_flow *flows, size_t n_flows, struct request *const *requests,
 	      size_t n_requests, const struct addr *proxies, size_t n_proxies,
-	      int64_t from_ms, int64_t to_ms, struct join *out);
+	      int64_t from_ms, int64_t to_ms, const struct veil *veil, struct join *out);
 void join_free(struct join *j);
 
 #endif

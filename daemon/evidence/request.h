@@ -19,6 +19,8 @@ enum { REQUEST_URL = 1024 }; /* octets of a URL that are kept, with its NUL */
 struct request {
 	int64_t start_ms, end_ms;     /* Unix time; equal where no duration is told */
 	struct addr client, proxy, origin; /* none: not told. proxy: towards the origin */
+	struct addr person;           /* the client's own address where `client` is a
+					 pseudonym; in memory alone, to act on, never told */
 	uint16_t client_port, proxy_port, origin_port; /* 0: not told */
 	uint64_t received;            /* octets to the client, headers too */
 	uint64_t sent;                /* octets of the request; 0: not told */

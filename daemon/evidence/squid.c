@@ -21,6 +21,7 @@
 #include "daemon/evidence/squid_live.h"
 #include "daemon/evidence/squid_net.h"
 #include "daemon/evidence/squid_tail.h"
+#include "daemon/evidence/veil.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -58,6 +59,7 @@ struct squid {
 	uint64_t round;           /* readings finished */
 	struct request **ring;    /* cap of them, a power of two; n from `first` */
 	size_t cap, first, n;
+	const struct veil *veil;
 	struct request_log *kept; /* the thread's own; NULL: none */
 	struct request *batch[BATCH]; /* the thread's own, not in the ring yet */
 	size_t n_batch;
@@ -115,6 +117,12 @@ static void flush(struct squid *s)
 
 /* --- the thread --- */
 
+static void veil_client(const struct squid *s, struct request *r)
+{
+	r->person = r->client;
+	r->client = veil_addr(s->veil, &r->client);
+}
+
 static void line(void *arg, const char *text, size_t len, bool again)
 {
 	struct proxy *p = arg;
@@ -129,6 +137,7 @@ static void line(void *arg, const char *text, size_t len, bool again)
 		return;
 	}
 	s->lines_batch += !again;
+	veil_client(s, &r);
 	if (s->kept && !again)
 		request_log_add(s->kept, &r, true, clock_wall_ms());
 	s->batch[s->n_batch++] = request_new(&r);
@@ -302,6 +311,7 @@ struct squid *squid_start(const struct squid_opts *o, size_t n,
 	if (!n)
 		return NULL;
 	s = xcalloc(1, sizeof(*s));
+	s->veil = place->veil;
 	s->proxies = xcalloc(n, sizeof(*s->proxies));
 	for (s->n_proxies = 0; s->n_proxies < n; s->n_proxies++) {
 		const struct squid_opts *from = &o[s->n_proxies];
@@ -369,6 +379,11 @@ void squid_stop(struct squid **sp)
 	free(s);
 }
 
+const struct veil *squid_veil(const struct squid *s)
+{
+	return s->veil;
+}
+
 const struct addr *squid_addresses(const struct squid *s, size_t *n)
 {
 	*n = s->n_addresses;
@@ -379,6 +394,7 @@ struct found {
 	struct request **list;
 	size_t n, cap;
 	int64_t from_ms, to_ms;
+	const struct squid *squid;
 };
 
 static void found_add(struct found *f, struct request *r)
@@ -393,9 +409,13 @@ static void found_add(struct found *f, struct request *r)
 static void found_running(void *arg, const struct request *r)
 {
 	struct found *f = arg;
+	struct request veiled;
 
-	if (r->start_ms < f->to_ms && r->end_ms >= f->from_ms)
-		found_add(f, request_new(r));
+	if (r->start_ms >= f->to_ms || r->end_ms < f->from_ms)
+		return;
+	memcpy(&veiled, r, sizeof(veiled));
+	veil_client(f->squid, &veiled);
+	found_add(f, request_new(&veiled));
 }
 
 static void ask_managers(struct squid *s, struct found *f)
@@ -460,7 +480,7 @@ static void drop_over(struct found *f, size_t running)
 struct request **squid_requests(struct squid *s, int64_t from_ms, int64_t to_ms,
 				bool running, size_t *n)
 {
-	struct found f = { .from_ms = from_ms, .to_ms = to_ms };
+	struct found f = { .from_ms = from_ms, .to_ms = to_ms, .squid = s };
 	size_t n_running;
 
 	if (running) /* first: what ends while we ask has a line afterwards */

@@ -11,6 +11,7 @@
 #include "daemon/evidence/request.h"
 
 struct squid;
+struct veil;
 
 /* One proxy, as the configuration says. */
 struct squid_opts {
@@ -28,6 +29,7 @@ struct squid_place {
 	const char *state_dir;   /* positions in the logs; NULL: they are not kept */
 	const char *archive_dir; /* requests; NULL or "": only in memory */
 	int64_t keep_ms;         /* of them; 0: for ever */
+	const struct veil *veil; /* clients have pseudonyms; NULL: they have none */
 };
 
 struct squid_stats {
@@ -44,6 +46,7 @@ struct squid *squid_start(const struct squid_opts *o, size_t n,
 void squid_stop(struct squid **s);
 
 /* The proxies' addresses; valid until squid_stop. */
+const struct veil *squid_veil(const struct squid *s);
 const struct addr *squid_addresses(const struct squid *s, size_t *n);
 
 /* Requests that overlap [from, to), each once, in no order, after the logs' last lines

@@ -16,6 +16,7 @@
 #include "daemon/evidence/proxy_flows.h"
 #include "daemon/evidence/request_log.h"
 #include "daemon/evidence/squid_live.h"
+#include "daemon/evidence/veil.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,7 +122,9 @@ static void take_live(void *arg, const struct request *r)
 	struct load *l = arg;
 
 	l->live = xrealloc(l->live, l->n_live + 1, sizeof(*l->live));
-	l->live[l->n_live++] = request_new(r);
+	l->live[l->n_live] = request_new(r);
+	l->live[l->n_live]->client = veil_addr(l->q->veil, &r->client);
+	l->n_live++;
 }
 
 /* Managers that do not answer are passed over: what is kept is answer enough. */
@@ -374,7 +377,7 @@ static bool add_span(struct tally *t, struct load *l, int64_t from_ms, int64_t t
 		       add_span(t, l, middle, to_ms, out, err);
 	}
 	join_run(l->flows, l->n_flows, l->requests, l->n_requests, l->proxies, l->n_proxies,
-		 from_ms, to_ms, &j);
+		 from_ms, to_ms, l->q->veil, &j);
 	make_views(&v, l);
 	add_parts(t, l, &j, &v);
 	out->read = l->read;
@@ -507,6 +510,8 @@ static void take_urls(struct through_urls *u, const struct join_flow *f,
 	if (at == l->n_flows)
 		return;
 	u->explained = l->flows[at].explained;
+	if (l->q->veil && l->flows[at].leg == JOIN_CLIENT)
+		u->withheld = is_one_of(&f->src, l->proxies, l->n_proxies) ? f->dst : f->src;
 	for (size_t i = 0; i < j->n; i++)
 		if (j->parts[i].flow == at && j->parts[i].bytes >= 1)
 			add_url(u, l->requests[j->parts[i].request], j->parts[i].bytes);
@@ -538,7 +543,7 @@ struct through_urls *through_flows(const struct through_query *q,
 		through_urls_free(&u, n);
 	} else {
 		join_run(l.flows, l.n_flows, l.requests, l.n_requests, l.proxies,
-			 l.n_proxies, from_ms, to_ms + 1, &j);
+			 l.n_proxies, from_ms, to_ms + 1, q->veil, &j);
 		for (size_t i = 0; i < n; i++)
 			take_urls(&u[i], &flows[i], &l, &j);
 		join_free(&j);

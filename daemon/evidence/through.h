@@ -12,6 +12,7 @@
 #include "storage/archive/archive.h"
 
 struct join_flow; /* join.h */
+struct veil;
 
 enum through_key { THROUGH_CLIENT, THROUGH_URL, THROUGH_SITE };
 enum { THROUGH_KEYS = 3 };
@@ -43,6 +44,8 @@ struct through_query {
 	enum through_key keys[THROUGH_KEYS];
 	unsigned n_keys;
 	unsigned n;                  /* rows wanted */
+	const struct veil *veil;     /* of the clients; NULL: they have no pseudonyms, or the
+					key is not ours to read */
 	int64_t now_ms;              /* for what is running: when it is */
 	size_t max;                  /* flows, and requests, in memory at a time; 0: half a
 					million. Beyond it the time is taken in halves */
@@ -85,6 +88,7 @@ struct through_urls {
 	struct through_url *list;
 	size_t n;
 	double explained;            /* octets of the flow */
+	struct addr withheld;        /* its end that has a pseudonym; none: neither */
 };
 struct through_urls *through_flows(const struct through_query *q,
 				   const struct join_flow *flows, size_t n, struct err *err);

@@ -288,6 +288,11 @@ static bool is_proxy(const struct evidence_opts *o, const struct addr *a)
 	return false;
 }
 
+static struct addr shown(const struct found *f, const struct addr *a)
+{
+	return f->client ? explained_shown(f->client, f->veil, a) : *a;
+}
+
 /* Is the proxy's client the one to name, rather than the host `who`? */
 static bool client_first(const struct evidence_opts *o, const struct alert *a,
 			 const struct top_row *who, const struct found *f)
@@ -298,6 +303,7 @@ static bool client_first(const struct evidence_opts *o, const struct alert *a,
 		return false;
 	return !who || is_proxy(o, &who->value[0].addr) ||
 	       addr_eq(&who->value[0].addr, &e->host) ||
+	       addr_eq(&who->value[0].addr, &e->person) ||
 	       names_network_of(o->names, &who->value[0].addr) < 0 ||
 	       why_share(why_order(&a->measure), &who->sums, &f->hosts->total) < e->share;
 }
@@ -333,6 +339,7 @@ static void largest(const struct alert *a, const struct top_row *who,
 
 	if (of_host(a) && a->n_top) {
 		memcpy(host.b, a->key.b, sizeof(host.b));
+		host = shown(f, &host);
 		other_end(a, &host,
 			  (struct ways){ " Its largest flow is to",
 					 " Its largest flow is from" },
@@ -341,11 +348,12 @@ static void largest(const struct alert *a, const struct top_row *who,
 	}
 	if (of_host(a) || !who)
 		return;
+	host = shown(f, &who->value[0].addr);
 	strb_fmt(s, " %.0f %% of it %s %s",
 		 100 * why_share(why_order(&a->measure), &who->sums, &f->hosts->total),
-		 over(a) || a->was ? "was" : "is", addr_text(&who->value[0].addr, text));
-	named(f, &who->value[0].addr, s);
-	other_end(a, &who->value[0].addr,
+		 over(a) || a->was ? "was" : "is", addr_text(&host, text));
+	named(f, &host, s);
+	other_end(a, &host,
 		  (struct ways){ ", most of that to", ", most of that from" }, s);
 	strb_add(s, ".");
 }
@@ -361,6 +369,7 @@ static void name_row(const struct found *f, const struct change_row *r, struct s
 	if (r->by != BY_HOST)
 		return;
 	memcpy(a.b, r->key.b, sizeof(a.b));
+	a = shown(f, &a);
 	named(f, &a, s);
 }
 
@@ -489,7 +498,7 @@ struct addr why_who(const struct evidence_opts *o, const struct alert *a,
 	struct addr none = { { 0 } }, host;
 
 	if (client_first(o, a, who, f))
-		return f->client->host;
+		return f->client->person;
 	if (of_host(a)) {
 		memcpy(host.b, a->key.b, sizeof(host.b));
 		return host;

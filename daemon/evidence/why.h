@@ -16,6 +16,7 @@ struct found {
 	const struct top_result *hosts;  /* of the span, by the rule's measure */
 	const struct explained *client;  /* for whom the proxy did it */
 	const struct change *change;
+	const struct veil *veil;         /* of the proxy's clients; NULL: they have none */
 };
 
 /* Gives. a has its top flows. */

@@ -58,6 +58,7 @@ static bool ask(struct http *h, const struct request *rq, const struct ask *a,
 		.directory = h->archive_dir, .from_ms = a->from_ms, .to_ms = a->to_ms,
 		.filter = a->filter, .names = h->src.names, .proxies = h->src.proxies,
 		.n_proxies = h->src.n_proxies, .n = (unsigned)a->n, .max = AT_A_TIME,
+		.veil = h->src.veil,
 	};
 	if (a->alert) {
 		q->as_of = a->as_of;

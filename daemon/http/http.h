@@ -34,6 +34,7 @@ struct http_socket { /* one listening socket */
 
 struct geo;
 struct owners;
+struct veil;
 
 struct http_sources {
 	struct board *board;
@@ -42,6 +43,7 @@ struct http_sources {
 	const char *looked;          /* file that tells who looked; NULL or "": none */
 	const struct through_proxy *proxies; /* whose requests are kept beside it */
 	size_t n_proxies;
+	const struct veil *veil;     /* of their clients; NULL: they have none */
 	struct geo *country;         /* for filters; NULL: none is configured */
 	struct owners *owners;       /* what addresses are called; NULL: nothing knows */
 	const char *history_url;     /* store_open of their own, read only */

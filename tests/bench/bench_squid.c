@@ -159,7 +159,7 @@ static void join(void)
 		list[i] = &r[i];
 	}
 	began = cpu_ns();
-	join_run(f, FLOWS, list, REQUESTS, &proxy, 1, t0, t0 + 3600000, &j);
+	join_run(f, FLOWS, list, REQUESTS, &proxy, 1, t0, t0 + 3600000, NULL, &j);
 	printf("join_seconds %.3f\n", seconds_since(began));
 	for (unsigned i = 0; i < FLOWS; i++)
 		sum += f[i].explained;

@@ -18,10 +18,11 @@ mkdir -m 755 "$dir/book"
 start() { # WORD
 	conf <<-END2
 		exporter edge { address = "127.0.0.1" }
-		privacy { looked = "$dir/book/looked"  keep = "1d" }
-		squid { log = "$dir/access-$1.log"  address = "192.0.2.2"  urls = "$1" }
+		privacy { looked = "$dir/book/looked"  keep = "1d"  ${2:-} }
+		network lan { prefixes = {"10.20.0.0/24"} }
+		squid { log = "$dir/access-$1.log"  address = "192.0.2.2"  urls = "${1#veiled-}" }
 		rule busy {
-			filter = "dst host 192.0.2.2"
+			filter = "host 192.0.2.2"
 			measure = "bytes"
 			by = "exporter"
 			window = "1m"
@@ -48,7 +49,7 @@ ask() { "$BUILD/culprit" -c "$dir/culprit.conf" --state "$dir/state" "$@"; }
 
 # One download, in the log and as a flow.
 story() { # WORD
-	local end
+	local end called=${2:-10.20.0.66}
 
 	end=$(now_ms)
 	printf '%d.%03d %6d 10.20.0.66 TCP_MISS/200 900000 GET %s - HIER_DIRECT/198.51.100.10 a/b\n' \
@@ -61,11 +62,14 @@ story() { # WORD
 		e.send_template()
 		e.send_flows([nf.flow(src="198.51.100.10", dst="192.0.2.2", bytes=930_000,
 		                      packets=700, sport=80, dport=40000,
+		                      start=nf.now_ms() - 4000),
+		              nf.flow(src="192.0.2.2", dst="10.20.0.66", bytes=935_000,
+		                      packets=700, sport=3128, dport=50000,
 		                      start=nf.now_ms() - 4000)])
 	END2
 	wait_until 20 "a webhook" has "$dir/hook.jsonl" busy
 	wait_until 20 "a mail" has "$dir/mail.jsonl" busy
-	known() { ask top --from -5m --by client --json >"$dir/known" && grep -q 10.20.0.66 "$dir/known"; } 2>>"$dir/said.log"
+	known() { ask top --from -5m --by client --json 2>>"$dir/said.log" >"$dir/known" && grep -q "$called" "$dir/known"; } 2>>"$dir/said.log"
 	wait_until 20 "the request is kept" known
 }
 
@@ -100,6 +104,31 @@ for word in host off full; do
 	fi
 	for f in hook mail; do has "$dir/$f.jsonl" "$wanted" || fail "$word: $f lacks $wanted"; done
 done
+
+# --- pseudonyms ---
+# Lists of plain flows and hosts have addresses, of course; all that names URLs has none.
+start veiled-full "pseudonyms = yes"
+story veiled-full client-
+for path in 'api/v1/alerts?state=all' 'api/v1/proxy?by=url,client'; do get "/$path"; done >"$dir/sinks"
+{
+	ask show "$(ask alerts --json | jq -r '.alerts[0].id')"
+	ask top --from -5m --by url,client,site --json
+	ask flows --from -5m --urls --json
+	ask flows --from -5m --urls
+} >>"$dir/sinks"
+cat "$dir/hook.jsonl" "$dir/mail.jsonl" >>"$dir/sinks"
+if grep -aoh '.\{0,80\}10\.20\.0\.66.\{0,60\}' "$dir/sinks" >"$dir/marks.log"; then
+	fail "a client is told by address"
+fi
+for f in hook mail; do
+	grep -q 'client-[0-9a-f]\{12\}.*MARKpath' "$dir/$f.jsonl" || fail "$f lacks the pseudonym"
+done
+jq -e '.explained > 0.9 * .bytes' "$dir/known" >"$dir/answer" || fail "$(cat "$dir/known")"
+name=$(jq -r '.rows[0].client' "$dir/known")
+expect "who $name is" 10.20.0.66 "$(ask who "$name")"
+expect "flows of $name" 1 "$(ask flows --from -5m --urls | grep -c "$name:50000")"
+expect "the key's mode" 600 "$(stat -c %a "$dir/state/pseudonyms.key")"
+stop_daemon
 
 # --- who looked ---
 "$python" - "$dir/book/looked" "$(id -un)" <<'END2'

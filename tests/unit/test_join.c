@@ -155,7 +155,7 @@ static void octets_go_where_they_belong(void **state)
 		}
 		for (; n_requests < ROWS && w->requests[n_requests].client; n_requests++)
 			requests[n_requests] = request_of(&w->requests[n_requests]);
-		join_run(flows, n_flows, requests, n_requests, proxies, 2, T0, T0 + 3600000,
+		join_run(flows, n_flows, requests, n_requests, proxies, 2, T0, T0 + 3600000, NULL,
 			 &j);
 		for (size_t k = 0; k < j.n; k++)
 			seen[j.parts[k].flow][j.parts[k].request] += j.parts[k].bytes;
@@ -190,7 +190,7 @@ static void what_two_exporters_saw_is_explained_twice_and_never_shared(void **st
 	for (uint32_t i = 0; i < 3; i++) /* two records of the second one's */
 		f[i] = (struct join_flow){ address(CDN), proxy, 80, 40000, 7 * (i > 0), T0,
 					   T0 + 10000, i ? 525 : 1050, 0, 0 };
-	join_run(f, 3, &r, 1, &proxy, 1, T0, T0 + 60000, &j);
+	join_run(f, 3, &r, 1, &proxy, 1, T0, T0 + 60000, NULL, &j);
 	assert_int_equal(j.n, 3);
 	assert_true(fabs(f[0].explained - 1000) < 1 && fabs(f[1].explained - 500) < 1 &&
 		    fabs(f[2].explained - 500) < 1);
@@ -230,7 +230,7 @@ static void a_million_requests_are_joined_in_moments(void **state)
 		list[i] = &r[i];
 	}
 	began = clock_mono_ms();
-	join_run(f, FLOWS, list, REQUESTS, &proxy, 1, T0, T0 + 3600000, &j);
+	join_run(f, FLOWS, list, REQUESTS, &proxy, 1, T0, T0 + 3600000, NULL, &j);
 	began = clock_mono_ms() - began;
 	for (uint32_t i = 0; i < FLOWS; i++)
 		sum += f[i].explained;

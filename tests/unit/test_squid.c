@@ -113,7 +113,7 @@ static void what_was_logged_before_the_question_is_in_the_answer(void **state)
 {
 	char *dir = kit_dir(), *log = xasprintf("%s/access.log", dir);
 	struct squid_opts o = { .log = log, .manager = "" };
-	struct squid *s = squid_start(&o, 1, &(struct squid_place){ dir, NULL, 0 });
+	struct squid *s = squid_start(&o, 1, &(struct squid_place){ dir, NULL, 0, NULL });
 	int64_t now_ms = clock_wall_ms();
 	struct squid_stats stats;
 	struct request **list;
@@ -143,7 +143,7 @@ static void what_was_logged_before_the_question_is_in_the_answer(void **state)
 	assert_int_equal(stats.kept, 20);
 	squid_stop(&s);
 	/* After a restart they are there again, and counted once. */
-	s = squid_start(&o, 1, &(struct squid_place){ dir, NULL, 0 });
+	s = squid_start(&o, 1, &(struct squid_place){ dir, NULL, 0, NULL });
 	list = squid_requests(s, 0, INT64_MAX, false, &n);
 	assert_int_equal(n, 20);
 	squid_give_back(list, n);
@@ -169,7 +169,7 @@ static void two_hours_are_kept_and_no_more(void **state)
 	(void)state;
 	write_log(log, old);
 	write_log(log, new);
-	s = squid_start(&o, 1, &(struct squid_place){ NULL, NULL, 0 });
+	s = squid_start(&o, 1, &(struct squid_place){ NULL, NULL, 0, NULL });
 	list = squid_requests(s, 0, now_ms, false, &n);
 	assert_int_equal(n, 1);
 	assert_string_equal(list[0]->url, "a/new");
@@ -260,7 +260,7 @@ static void an_alert_names_the_client_behind_the_proxy(void **state)
 	a->series = xstrdup("WAN in");
 	a->window_start_ms = t0;
 	a->window_end_ms = t0 + 30000;
-	o.squid = squid_start(&so, 1, &(struct squid_place){ NULL, dir, 0 });
+	o.squid = squid_start(&so, 1, &(struct squid_place){ NULL, dir, 0, NULL });
 	evidence_fill(&o, a);
 	squid_stop(&o.squid);
 
