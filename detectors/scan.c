@@ -72,6 +72,7 @@ enum {
 	TRUST = 256,		/* attempts and answers that make a source known as good */
 	RECENT = 4096,		/* of them count; then both are halved */
 	SLOW_ROWS = 200000,	/* in a slice: then attempts are sampled, too */
+	TAKEN = 1000,		/* entries in a slice: then one source of so many gets one */
 	SLOW_SAMPLE = 16,
 	PEEK = 6,		/* every so many slices, when there are many rows */
 };
@@ -306,38 +307,52 @@ static inline bool group_addr(const struct addr *a)
 	return a->b[0] == 0xff;
 }
 
-/* Is row r an attempt, and of which protocol? */
+/* Packets that the exporter saw; a firewall that told of a refusal need not have counted. */
+static inline uint64_t packets_of(const struct block *b, uint32_t r)
+{
+	uint64_t n = b->packets[r];
+
+	if (block_uses(b, F_sampling) && b->sampling[r] > 1)
+		n = (n + b->sampling[r] - 1) / b->sampling[r];
+	return n;
+}
+
+static inline bool denied(const struct block *b, uint32_t r)
+{
+	return block_uses(b, F_fw_event) && b->fw_event[r] == DENIED;
+}
+
+/* Is row r an attempt, and of which protocol? What most rows fail by comes first. */
 static inline bool attempt(const struct block *b, uint32_t r, enum proto *p, uint16_t *port)
 {
-	uint64_t rate = b->sampling[r] > 1 ? b->sampling[r] : 1;
-	uint64_t packets = b->packets[r];
-	uint16_t fl = b->tcp_flags[r];
+	uint16_t fl, from = b->src_port[r];
+	uint64_t n;
 
 	*port = b->dst_port[r];
-	if (!packets && b->fw_event[r] != DENIED)
-		return false;
 	switch (b->proto[r]) {
 	case TCP:
 		*p = P_TCP;
-		if (b->fw_event[r] == DENIED)
+		fl = b->tcp_flags[r];
+		if (fl & ACK)
+			return false;
+		n = packets_of(b, r);
+		if (denied(b, r))
 			return true;
 		if (!fl)
-			return packets <= SMALL * rate && b->bytes[r] <= EMPTY * packets &&
-			       b->dst_port[r] <= b->src_port[r];
-		if ((fl & (SYN | ACK)) == SYN)
-			return packets <= TRIES * rate;
-		return (fl & (FIN | SYN | RST | ACK)) == FIN;
+			return n && n <= SMALL && *port <= from &&
+			       b->bytes[r] <= EMPTY * b->packets[r];
+		return n && ((fl & SYN && n <= TRIES) || (fl & (FIN | SYN | RST)) == FIN);
 	case UDP:
 		*p = P_UDP;
-		return packets <= SMALL * rate &&
-		       !(b->src_port[r] < 1024 && b->dst_port[r] >= 1024) &&
-		       !(*port >= TRACE_FROM && *port < TRACE_TO) && !group_addr(&b->dst[r]);
+		if ((from < 1024 && *port >= 1024) || (*port >= TRACE_FROM && *port < TRACE_TO))
+			return false;
+		n = packets_of(b, r);
+		return (n && n <= SMALL) || denied(b, r);
 	case ICMP:
 	case ICMP6:
 		*p = P_ICMP;
 		*port = 0;
-		return (b->icmp[r] == (b->proto[r] == ICMP ? ECHO : ECHO6)) &&
-		       !group_addr(&b->dst[r]);
+		return b->icmp[r] == (b->proto[r] == ICMP ? ECHO : ECHO6);
 	default: return false;
 	}
 }
@@ -351,17 +366,62 @@ static inline unsigned bits_of(uint32_t v)
 	return (v + (v >> 8)) & 0x1f;
 }
 
-static void row(struct scan *s, const struct block *b, uint32_t r, bool counted)
+/* Rows that are attempts wait here until what they need has come from memory, or from the
+ * processor that decoded them: first their addresses, then their cells. */
+struct waiting {
+	struct {
+		uint64_t hash;
+		uint16_t *cell;
+		uint32_t row;
+		uint16_t port;
+		uint8_t proto;
+	} at[64];
+	unsigned n;
+};
+
+static void collect(const struct block *b, uint32_t at, uint64_t bits,
+		    struct waiting *w)
 {
-	enum proto p;
-	uint16_t port, *cell;
-	uint64_t hash;
+	w->n = 0;
+	for (; bits; bits &= bits - 1) {
+		uint32_t r = at + (uint32_t)__builtin_ctzll(bits);
+		uint16_t port;
+		enum proto p;
+
+		if (!attempt(b, r, &p, &port))
+			continue;
+		w->at[w->n].row = r;
+		w->at[w->n].port = port;
+		w->at[w->n].proto = (uint8_t)p;
+		__builtin_prefetch(&b->src[r]);
+		__builtin_prefetch(&b->dst[r]);
+		w->n++;
+	}
+}
+
+static void place(struct scan *s, const struct block *b, struct waiting *w)
+{
+	for (unsigned i = 0; i < w->n; i++) {
+		uint64_t hash = quick(&b->src[w->at[i].row]);
+
+		w->at[i].hash = hash;
+		w->at[i].cell = &s->cell[mixed(hash + w->at[i].proto) >> 48];
+		__builtin_prefetch(w->at[i].cell, 1);
+		__builtin_prefetch(&s->tag[set_of(s, hash)]);
+	}
+}
+
+static void row(struct scan *s, const struct block *b, const struct waiting *w, unsigned i,
+		bool counted)
+{
+	uint16_t *cell = w->at[i].cell, port = w->at[i].port;
+	enum proto p = (enum proto)w->at[i].proto;
+	uint64_t hash = w->at[i].hash;
+	uint32_t r = w->at[i].row;
 	struct source *e;
 
-	if (!attempt(b, r, &p, &port))
+	if (p != P_TCP && group_addr(&b->dst[r]))
 		return;
-	hash = quick(&b->src[r]);
-	cell = &s->cell[mixed(hash + p) >> 48];
 	if (*cell != UINT16_MAX) {
 		*cell |= (uint16_t)(1u << (mixed(quick(&b->dst[r]) + port) >> 60));
 		if (bits_of(*cell) < BITS_ENOUGH)
@@ -375,7 +435,7 @@ static void row(struct scan *s, const struct block *b, uint32_t r, bool counted)
 	if (b->end_ms[r] < s->now_ms - (int64_t)(s->conf.remember * 1000))
 		return;
 	e = find(s, &b->src[r], hash, p);
-	if (!e)
+	if (!e && (++s->taken < TAKEN || s->taken % SLOW_SAMPLE == 0))
 		e = take(s, &b->src[r], hash, p);
 	if (e)
 		note(s, e, b, r, port, counted);
@@ -416,8 +476,7 @@ static uint64_t may_be(const struct block *b, uint32_t at, uint64_t bits)
 /* Did the source of this row get through with what it asked for? */
 static bool succeeded(const struct block *b, uint32_t r)
 {
-	uint64_t rate = b->sampling[r] > 1 ? b->sampling[r] : 1;
-	bool small = b->packets[r] <= SMALL * rate;
+	bool small = packets_of(b, r) <= SMALL;
 	uint16_t fl = b->tcp_flags[r], port;
 	enum proto p;
 
@@ -487,18 +546,28 @@ static void peek(struct scan *s, const struct block *b)
 static void feed(void *state, const struct block *b, const uint64_t *bits, int64_t now_ms)
 {
 	struct scan *s = state;
+	struct waiting waiting[3];
+	uint32_t words;
 	bool counted;
 
+	if (!b->n)
+		return;
 	s->now_ms = now_ms;
 	if (slice_of(now_ms) != s->slice) {
 		s->slice = slice_of(now_ms);
-		s->slice_rows = s->slow_rows = 0;
+		s->slice_rows = s->slow_rows = s->taken = 0;
 	}
 	s->slice_rows += b->n;
 	counted = s->slice_rows < MANY_ROWS || ++s->blocks % SAMPLE == 0;
-	for (uint32_t w = 0; w * 64 < b->n; w++)
-		for (uint64_t left = may_be(b, w * 64, bits[w]); left; left &= left - 1)
-			row(s, b, w * 64 + (uint32_t)__builtin_ctzll(left), counted);
+	words = (b->n + 63) / 64;
+	for (uint32_t w = 0; w < words + 2; w++) {
+		if (w < words)
+			collect(b, w * 64, may_be(b, w * 64, bits[w]), &waiting[w % 3]);
+		if (w >= 1 && w <= words)
+			place(s, b, &waiting[(w - 1) % 3]);
+		for (unsigned i = 0; w >= 2 && i < waiting[(w - 2) % 3].n; i++)
+			row(s, b, &waiting[(w - 2) % 3], i, counted);
+	}
 	if (counted && (s->slice_rows < MANY_ROWS || s->slice % PEEK == 0))
 		peek(s, b);
 	if (!s->suspects || !counted)

@@ -76,7 +76,7 @@ struct scan {
 	unsigned suspects;
 	int64_t cleared_ms, now_ms;
 	int64_t slice;
-	uint32_t slice_rows, slow_rows, blocks;
+	uint32_t slice_rows, slow_rows, taken, blocks;
 	bool sampled;
 };
 

@@ -80,6 +80,16 @@ static inline struct addr site_addr(const struct site *s, uint32_t v4)
 	return a;
 }
 
+static inline void site_columns(struct site *s)
+{
+	static const enum field used[] = { F_start_ms, F_end_ms, F_received_ms, F_src, F_dst,
+					   F_src_port, F_dst_port, F_proto, F_icmp,
+					   F_tcp_flags, F_sampling, F_packets, F_bytes };
+
+	for (size_t i = 0; i < sizeof(used) / sizeof(*used); i++)
+		block_use(s->b, used[i]);
+}
+
 static inline void site_flush(struct site *s)
 {
 	uint64_t bits[ROW_WORDS];
@@ -97,6 +107,7 @@ static inline void site_flush(struct site *s)
 	s->busy_ns += (b.tv_sec - a.tv_sec) * 1000000000ll + b.tv_nsec - a.tv_nsec;
 	s->rows += s->b->n;
 	block_reset(s->b);
+	site_columns(s);
 }
 
 struct site_row {
@@ -154,10 +165,6 @@ static inline void site_row(struct site *s, struct site_row f)
 static inline void site_open(struct site *s, const char *pattern, uint64_t seed,
 			     int64_t now_ms)
 {
-	static const enum field used[] = { F_start_ms, F_end_ms, F_received_ms, F_src, F_dst,
-					   F_src_port, F_dst_port, F_proto, F_icmp,
-					   F_tcp_flags, F_sampling, F_packets, F_bytes };
-
 	*s = (struct site){ .pattern = pattern_find(pattern), .rng = seed | 1,
 			    .now_ms = now_ms };
 	s->conf = xcalloc(1, s->pattern->conf_size);
@@ -165,8 +172,7 @@ static inline void site_open(struct site *s, const char *pattern, uint64_t seed,
 	s->state = s->pattern->open(s->conf, 4 << 20);
 	s->names = names_new(16);
 	s->b = block_new(s->names);
-	for (size_t i = 0; i < sizeof(used) / sizeof(*used); i++)
-		block_use(s->b, used[i]);
+	site_columns(s);
 	s->found = xcalloc(FOUND_MAX, sizeof(*s->found));
 }
 
