@@ -199,6 +199,26 @@ static void find_names(const struct evidence_opts *o, struct alert *a, struct fo
 	f->n_owners = to->n;
 }
 
+/* A pattern's sentence begins with the address that it is about: its name behind it. */
+static void name_who(struct alert *a, const struct named *names)
+{
+	char text[ADDR_TEXT], *name, *why;
+	struct addr who;
+	size_t n;
+
+	if (a->by != BY_SRC && a->by != BY_DST && a->by != BY_HOST)
+		return;
+	memcpy(who.b, a->key.b, sizeof(who.b));
+	n = strlen(addr_text(&who, text));
+	name = name_in(names, &who);
+	if (name && !strncmp(a->why, text, n) && a->why[n] == ' ') {
+		why = xasprintf("%s (%s)%s", text, name, a->why + n);
+		free(a->why);
+		a->why = why;
+	}
+	free(name);
+}
+
 void evidence_fill(const struct evidence_opts *o, struct alert *a)
 {
 	struct top_result flows = { 0 }, hosts = { 0 };
@@ -227,6 +247,8 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 	}
 	if (!bare)
 		find_names(o, a, &found, &names);
+	if (told && !bare)
+		name_who(a, &names);
 	if (!told) {
 		a->who = why_who(o, a, &found);
 		a->why = why_text(o, a, &found);

@@ -4,8 +4,10 @@
 . "$(dirname "$0")/lib/lib.sh"
 
 sink people http_sink.py
+echo '10.20.0.66 reception-pc' >"$dir/hosts"
 conf <<END
 exporter edge { address = "127.0.0.1" }
+names { hosts = "$dir/hosts" }
 rule interface-traffic { enabled = no }
 rule exporter-flows { enabled = no }
 notify people { webhook = "http://127.0.0.1:$people_port/ok/people" }
@@ -37,8 +39,8 @@ culprit alerts --rule scan --json >"$dir/alerts"
 expect "alerts" 1 "$(jq '.alerts | length' "$dir/alerts")"
 id=$(jq -r '.alerts[0].id' "$dir/alerts")
 culprit show "$id" --json >"$dir/shown"
-jq -e '.kind == "horizontal scan" and .detector == "scan" and .series.src == "10.20.0.66"
-	or (.why | startswith("10.20.0.66 tried about"))' "$dir/shown" >/dev/null ||
+jq -e '.kind == "horizontal scan" and .detector == "scan" and .series.id == "src=10.20.0.66"
+	and (.why | startswith("10.20.0.66 (reception-pc) tried about"))' "$dir/shown" >/dev/null ||
 	fail "$(cat "$dir/shown")"
 jq -e '.top_flows | length == 10 and all(.src == "10.20.0.66" and .dst_port == 22)' \
 	"$dir/shown" >/dev/null || fail "top flows: $(jq -c .top_flows "$dir/shown")"
