@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUEUE_BLOCKS = 64, JUDGE_MS = 200, POST_MS = 1000, WAIT_MS = 100, BATCH = 16 };
+enum { QUEUE_BLOCKS = 64, JUDGE_MS = 200, POST_MS = 1000 };
+enum { ENOUGH = 8 /* blocks */, WAIT_MS = 100, BATCH = 16 };
 /* Bins of thousands of series settle in the same second; what is learnt of them can wait a
  * slice or two, what changes now cannot. */
 enum { LEARN_MAX = 1000 };
@@ -210,8 +211,11 @@ static void *run(void *arg)
 	bool open = true;
 
 	while (open) {
-		struct block *b = queue_get(a->queue, WAIT_MS);
+		struct block *b;
 
+		/* Waking up costs as much as some hundred rows: not for each block. */
+		queue_wait(a->queue, ENOUGH, WAIT_MS);
+		b = queue_get(a->queue, 0);
 		for (int i = 0; b; i++) {
 			analysis_block(a, b, clock_wall_ms());
 			block_unref(&b);

@@ -19,6 +19,7 @@ struct queue {
 	pthread_cond_t filled, drained;
 	bool closed;
 	size_t first, n, cap;
+	size_t enough; /* items that the taker waits for */
 	void *item[];
 };
 
@@ -30,6 +31,7 @@ struct queue *queue_new(size_t capacity)
 	assert(capacity > 0 && capacity < (size_t)1 << 30);
 	q = xcalloc(1, sizeof(*q) + capacity * sizeof(q->item[0]));
 	q->cap = capacity;
+	q->enough = 1;
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_condattr_init(&mono);
 	pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
@@ -57,7 +59,8 @@ static void append(struct queue *q, void *item)
 
 	q->item[at < q->cap ? at : at - q->cap] = item;
 	q->n++;
-	pthread_cond_signal(&q->filled);
+	if (q->n >= q->enough)
+		pthread_cond_signal(&q->filled);
 }
 
 bool queue_try_put(struct queue *q, void *item)
@@ -121,6 +124,19 @@ void *queue_get(struct queue *q, int timeout_ms)
 	}
 	pthread_mutex_unlock(&q->lock);
 	return item;
+}
+
+void queue_wait(struct queue *q, size_t enough, int timeout_ms)
+{
+	struct timespec until = deadline(timeout_ms);
+	int rc = 0;
+
+	pthread_mutex_lock(&q->lock);
+	q->enough = enough < q->cap ? enough : q->cap;
+	while (q->n < q->enough && !q->closed && rc != ETIMEDOUT)
+		rc = pthread_cond_timedwait(&q->filled, &q->lock, &until);
+	q->enough = 1;
+	pthread_mutex_unlock(&q->lock);
 }
 
 size_t queue_len(struct queue *q)

@@ -7,8 +7,8 @@
  * Waking up costs more than a datagram: at 5,000 datagrams a second most of the time
  * would go into being woken for each. So after a look that found something the worker
  * naps and then finds a batch. The nap is short enough for the granted buffer (a
- * thousandth of its octets in microseconds: room for 400,000 datagrams a second), at
- * most NAP_US. Only a look that found nothing ends in epoll_wait(). Nobody notices twenty
+ * five-hundredth of its octets in microseconds: room for 200,000 datagrams a second), at
+ * most NAP_US. Only a look that found nothing ends in epoll_wait(). Nobody notices forty
  * milliseconds: alerts are judged five times a second.
  *
  * Blocks are used again: the worker keeps a reference to each of WORKER_BLOCKS, and one
@@ -32,7 +32,7 @@
 #include <unistd.h>
 
 enum {
-	NAP_US = 20000,
+	NAP_US = 40000,
 	TICK_MS = 1000,
 	ROUNDS = 16 /* batches of one socket before the next */
 };
@@ -281,7 +281,7 @@ static void my_sockets(struct worker *w)
 		else if (!s->listen.stream && s->rcvbuf < least)
 			least = s->rcvbuf;
 	}
-	w->nap_us = least / 1000 < NAP_US ? least / 1000 : NAP_US;
+	w->nap_us = least / 500 < NAP_US ? least / 500 : NAP_US;
 }
 
 static void release(struct worker *w)

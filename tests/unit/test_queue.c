@@ -61,6 +61,34 @@ static void waiting_ends(void **unused)
 enum { ITEMS = 50000 };
 static char items[ITEMS];
 
+static void *put_three(void *q)
+{
+	for (intptr_t i = 1; i <= 3; i++)
+		assert_true(queue_put(q, (void *)i));
+	return NULL;
+}
+
+static void who_takes_many_is_woken_when_they_are_there(void **unused)
+{
+	struct queue *q = queue_new(3);
+	pthread_t t;
+
+	(void)unused;
+	queue_wait(q, 2, 1); /* nobody puts: it ends all the same */
+	assert_int_equal(queue_len(q), 0);
+	pthread_create(&t, NULL, put_three, q);
+	queue_wait(q, 9, 60000); /* more than fit: a full queue is enough */
+	assert_int_equal(queue_len(q), 3);
+	pthread_join(t, NULL);
+	queue_get(q, 0);
+	queue_wait(q, 2, 60000); /* they are there already */
+	queue_close(q);
+	queue_wait(q, 3, 60000); /* no more will come */
+	while (queue_get(q, 0))
+		;
+	queue_free(&q);
+}
+
 static void *put_all(void *q)
 {
 	for (int i = 0; i < ITEMS; i++)
@@ -117,6 +145,7 @@ int main(void)
 		cmocka_unit_test(it_is_first_in_first_out_and_bounded),
 		cmocka_unit_test(a_closed_queue_gives_what_is_inside),
 		cmocka_unit_test(waiting_ends),
+		cmocka_unit_test(who_takes_many_is_woken_when_they_are_there),
 		cmocka_unit_test(nothing_is_lost_between_two_threads),
 		cmocka_unit_test(closing_wakes_who_waits_for_room),
 	};
