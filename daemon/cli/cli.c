@@ -225,21 +225,24 @@ struct owners *cli_owners(struct cli *c, bool dns)
 	return c->owners;
 }
 
-void cli_geo(struct cli *c, struct filter *f)
+struct geo *cli_country(struct cli *c)
 {
 	const struct config *conf = cli_config(c);
 
-	if (!conf || !f || !strstr(filter_text(f), "country"))
-		return;
-	if (!c->country && *conf->names.country) {
+	if (conf && !c->country && *conf->names.country) {
 		c->country = geo_open(conf->names.country);
 		geo_look(c->country, clock_mono_ms());
 	}
-	if (c->country)
-		filter_geo(f, geo_filter, c->country);
-	else
+	if (conf && !c->country)
 		cli_say("nobody knows the countries of addresses: name an MMDB file in "
 			"names { country = \"…\" }");
+	return c->country;
+}
+
+void cli_geo(struct cli *c, struct filter *f)
+{
+	if (f && strstr(filter_text(f), "country") && cli_country(c))
+		filter_geo(f, geo_filter, c->country);
 }
 
 void cli_fini(struct cli *c)

@@ -79,6 +79,8 @@ struct names *cli_names(struct cli *c);
 struct owners *cli_owners(struct cli *c, bool dns);
 /* Lets f ask for countries, if a file is configured; says so when it asks and none is. */
 void cli_geo(struct cli *c, struct filter *f);
+/* What knows countries; NULL: nothing does, which has been said. Owned by c. */
+struct geo *cli_country(struct cli *c);
 void cli_fini(struct cli *c);
 
 /* Prints t as asked (and for people first `head`, which is inert and may be NULL). JSON

@@ -46,7 +46,7 @@ static double share_of(enum top_order o, const struct sums *part, const struct s
 
 static const char *key_word(const struct top_key *k)
 {
-	return k->is_field ? field_info[k->field].name : by_word(k->by);
+	return top_key_word(k);
 }
 
 /* ---- for people ---- */
@@ -286,6 +286,7 @@ static int list(struct top *t, const char *by, bool first)
 				.to_ms = q->to_ms,
 				.filter = q->filter,
 				.names = q->names,
+				.geo = strstr(by, "country") ? cli_country(t->c) : NULL,
 				.only = q->only ? &q->key : NULL,
 				.only_by = q->only ? q->alert->by : BY_NONE,
 				.order = t->order,
@@ -386,7 +387,7 @@ int cmd_top(struct cli *c, int argc, char **argv)
 	const struct arg args[] = {
 		QUERY_ARGS(&t.q),
 		{ "by", 0, ARG_TEXT, "KEYS",
-		  "host, src, dst, flow, port, as, \"src,dst-port\" or any column; of a "
+		  "host, src, dst, flow, port, as, country, \"src,dst-port\" or any column; of a "
 		  "proxy: client, url, site",
 		  &t.by },
 		{ "rows", 'n', ARG_COUNT, "ROWS", "how many (10)", &t.n },

@@ -215,6 +215,7 @@ static bool set_up(struct top *t, struct err *err)
 
 	top_texts_init(&t->texts);
 	top_shape_init(&t->shape, q->keys, q->n_keys, &t->texts);
+	t->shape.geo = q->geo;
 	if (q->both_ways)
 		ok = top_shape_both_ways(&t->shape, err);
 	t->counted_by = q->only ? q->only_by : BY_NONE;

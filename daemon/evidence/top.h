@@ -7,6 +7,7 @@
 #ifndef CUL_EVIDENCE_TOP_H
 #define CUL_EVIDENCE_TOP_H
 
+#include "daemon/evidence/geo.h"
 #include "daemon/model/series.h"
 #include "storage/archive/archive.h"
 
@@ -14,14 +15,20 @@ enum { TOP_KEYS = 6, TOP_MAX = 100000 };
 
 enum top_order { TOP_BYTES, TOP_PACKETS, TOP_FLOWS };
 
+/* Countries are no column: they are looked up while flows are counted. */
+enum top_country { TOP_NO_COUNTRY, TOP_SRC_COUNTRY, TOP_DST_COUNTRY, TOP_COUNTRY };
+
 struct top_key {
 	bool is_field;    /* else what rules group by, with the same meaning */
-	enum by by;
+	enum by by;       /* BY_COUNT: a country */
 	enum field field;
+	enum top_country country;
 };
 
+const char *top_key_word(const struct top_key *k); /* as it is said to top_keys_parse */
+
 /* "src", "host", "port", "src,dst" ... as in rules, or the name of any column ("tos",
- * "out_vlan"; "-" is as good as "_"), or "flow": source, destination, both ports, protocol.
+ * "out_vlan"; "-" is as good as "_"), or "country", "src-country", "dst-country", or "flow": source, destination, both ports, protocol.
  * Several with commas. Returns how many, 0 + err. At most one of them may be of those
  * that a flow gives two of (host, as, network, interface). */
 unsigned top_keys_parse(const char *words, struct top_key keys[static TOP_KEYS],
@@ -32,6 +39,7 @@ struct top_query {
 	int64_t from_ms, to_ms;          /* [from, to), event time */
 	const struct filter *filter;     /* NULL: every flow; borrowed during the call */
 	const struct names *names;       /* the asker's; may be NULL */
+	struct geo *geo;                 /* for countries; NULL: none is known */
 	const struct key *only;          /* NULL, or: flows of this series alone, counted as */
 	enum by only_by;                 /* windows count them; ids are of `names` */
 	struct top_key keys[TOP_KEYS];

@@ -30,6 +30,7 @@ struct top_shape {
 	unsigned size;     /* of all; at least 1 */
 	uint64_t columns;  /* that are needed */
 	struct top_texts *texts;
+	struct geo *geo;
 	bool both_ways, ports; /* turn rows so that one end comes first; ports tell which */
 };
 

@@ -29,27 +29,51 @@ static int find_field(const char *word)
 	return field_find(name);
 }
 
+static const char *const country_word[] = { NULL, "src-country", "dst-country", "country" };
+
+const char *top_key_word(const struct top_key *k)
+{
+	if (k->country)
+		return country_word[k->country];
+	return k->is_field ? field_info[k->field].name : by_word(k->by);
+}
+
+static enum top_country country_find(const char *word)
+{
+	for (int c = TOP_SRC_COUNTRY; c <= TOP_COUNTRY; c++)
+		if (!strcmp(word, country_word[c]))
+			return (enum top_country)c;
+	return TOP_NO_COUNTRY;
+}
+
+/* A flow has two of those. */
+static bool has_two(const struct top_key *k)
+{
+	return k->country ? k->country == TOP_COUNTRY : !k->is_field && by_keys(k->by) > 1;
+}
+
 static bool add_key(const char *word, struct top_key *keys, unsigned *n, struct err *err)
 {
-	struct top_key k = { 0 };
+	struct top_key k = { .by = BY_COUNT, .country = country_find(word) };
 	int by = by_find(word), f = find_field(word);
 
-	if (by < 0 && f < 0)
+	if (by < 0 && f < 0 && !k.country)
 		return err_set(
 		    err, "nothing is called \"%s\" that flows could be grouped by", word);
 	if (*n == TOP_KEYS)
 		return err_set(err, "more than %d keys", TOP_KEYS);
-	if (by >= 0)
+	if (k.country)
+		; /* neither */
+	else if (by >= 0)
 		k.by = (enum by)by;
 	else
 		k = (struct top_key){ .is_field = true, .field = (enum field)f };
 	for (unsigned i = 0; i < *n; i++)
-		if (by >= 0 && by_keys(k.by) > 1 && !keys[i].is_field &&
-		    by_keys(keys[i].by) > 1)
+		if (has_two(&k) && has_two(&keys[i]))
 			return err_set(err,
 				       "\"%s\" and \"%s\" cannot go together: a flow has "
 				       "two of each",
-				       by_word(keys[i].by), word);
+				       top_key_word(&keys[i]), word);
 	keys[(*n)++] = k;
 	return true;
 }
@@ -113,10 +137,10 @@ void top_shape_init(struct top_shape *s, const struct top_key *keys, unsigned n,
 
 		s->key[i] = *k;
 		s->at[i] = (uint8_t)s->size;
-		s->octets[i] =
+		s->octets[i] = k->country ? 2 :
 		    k->is_field ? field_info[k->field].width : (uint8_t)by_octets(k->by);
 		s->size += s->octets[i];
-		s->columns |=
+		s->columns |= k->country ? BIT(src) | BIT(dst) :
 		    k->is_field ? UINT64_C(1) << k->field : top_by_columns(k->by);
 	}
 	s->size += !s->size;
@@ -136,6 +160,12 @@ static bool other_end(struct top_key *k)
 		{ BY_SRC_AS, BY_DST_AS, F_src_as, F_dst_as },
 	};
 
+	if (k->country) {
+		if (k->country == TOP_COUNTRY)
+			return false;
+		k->country = k->country == TOP_SRC_COUNTRY ? TOP_DST_COUNTRY : TOP_SRC_COUNTRY;
+		return true;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		bool a = k->is_field ? k->field == ends[i].fa : k->by == ends[i].a;
 		bool b = k->is_field ? k->field == ends[i].fb : k->by == ends[i].b;
@@ -154,7 +184,7 @@ static bool other_end(struct top_key *k)
 static bool has_key(const struct top_shape *s, const struct top_key *k)
 {
 	for (unsigned i = 0; i < s->n; i++)
-		if (s->key[i].is_field == k->is_field &&
+		if (s->key[i].country == k->country && s->key[i].is_field == k->is_field &&
 		    (k->is_field ? s->key[i].field == k->field : s->key[i].by == k->by))
 			return true;
 	return false;
@@ -243,6 +273,24 @@ static uint32_t number_of(struct top_texts *t, const char *s)
 
 /* ---- keys of a row ---- */
 
+static unsigned countries_of(struct geo *geo, enum top_country which, const struct block *b,
+			     uint32_t row, struct key keys[static ROW_KEYS])
+{
+	uint16_t c[2] = { 0, 0 };
+	unsigned n = 0;
+
+	if (geo && which != TOP_DST_COUNTRY)
+		c[n] = geo_country(geo, &b->src[row]);
+	n += which != TOP_DST_COUNTRY;
+	if (geo && which != TOP_SRC_COUNTRY)
+		c[n] = geo_country(geo, &b->dst[row]);
+	n += which != TOP_SRC_COUNTRY;
+	n -= n == 2 && c[0] == c[1]; /* at home: it counts once */
+	for (unsigned i = 0; i < n; i++)
+		memcpy(keys[i].b, &c[i], sizeof(c[i]));
+	return n;
+}
+
 unsigned top_keys_of(const struct top_shape *s, const struct block *b, uint32_t row,
 		     uint8_t out[][TOP_KEY_OCTETS])
 {
@@ -273,7 +321,8 @@ unsigned top_keys_of(const struct top_shape *s, const struct block *b, uint32_t 
 				       s->octets[i]);
 			continue;
 		}
-		got = row_keys(k->by, b, row, keys);
+		got = k->country ? countries_of(s->geo, k->country, b, row, keys)
+				 : row_keys(k->by, b, row, keys);
 		if (!got)
 			return 0;
 		if (turn && k->by == BY_PAIR)
@@ -344,6 +393,12 @@ void top_row_fill(const struct top_shape *s, const uint8_t *key,
 			v->number = number_at(p + 4, 4);
 		else
 			v->number = number_at(p, 4);
+		if (k->country) {
+			v->text = v->number ? xasprintf("%c%c", (int)(v->number >> 8),
+							(int)(v->number & 255))
+					    : xstrdup("-");
+			continue;
+		}
 		if (k->is_field) {
 			v->text = field_text(s, k->field, v->number, &v->addr, names);
 			continue;

@@ -68,9 +68,7 @@ static json_t *result_json(const struct top_query *q, const struct top_result *r
 	json_t *total = json_object();
 
 	for (unsigned k = 0; k < q->n_keys; k++)
-		json_array_append_new(by, json_string(q->keys[k].is_field
-							      ? field_info[q->keys[k].field].name
-							      : by_word(q->keys[k].by)));
+		json_array_append_new(by, json_string(top_key_word(&q->keys[k])));
 	for (unsigned i = 0; i < r->n; i++)
 		json_array_append_new(rows, row_json(q, r, &r->rows[i]));
 	put_sums(total, &r->total);
@@ -107,7 +105,7 @@ static bool ask(struct http *h, const struct request *rq, const struct ask *a,
 
 	*q = (struct top_query){ .directory = h->archive_dir, .from_ms = a->from_ms,
 				 .to_ms = a->to_ms, .filter = a->filter, .names = h->src.names,
-				 .n = (unsigned)a->n, .as_of = a->as_of, .threads = 1,
+				 .geo = h->src.country, .n = (unsigned)a->n, .as_of = a->as_of, .threads = 1,
 				 .memory = MEMORY };
 	if (a->alert && !target_get(&rq->target, "filter")) {
 		q->only = &a->alert->key;

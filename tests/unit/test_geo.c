@@ -6,9 +6,13 @@
  */
 #include "test.h"
 
+#include "archive_kit.h"
+
 #include "daemon/base/mem.h"
 #include "daemon/base/strb.h"
 #include "daemon/evidence/geo.h"
+#include "daemon/evidence/top.h"
+#include "daemon/model/block.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -280,12 +284,82 @@ static void a_broken_file_is_refused_and_the_old_one_kept(void **state)
 	geo_close(&g);
 }
 
+/* Two flows from NL, one to DE and one at home; what is in no file is "-". */
+static void a_top_list_is_by_country(void **state)
+{
+	static const struct {
+		const char *src, *dst;
+		uint64_t bytes;
+	} flows[] = {
+		{ "192.0.2.1", "198.51.100.1", 1000 },
+		{ "192.0.2.2", "192.0.2.3", 500 },
+		{ "203.0.113.7", "10.0.0.1", 100 },
+	};
+	static const struct {
+		const char *by, *first[2], *second[2];
+		uint64_t bytes[2];
+	} rows[] = {
+		{ "country", { "NL" }, { "DE" }, { 1500, 1000 } },
+		{ "src-country", { "NL" }, { "FR" }, { 1500, 100 } },
+		{ "src-country,dst-country", { "NL", "DE" }, { "NL", "NL" }, { 1000, 500 } },
+		{ "dst-country,proto", { "DE", "tcp" }, { "NL", "tcp" }, { 1000, 500 } },
+	};
+	static const enum field used[] = { F_start_ms, F_end_ms, F_received_ms, F_bytes,
+					   F_packets, F_exporter, F_via, F_src, F_dst, F_proto };
+	char *dir = kit_dir();
+	struct names *names = kit_names(1);
+	struct block *b = block_new(names);
+	struct geo *g = geo_open(path);
+	struct strb file = { 0 };
+	struct err err = { "" };
+
+	(void)state;
+	make(&file, "NLDEFR", 0);
+	write_file(&file, file.len);
+	geo_look(g, mono_ms += 3000);
+	for (size_t i = 0; i < ARRAY_LEN(used); i++)
+		block_use(b, used[i]);
+	for (size_t i = 0; i < ARRAY_LEN(flows); i++, b->n++) {
+		assert_true(addr_parse(flows[i].src, &b->src[i]));
+		assert_true(addr_parse(flows[i].dst, &b->dst[i]));
+		b->start_ms[i] = b->end_ms[i] = b->received_ms[i] = kit_t0 + 1000;
+		b->bytes[i] = flows[i].bytes;
+		b->packets[i] = 1;
+		b->proto[i] = 6;
+		b->via[i] = VIA_NETFLOW9;
+	}
+	kit_write(dir, names, &b, 1, kit_t0 + 2000);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct top_query q = { .directory = dir, .from_ms = kit_t0,
+				       .to_ms = kit_t0 + 300000, .geo = g, .n = 10 };
+		struct top_result r;
+
+		q.n_keys = top_keys_parse(rows[i].by, q.keys, &err);
+		assert_true(q.n_keys && top_run(&q, &r, &err));
+		assert_true(r.n >= 2);
+		for (unsigned k = 0; k < q.n_keys; k++) {
+			assert_string_equal(r.rows[0].value[k].text, rows[i].first[k]);
+			assert_string_equal(r.rows[1].value[k].text, rows[i].second[k]);
+		}
+		assert_int_equal(r.rows[0].sums.bytes, rows[i].bytes[0]);
+		assert_int_equal(r.rows[1].sums.bytes, rows[i].bytes[1]);
+		top_free(&r);
+	}
+	assert_int_equal(top_keys_parse("country,host", (struct top_key[TOP_KEYS]){ { 0 } }, &err),
+			 0);
+	strb_free(&file);
+	names_free(&names);
+	geo_close(&g);
+	kit_rm(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(addresses_have_countries_and_as, begin, end),
 		cmocka_unit_test_setup_teardown(a_file_that_is_cut_in_place_hurts_nobody, begin,
 						end),
+		cmocka_unit_test_setup_teardown(a_top_list_is_by_country, begin, end),
 		cmocka_unit_test_setup_teardown(a_broken_file_is_refused_and_the_old_one_kept,
 						begin, end),
 	};
