@@ -376,28 +376,6 @@ static int print(const struct flows *f, const struct top_result *r,
 	return code;
 }
 
-/* The address where it stands by itself in the text, as that flow's client is called. */
-static void withhold(char **text, const struct addr *a, const struct veil *veil)
-{
-	struct addr veiled = veil_addr(veil, a);
-	char old[ADDR_TEXT], new[ADDR_TEXT], *at = *text, *hit;
-	struct strb s = { 0 };
-	size_t len = strlen(addr_text(a, old));
-
-	addr_text(&veiled, new);
-	while ((hit = strstr(at, old))) {
-		bool inside = (hit > *text && strchr("0123456789abcdef.:", hit[-1])) ||
-			      (hit[len] && strchr("0123456789abcdef.", hit[len]));
-
-		strb_addn(&s, at, (size_t)(hit - at));
-		strb_add(&s, inside ? old : new);
-		at = hit + len;
-	}
-	strb_add(&s, at);
-	free(*text);
-	*text = strb_take(&s);
-}
-
 /* Of the chosen flows, in their order; NULL + exit code. */
 static struct through_urls *find_urls(struct flows *f, int *code)
 {
@@ -414,7 +392,8 @@ static struct through_urls *find_urls(struct flows *f, int *code)
 		urls = through_flows(&tq, list, f->n_chosen, &err);
 		for (size_t i = 0; urls && i < f->n_chosen; i++)
 			if (!addr_is_none(&urls[i].withheld))
-				withhold(&f->chosen[i].text, &urls[i].withheld, conf.veil);
+				through_withhold(&f->chosen[i].text, &urls[i].withheld,
+						 conf.veil);
 		if (!urls)
 			*code = cli_fail(EX_UNAVAILABLE, "%s", err.msg);
 	}

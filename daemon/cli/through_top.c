@@ -242,27 +242,3 @@ void through_urls_text(const struct through_urls *u, uint64_t bytes, struct strb
 	if (u->n && rest >= 1)
 		strb_fmt(out, "    %8s  %s\n", text_bytes(rest, b), unexplained);
 }
-
-void through_urls_json(const struct through_urls *u, struct strb *out)
-{
-	char from[UNIT_TEXT], to[UNIT_TEXT];
-
-	while (out->len && out->s[out->len - 1] != '}')
-		out->len--;
-	if (!out->len)
-		return;
-	out->len--;
-	strb_add(out, ",\"urls\":[");
-	for (size_t i = 0; i < u->n; i++) {
-		const struct through_url *url = &u->list[i];
-
-		strb_add(out, i ? ",{\"url\":" : "{\"url\":");
-		strb_json(out, url->url);
-		strb_add(out, ",\"client\":");
-		strb_json(out, url->client);
-		strb_fmt(out, ",\"bytes\":%llu,\"from\":\"%s\",\"to\":\"%s\"}",
-			 (unsigned long long)url->bytes, text_rfc3339(url->from_ms, from),
-			 text_rfc3339(url->to_ms, to));
-	}
-	strb_add(out, "]}");
-}

@@ -25,7 +25,5 @@ void through_conf_free(struct through_conf *conf);
 
 /* Below a flow's line, a line for each URL; inert. bytes: of the flow. */
 void through_urls_text(const struct through_urls *u, uint64_t bytes, struct strb *out);
-/* Into the flow's object, which ends in out: a member "urls". */
-void through_urls_json(const struct through_urls *u, struct strb *out);
 
 #endif

@@ -12,6 +12,7 @@
 #include "storage/archive/archive.h"
 
 struct join_flow; /* join.h */
+struct strb;
 struct veil;
 
 enum through_key { THROUGH_CLIENT, THROUGH_URL, THROUGH_SITE };
@@ -92,6 +93,10 @@ struct through_urls {
 };
 struct through_urls *through_flows(const struct through_query *q,
 				   const struct join_flow *flows, size_t n, struct err *err);
+/* Puts the URLs into the JSON object that out ends with. */
+void through_urls_json(const struct through_urls *u, struct strb *out);
+/* Wherever the address stands by itself in the text, its pseudonym. */
+void through_withhold(char **text, const struct addr *a, const struct veil *veil);
 void through_urls_free(struct through_urls **u, size_t n);
 
 /* Host (and port, if it is told) of a kept URL, into buf. */

@@ -32,7 +32,7 @@ static const struct route routes[] = {
 	  .persons = true },
 	{ "/api/v1/proxy", "GET", api_proxy, PARAMS("from", "to", "by", "n", "filter", "as_of"),
 	  .slow = true, .persons = true },
-	{ "/api/v1/flows", "GET", api_flows, PARAMS("from", "to", "filter", "limit", "as_of"),
+	{ "/api/v1/flows", "GET", api_flows, PARAMS("from", "to", "filter", "limit", "as_of", "urls"),
 	  .slow = true, .persons = true },
 	{ "/api/v1/history", "GET", api_history, PARAMS("series", "prefix", "step", "from", "to"),
 	  .slow = true, .persons = true },

@@ -81,7 +81,7 @@ sinks() {
 	ask flows --from -5m --urls --json
 	ask flows --from -5m --urls
 	for path in metrics 'api/v1/alerts?state=all' 'api/v1/proxy?by=url,client' \
-		'api/v1/flows' api/v1/status api/v1/series api/v1/history; do
+		'api/v1/flows?urls=1' api/v1/status api/v1/series api/v1/history; do
 		get "/$path"
 	done
 	cat "$dir/hook.jsonl" "$dir/mail.jsonl" "$dir/culpritd.log"
@@ -109,7 +109,7 @@ done
 # Lists of plain flows and hosts have addresses, of course; all that names URLs has none.
 start veiled-full "pseudonyms = yes"
 story veiled-full client-
-for path in 'api/v1/alerts?state=all' 'api/v1/proxy?by=url,client'; do get "/$path"; done >"$dir/sinks"
+for path in 'api/v1/alerts?state=all' 'api/v1/proxy?by=url,client' 'api/v1/flows?urls=1'; do get "/$path"; done >"$dir/sinks"
 {
 	ask show "$(ask alerts --json | jq -r '.alerts[0].id')"
 	ask top --from -5m --by url,client,site --json
@@ -125,6 +125,9 @@ for f in hook mail; do
 done
 jq -e '.explained > 0.9 * .bytes' "$dir/known" >"$dir/answer" || fail "$(cat "$dir/known")"
 name=$(jq -r '.rows[0].client' "$dir/known")
+expect "what the API tells of its flow" "$name cdn-7.example.net/MARKpath/a.mp3 $name" \
+	"$(get '/api/v1/flows?urls=1&filter=src+port+3128' |
+		jq -r '.flows[0] | .dst + " " + .urls[0].url + " " + .urls[0].client')"
 expect "who $name is" 10.20.0.66 "$(ask who "$name")"
 expect "flows of $name" 1 "$(ask flows --from -5m --urls | grep -c "$name:50000")"
 expect "the key's mode" 600 "$(stat -c %a "$dir/state/pseudonyms.key")"
