@@ -194,7 +194,8 @@ static bool add_url(struct channel *ch, const struct channel_conf *c, const char
 {
 	char *url = xasprintf("%.*s", (int)len, s), *scheme = NULL, *host = NULL;
 	CURLU *u = curl_url();
-	bool ok = !curl_url_set(u, CURLUPART_URL, url, 0) &&
+	/* libcurl also takes http:host and http:/host, which nobody meant. */
+	bool ok = strstr(url, "://") && !curl_url_set(u, CURLUPART_URL, url, 0) &&
 		  !curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) &&
 		  !curl_url_get(u, CURLUPART_HOST, &host, 0) && *host &&
 		  (!strcmp(scheme, "http") || !strcmp(scheme, "https"));

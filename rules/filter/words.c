@@ -173,13 +173,14 @@ static const struct word columns[FIELD_COUNT] = {
 };
 /* clang-format on */
 
-/* `src_port` is the same as `src port`, and must become the same text. */
+/* `src_port` is the same as `src port`, and must become the same text. A word that has
+ * no way to say which of its columns is meant leaves each (`mpls3`) a word of its own. */
 static const struct word *of_column(int f, uint8_t *sides)
 {
 	for (size_t i = 0; i < WORD_COUNT; i++) {
 		const struct word *w = &words[i];
 
-		if (w->mask ||
+		if (w->mask || (w->n > 1 && w->sides == SIDES_NONE) ||
 		    (w->how != HOW_CELL && w->how != HOW_ADDR && w->how != HOW_IF))
 			continue;
 		for (unsigned k = 0; k < w->n; k++) {

@@ -904,6 +904,7 @@ static void every_mistake_in_a_section_has_its_sentence(void **state)
 		  "ca_file" },
 		{ { .kind = CHANNEL_WEBHOOK }, "no target" },
 		{ { .kind = CHANNEL_WEBHOOK, .url = "file:///etc/passwd" }, "is no URL" },
+		{ { .kind = CHANNEL_WEBHOOK, .url = "http:/host/x" }, "is no URL" },
 		{ { .kind = CHANNEL_WEBHOOK, .url = "http://h/", .url_file = empty },
 		  "both given" },
 		{ { .kind = CHANNEL_WEBHOOK, .url = "http://h/", .format = "slak" },
