@@ -4,6 +4,10 @@
  * Three questions to the archive, all with the rule's filter, the series' key and the
  * alert's position: the largest flows, the largest hosts, and what is other than at
  * this hour of earlier weeks (change.c). why.c makes sentences of the answers.
+ *
+ * In a storm, alerts of hosts that wait together are asked for together (batch.c) and get
+ * their flows, but nobody looks what changed or what the proxy knows: who reads the
+ * thousandth alert of a minute can ask for that. They leave in the order they came.
  */
 #include "daemon/evidence/evidence.h"
 
@@ -11,6 +15,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/queue.h"
 #include "daemon/base/strb.h"
+#include "daemon/evidence/batch.h"
 #include "daemon/evidence/change.h"
 #include "daemon/evidence/explain.h"
 #include "daemon/evidence/geo.h"
@@ -24,8 +29,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUEUE_ALERTS = 4096, FLOWS = 10, HOSTS = 8, NAMED_MAX = 48, NAMES_MS = 500,
-       STORM = 4 };
+enum { QUEUE_ALERTS = 4096, HOSTS = 8, NAMED_MAX = 48, NAMES_MS = 500, STORM = 4,
+       TOGETHER = 1024 };
 
 struct evidence {
 	struct evidence_opts opts;
@@ -219,20 +224,40 @@ static void name_who(struct alert *a, const struct named *names)
 	free(name);
 }
 
+/* The last step: names, and the sentence where there is none yet. */
+static void put_in_words(const struct evidence_opts *o, struct alert *a, struct found *f)
+{
+	struct named names = { .n = 0 };
+
+	find_names(o, a, f, &names);
+	if (a->why) {
+		name_who(a, &names);
+		return;
+	}
+	a->who = why_who(o, a, f);
+	a->why = why_text(o, a, f);
+}
+
+static const struct veil *veil_of(const struct evidence_opts *o)
+{
+	return o->squid ? squid_veil(o->squid) : NULL;
+}
+
 void evidence_fill(const struct evidence_opts *o, struct alert *a)
 {
 	struct top_result flows = { 0 }, hosts = { 0 };
-	struct filter *f = filter_compile(a->filter, NULL);
-	bool told = a->why != NULL, bare = told && !a->kind;
+	struct filter *f;
 	struct change change = { .against = CHANGE_NOTHING };
 	struct explained e = { .share = 0 };
-	struct found found = { .client = &e, .veil = o->squid ? squid_veil(o->squid) : NULL };
-	struct named names = { .n = 0 };
+	struct found found = { .client = &e, .veil = veil_of(o) };
 
+	if (a->why && !a->kind) /* bare: everything is said already */
+		return;
+	f = filter_compile(a->filter, NULL);
 	if (f && o->country)
 		filter_geo(f, geo_filter, o->country);
-	if (*o->archive_dir && f && !bare && a->window_end_ms > a->window_start_ms &&
-	    ask(o, a, f, "flow", FLOWS, &flows)) {
+	if (*o->archive_dir && f && a->window_end_ms > a->window_start_ms &&
+	    ask(o, a, f, "flow", EVIDENCE_FLOWS, &flows)) {
 		take_flows(a, &flows);
 		explain_alert(o, a, f, sight_of(a), &e);
 		if (ask(o, a, f, "host", HOSTS, &hosts))
@@ -242,17 +267,10 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 			take_change(a, &change);
 			found.change = &change;
 		}
-	} else if (!bare) {
+	} else {
 		a->evidence_short = true;
 	}
-	if (!bare)
-		find_names(o, a, &found, &names);
-	if (told && !bare)
-		name_who(a, &names);
-	if (!told) {
-		a->who = why_who(o, a, &found);
-		a->why = why_text(o, a, &found);
-	}
+	put_in_words(o, a, &found);
 	change_fini(&change);
 	explained_fini(&e);
 	top_free(&flows);
@@ -260,16 +278,43 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 	filter_free(&f);
 }
 
+/* A batch_f. */
+static void fill_from_batch(void *arg, struct alert *a, const struct top_result *flows)
+{
+	struct explained nothing = { .share = 0 };
+	struct found found = { .client = &nothing };
+
+	take_flows(a, flows);
+	put_in_words(arg, a, &found);
+}
+
+/* Who is alike is asked together when the first of them has its turn; not where the
+ * proxy's clients are not to be told, since only the proxy's part knows who they are. */
+static void work_off(struct evidence *e, struct alert **list, size_t n)
+{
+	bool *filled = xcalloc(n, sizeof(*filled)), together = !veil_of(&e->opts);
+
+	for (size_t i = 0; i < n; i++) {
+		/* In a storm nobody waits for anybody's name. */
+		e->opts.wait_ms = n - i - 1 + queue_len(e->queue) > STORM ? 0 : NAMES_MS;
+		if (!filled[i] && !(together && batch_ask(&e->opts, list + i, n - i, filled + i,
+							  fill_from_batch, &e->opts)))
+			evidence_fill(&e->opts, list[i]);
+		e->opts.done(e->opts.arg, list[i]);
+	}
+	free(filled);
+}
+
 static void *run(void *arg)
 {
 	struct evidence *e = arg;
-	struct alert *a;
+	struct alert *list[TOGETHER];
+	size_t n;
 
-	while ((a = queue_get(e->queue, -1))) {
-		/* In a storm nobody waits for anybody's name. */
-		e->opts.wait_ms = queue_len(e->queue) > STORM ? 0 : NAMES_MS;
-		evidence_fill(&e->opts, a);
-		e->opts.done(e->opts.arg, a);
+	while ((list[0] = queue_get(e->queue, -1))) {
+		for (n = 1; n < TOGETHER && (list[n] = queue_get(e->queue, 0));)
+			n++;
+		work_off(e, list, n);
 	}
 	return NULL;
 }

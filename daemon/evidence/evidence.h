@@ -12,6 +12,8 @@
 #include "daemon/model/alert.h"
 #include "daemon/model/calendar.h"
 
+enum { EVIDENCE_FLOWS = 10 }; /* that an alert names */
+
 struct evidence;
 struct geo;
 struct owners;

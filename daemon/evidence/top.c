@@ -153,8 +153,12 @@ void top_done(void *arg, const struct names *names)
 	if (t->full)
 		return;
 	t->out->distinct += t->workers[0].map.n;
-	while (map_next(&t->workers[0].map, &at, &key, &v))
-		top_offer(t, key, v);
+	while (map_next(&t->workers[0].map, &at, &key, &v)) {
+		if (t->q->each)
+			t->q->each(t->q->each_arg, key, v);
+		else
+			top_offer(t, key, v);
+	}
 	map_clear(&t->workers[0].map);
 	if (t->lot + 1 < t->lots)
 		return;
@@ -194,6 +198,8 @@ void top_begin(struct top *t)
 static bool read_lots(struct top *t, struct err *err)
 {
 	t->n_best = 0;
+	if (t->q->each)
+		t->q->each(t->q->each_arg, NULL, NULL);
 	t->out->distinct = 0;
 	t->full = false;
 	for (t->lot = 0; t->lot < t->lots && !t->full; t->lot++) {
@@ -218,7 +224,7 @@ static bool set_up(struct top *t, struct err *err)
 	t->shape.geo = q->geo;
 	if (q->both_ways)
 		ok = top_shape_both_ways(&t->shape, err);
-	t->counted_by = q->only ? q->only_by : BY_NONE;
+	t->counted_by = q->only || q->among ? q->only_by : BY_NONE;
 	for (unsigned i = 0; i < q->n_keys; i++)
 		if (!q->keys[i].is_field && q->keys[i].by == BY_INTERFACE)
 			t->counted_by = BY_INTERFACE;
@@ -233,7 +239,7 @@ static bool set_up(struct top *t, struct err *err)
 	if (!coded)
 		need |= t->shape.columns;
 	t->select_columns =
-	    UINT64_C(1) << F_counts | (q->only ? top_by_columns(q->only_by) : 0);
+	    UINT64_C(1) << F_counts | (q->only || q->among ? top_by_columns(q->only_by) : 0);
 	t->aq = (struct archive_query){
 		.directory = q->directory,
 		.from_ms = q->from_ms,

@@ -7,6 +7,7 @@
 #ifndef CUL_EVIDENCE_TOP_H
 #define CUL_EVIDENCE_TOP_H
 
+#include "daemon/base/map.h"
 #include "daemon/evidence/geo.h"
 #include "daemon/model/series.h"
 #include "storage/archive/archive.h"
@@ -34,6 +35,10 @@ const char *top_key_word(const struct top_key *k); /* as it is said to top_keys_
 unsigned top_keys_parse(const char *words, struct top_key keys[static TOP_KEYS],
 			struct err *err);
 
+/* Takes every key that was counted, octets as they lie in top_shape, and its sums; a NULL
+ * key first, and again when counting had to begin anew. */
+typedef void top_each_f(void *arg, const uint8_t *key, const struct sums *s);
+
 struct top_query {
 	const char *directory;
 	int64_t from_ms, to_ms;          /* [from, to), event time */
@@ -50,6 +55,11 @@ struct top_query {
 	bool both_ways;                  /* a conversation's two directions are one row: keys
 					    must have both of its ends. With ports the
 					    larger one comes first, as clients do */
+	/* NULL, or: count only where the octets of the first key, which is only_by's, are in
+	 * this map, and hand what was counted to `each`. No rows then. */
+	const struct map *among;
+	top_each_f *each;
+	void *each_arg;
 	struct archive_position as_of;   /* file_s 0: now */
 	bool no_summaries;               /* read the flows in any case */
 	unsigned threads;                /* 0: one for each processor */

@@ -68,7 +68,8 @@ static void count_rows(struct top *t, struct top_worker *w, const struct block *
 				continue;
 			n = top_keys_of(&t->shape, b, r, keys);
 			for (unsigned k = 0; k < n; k++)
-				count_key(t, w, keys[k], map_hash(keys[k], t->shape.size),
+				if (!t->q->among || map_get(t->q->among, keys[k]))
+					count_key(t, w, keys[k], map_hash(keys[k], t->shape.size),
 					  &s);
 		}
 	}

@@ -83,7 +83,7 @@ static enum list_kind kind_of(const struct top_query *q)
 static bool may_answer(const struct top_query *q, enum list_kind kind)
 {
 	return !q->no_summaries && kind <= LIST_NONE && filter_is_all(q->filter) &&
-	       !q->only && !q->both_ways;
+	       !q->only && !q->among && !q->both_ways;
 }
 
 /* ---- the first round ---- */
