@@ -8,7 +8,7 @@
  * first answer is the reason that people read: maintenance, silence, inhibition, flapping.
  *
  * Machines are told at once and of each alert by itself. People are told of what is left
- * after a moment of gathering, by noise_group.c.
+ * after a moment of gathering, by noise_group.c. noise_judge.c asks and tells.
  *
  * A series that flaps (fires the n-th time within a while) is told once more, with that
  * remark; its end is held back until it has been quiet for a while, and what fires in
@@ -19,7 +19,6 @@
  */
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
-#include "daemon/base/strb.h"
 #include "daemon/base/units.h"
 #include "rules/noise_impl.h"
 
@@ -28,8 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINGERPRINT = 16, PASS_MS = 100, PER_MS = 4, SWEEP_MS = 60000, ACK_BY = 100,
-       ACK_COMMENT = 500 };
+enum { FINGERPRINT = 16, PASS_MS = 100, PER_MS = 4, SWEEP_MS = 60000 };
 
 static void set_conf(struct noise *n, struct noise_conf *conf)
 {
@@ -183,254 +181,6 @@ static void drop(struct noise *n, struct rec *r)
 	rec_free(r);
 }
 
-/* --- why nobody is told --- */
-
-/* " until 18:00:00 CET", or nothing when it has no end. */
-static const char *until(int64_t ms, char buf[static UNIT_TEXT + 8])
-{
-	char t[UNIT_TEXT];
-
-	if (ms >= INT64_MAX / 2)
-		return "";
-	snprintf(buf, UNIT_TEXT + 8, " until %s", text_time(ms, t));
-	return buf;
-}
-
-/* The link whose alert names this host, unless it would keep somebody from knowing. */
-static const struct rec *named_by(struct noise *n, struct rec *r)
-{
-	int at = n->conf->name_hosts && !r->alert->below && !by_is_small(r->alert->by)
-			 ? inhibit_link(&n->inhibit, &r->labels) : INHIBIT_NONE;
-	struct rec *link = at >= 0 ? n->rec[at] : NULL;
-	struct chset mine, its;
-
-	if (!link || link->alert->quiet || link->held ||
-	    link->alert->severity < r->alert->severity)
-		return NULL;
-	mine = noise_wanted(n, r);
-	its = noise_wanted(n, link);
-	its = chset_or(&its, &link->told);
-	return chset_in(&mine, &its) ? link : NULL;
-}
-
-static char *inhibited(struct noise *n, struct rec *r)
-{
-	const struct inhibit_rule *by;
-	int at = inhibit_find(&n->inhibit, &r->labels, &by);
-	const struct rec *link;
-
-	if (by && at >= 0 && n->rec[at])
-		return xasprintf("Alert %s says it already (rule %s, %s; inhibition %s).",
-				 n->rec[at]->alert->id, n->rec[at]->alert->rule,
-				 n->rec[at]->alert->series, by->name);
-	if (by)
-		return xasprintf("Another alert says it already (inhibition %s).", by->name);
-	link = named_by(n, r);
-	if (!link)
-		return NULL;
-	return xasprintf("Alert %s names it: the same flows are why %s is over its limit "
-			 "(rule %s).", link->alert->id, link->alert->series, link->alert->rule);
-}
-
-/* The alert of the same series that is held as firing; or NULL. */
-static struct rec *stands_for(const struct noise *n, const struct rec *r)
-{
-	struct rec *first = r->follows != NONE ? n->rec[r->follows] : NULL;
-
-	return first && first->held &&
-	       !strcmp(first->alert->fingerprint, r->alert->fingerprint) ? first : NULL;
-}
-
-char *noise_why_quiet(struct noise *n, struct rec *r)
-{
-	const struct noise_window *w;
-	const struct silence *s;
-	char buf[UNIT_TEXT + 8];
-	int64_t end_ms;
-	char *why;
-
-	w = noise_window(n, &r->labels, &end_ms);
-	if (w)
-		return xasprintf("Maintenance \"%s\" is under way%s.", w->name,
-				 until(end_ms, buf));
-	s = silences_find(n->silences, &r->labels, n->now_ms);
-	if (s)
-		return xasprintf("Silenced by %s%s%s%s (silence %s).",
-				 *s->author ? s->author : "somebody", until(s->until_ms, buf),
-				 *s->comment ? ": " : "", s->comment, s->id);
-	why = inhibited(n, r);
-	if (why)
-		return why;
-	if (stands_for(n, r))
-		return xasprintf("It flaps: this is the %u. time. Alert %s stands for it until it "
-				 "has been quiet for %s.", r->times,
-				 n->rec[r->follows]->alert->id,
-				 text_duration(n->conf->flap_hold_ms, buf));
-	return NULL;
-}
-
-static bool same(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
-/* One that is just arriving is marked itself. */
-static void report(struct noise *n, const struct rec *r)
-{
-	if (!n->arrival || strcmp(n->arrival->id, r->alert->id))
-		n->out.changed(n->out.arg, alert_copy(r->alert));
-}
-
-void noise_mark(struct noise *n, struct rec *r, char *why)
-{
-	if (same(why, r->alert->quiet)) {
-		free(why);
-		return;
-	}
-	free(r->alert->quiet);
-	r->alert->quiet = why;
-	note_send(n, note_rec(n, r));
-	report(n, r);
-}
-
-void noise_together(struct noise *n, struct rec *r, const char *lead)
-{
-	free(r->together);
-	r->together = xasprintf("Told together with others of its rule, in the message about "
-				"alert %s.", lead);
-	free(r->alert->quiet);
-	r->alert->quiet = xstrdup(r->together);
-	report(n, r);
-}
-
-/* --- telling --- */
-
-struct alert *noise_full(struct noise *n, const struct rec *r)
-{
-	struct alert *kept, *a;
-
-	if (n->arrival && !strcmp(n->arrival->id, r->alert->id))
-		kept = alert_ref(n->arrival);
-	else
-		kept = n->out.recall(n->out.arg, r->alert->id);
-	a = alert_clone(kept && kept->state == ALERT_FIRING ? kept : r->alert);
-	alert_unref(&kept);
-	free(a->ack_by);
-	free(a->ack_comment);
-	a->ack_by = r->alert->ack_by ? xstrdup(r->alert->ack_by) : NULL;
-	a->ack_comment = r->alert->ack_comment ? xstrdup(r->alert->ack_comment) : NULL;
-	a->ack_ms = r->alert->ack_ms;
-	return a;
-}
-
-void noise_say(struct alert *a, const char *fmt, ...)
-{
-	char *more, *all;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&more, fmt, ap) < 0)
-		abort();
-	va_end(ap);
-	all = xasprintf("%s%s%s", a->why ? a->why : "", a->why && *a->why ? " " : "", more);
-	free(more);
-	free(a->why);
-	a->why = all;
-}
-
-/* An alert names few channels at most; more are told by several. */
-void noise_send(struct noise *n, struct alert *a, const struct chset *to,
-		const struct noise_note *notes, unsigned n_notes)
-{
-	const struct noise_conf *c = n->conf;
-	struct alert *more = NULL;
-	unsigned k = 0;
-
-	for (unsigned i = 0; i < ALERT_NOTIFY; i++) {
-		free(a->notify[i]);
-		a->notify[i] = NULL;
-	}
-	free(a->quiet);
-	a->quiet = NULL;
-	for (size_t i = 0; i < c->n_channels && i < NOISE_CHANNELS; i++) {
-		if (!(to->b[i / 64] >> i % 64 & 1))
-			continue;
-		if (k == ALERT_NOTIFY - 1) {
-			more = alert_clone(a);
-			for (unsigned d = 0; d < k; d++) {
-				free(more->notify[d]);
-				more->notify[d] = NULL;
-			}
-			n->out.send(n->out.arg, a, notes, n_notes);
-			a = more;
-			k = 0;
-		}
-		a->notify[k++] = xstrdup(c->channels[i].name);
-	}
-	n->out.send(n->out.arg, a, notes, n_notes);
-}
-
-static void remark_flapping(const struct noise *n, const struct rec *r, struct alert *a)
-{
-	char t[UNIT_TEXT], u[UNIT_TEXT];
-
-	if (n->conf->flaps && r->times >= n->conf->flaps)
-		noise_say(a, "It flaps: this is the %u. time within %s, so it is told as over only "
-			     "once it has been quiet for %s.", r->times,
-			  text_duration(n->conf->flap_window_ms, t),
-			  text_duration(n->conf->flap_hold_ms, u));
-}
-
-/* Each by itself: machines. */
-static void tell_alone(struct noise *n, struct rec *r, const struct chset *to)
-{
-	struct alert *a = noise_full(n, r);
-	struct noise_note note;
-
-	remark_flapping(n, r, a);
-	if (r->together) {
-		free(r->together);
-		free(r->alert->quiet);
-		r->together = r->alert->quiet = NULL;
-		report(n, r);
-	}
-	r->told = chset_or(&r->told, to);
-	if (!r->told_ms)
-		r->told_ms = n->now_ms;
-	note = note_rec(n, r);
-	noise_send(n, a, to, &note, 1);
-	notes_free(&note, 1);
-}
-
-static void judge(struct noise *n, struct rec *r)
-{
-	char *why = noise_why_quiet(n, r);
-	struct chset want, part;
-
-	if (why) {
-		group_leave_untold(n, r);
-		noise_mark(n, r, why);
-		return;
-	}
-	want = noise_wanted(n, r);
-	if (!chset_any(&want) && !chset_any(&r->told) && !chset_any(&r->waits)) {
-		noise_mark(n, r, xstrdup("No channel is told of it: neither its rule nor a route "
-					 "names one at this hour."));
-		return;
-	}
-	noise_mark(n, r, r->together ? xstrdup(r->together) : NULL);
-	if (r->alert->ack_ms)
-		return; /* somebody knows */
-	want = chset_less(&want, &r->told);
-	want = chset_less(&want, &r->waits);
-	part = chset_less(&want, &n->people);
-	if (chset_any(&part))
-		tell_alone(n, r, &part);
-	part = chset_and(&want, &n->people);
-	if (chset_any(&part))
-		group_join(n, r, &part);
-}
-
 /* --- what happens to alerts --- */
 
 /* The first alert of a series that flaps stands for those that follow. */
@@ -476,7 +226,7 @@ static void worse(struct noise *n, struct rec *r, struct alert *a)
 		noise_send(n, alert_clone(a), &told, &note, 1);
 		notes_free(&note, 1);
 	}
-	judge(n, r);
+	noise_judge(n, r);
 	n->arrival = NULL;
 	if (r->alert->quiet)
 		a->quiet = xstrdup(r->alert->quiet);
@@ -506,7 +256,7 @@ static void fires(struct noise *n, struct alert *a)
 	    (newest = map_put(&n->by_fingerprint, a->fingerprint, NULL)) != NULL)
 		*newest = noise_number(n, r);
 	names_hosts(n, r, a);
-	judge(n, r);
+	noise_judge(n, r);
 	n->arrival = NULL;
 	if (r->alert->quiet)
 		a->quiet = xstrdup(r->alert->quiet);
@@ -552,7 +302,7 @@ static void hold(struct noise *n, struct rec *r, const struct alert *a)
 
 static void ends(struct noise *n, struct rec *r, struct alert *a)
 {
-	struct rec *first = stands_for(n, r);
+	struct rec *first = noise_stands_for(n, r);
 	char t[UNIT_TEXT];
 
 	a->ack_ms = r->alert->ack_ms;
@@ -680,7 +430,7 @@ void noise_tick(struct noise *n, int64_t now_ms)
 		if (r && r->held && r->release_ms <= now_ms)
 			release(n, r);
 		else if (r && !r->held && (pass || r->escalate_ms <= now_ms))
-			judge(n, r);
+			noise_judge(n, r);
 	}
 	groups_tick(n);
 	if (now_ms - n->swept_ms >= SWEEP_MS || now_ms < n->swept_ms)
@@ -764,133 +514,4 @@ void noise_begin(struct noise *n, bool (*firing)(void *arg, const char *id), voi
 	}
 	groups_orphans(n);
 	n->dirty = true;
-}
-
-/* --- what people do --- */
-
-static void acknowledge(struct noise *n, struct rec *r, const char *by, const char *comment)
-{
-	struct alert *a = r->alert;
-
-	free(a->ack_by);
-	free(a->ack_comment);
-	a->ack_by = xasprintf("%.*s", (int)utf8_cut(by, SIZE_MAX, ACK_BY), by);
-	a->ack_comment = xasprintf("%.*s", (int)utf8_cut(comment, SIZE_MAX, ACK_COMMENT), comment);
-	a->ack_ms = n->now_ms;
-	r->escalate_ms = INT64_MAX;
-	note_send(n, note_rec(n, r));
-	report(n, r);
-}
-
-static struct rec *find_begin(struct noise *n, const char *id, struct err *err)
-{
-	struct rec *found = NULL;
-	unsigned hits = 0;
-
-	for (unsigned i = 0; i < n->top_rec && *id; i++)
-		if (n->rec[i] && !strncasecmp(n->rec[i]->alert->id, id, strlen(id))) {
-			found = n->rec[i];
-			hits++;
-		}
-	if (hits == 1)
-		return found;
-	err_set(err, hits ? "several alerts begin with %.40s; say more of it"
-			  : "no alert that fires has the id %.40s, so there is nothing to "
-			    "acknowledge", id);
-	return NULL;
-}
-
-unsigned noise_ack(struct noise *n, const char *id, const char *by, const char *comment,
-		   int64_t now_ms, char full[static ALERT_ID], struct err *err)
-{
-	struct rec *r;
-	unsigned done = 0;
-
-	n->now_ms = now_ms;
-	r = find_begin(n, id, err);
-	if (!r)
-		return 0;
-	memcpy(full, r->alert->id, ALERT_ID);
-	/* Where it speaks for others, those are known too. */
-	for (unsigned k = 0; k < r->n_in; k++) {
-		struct group *g = n->group[r->in[k].group];
-
-		if (strcmp(g->lead->id, full))
-			continue;
-		for (unsigned m = 0; m < g->n; m++)
-			if (n->rec[g->member[m]] != r && !n->rec[g->member[m]]->alert->ack_ms) {
-				acknowledge(n, n->rec[g->member[m]], by, comment);
-				done++;
-			}
-	}
-	acknowledge(n, r, by, comment);
-	return done + 1;
-}
-
-static void keep_silence(struct noise *n, const struct silence *s)
-{
-	json_t *j = silence_json(s, n->now_ms);
-	struct noise_note note = { xasprintf("silence/%s", s->id), json_dumps(j, JSON_COMPACT) };
-
-	json_decref(j);
-	note_send(n, note);
-	n->dirty = true;
-	n->passed_ms = 0; /* somebody waits for it */
-}
-
-const struct silence *noise_silence(struct noise *n, const char *match, int64_t from_ms,
-				    int64_t until_ms, const char *author, const char *comment,
-				    int64_t now_ms, struct err *err)
-{
-	const struct silence *s;
-
-	n->now_ms = now_ms;
-	s = silences_add(n->silences, match, from_ms, until_ms, author, comment, now_ms, err);
-	if (s)
-		keep_silence(n, s);
-	return s;
-}
-
-const struct silence *noise_unsilence(struct noise *n, const char *id, int64_t now_ms,
-				      struct err *err)
-{
-	const struct silence *s;
-
-	n->now_ms = now_ms;
-	s = silences_end(n->silences, id, now_ms, err);
-	if (s)
-		keep_silence(n, s);
-	return s;
-}
-
-/* --- what others may know --- */
-
-bool noise_untrained(const struct noise *n, const struct labels *l, int64_t from_ms,
-		     int64_t to_ms)
-{
-	const struct noise_conf *c = n->conf;
-
-	if (silences_overlap(n->silences, l, from_ms, to_ms))
-		return true;
-	for (size_t i = 0; i < c->n_windows; i++) {
-		const struct noise_window *w = &c->windows[i];
-		const struct calendar *cal = w->calendar ? w->calendar : n->calendar;
-
-		/* By the minute, since a window may be shorter than a bin. */
-		for (int64_t t = from_ms / 1000; t < to_ms / 1000; t += 60)
-			if (hours_at(w->hours, cal, t, NULL) && match_alert(w->match, l))
-				return true;
-	}
-	return false;
-}
-
-void noise_stats(const struct noise *n, int64_t now_ms, struct noise_stats *out)
-{
-	*out = (struct noise_stats){ .alerts = n->n_rec, .groups = n->n_group,
-				     .untracked = n->untracked };
-	for (unsigned i = 0; i < n->silences->n; i++)
-		out->silences += n->silences->at[i].from_ms <= now_ms &&
-				 now_ms < n->silences->at[i].until_ms;
-	for (unsigned i = 0; i < n->top_rec; i++)
-		out->quiet += n->rec[i] && n->rec[i]->alert->quiet && !n->rec[i]->together;
 }

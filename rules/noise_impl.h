@@ -101,7 +101,7 @@ struct chset noise_might_know(const struct noise *n, const struct rec *r);
 const struct noise_window *noise_window(const struct noise *n, const struct labels *l,
 					int64_t *until_ms);
 
-/* --- noise.c --- */
+/* --- noise_judge.c --- */
 /* Why nobody is to be told of it now; the caller frees; NULL: tell. */
 char *noise_why_quiet(struct noise *n, struct rec *r);
 /* Marks it, and lets the world know when that is news; takes why (NULL: not quiet). */
@@ -115,6 +115,14 @@ void noise_send(struct noise *n, struct alert *a, const struct chset *to,
 struct alert *noise_full(struct noise *n, const struct rec *r);
 /* Adds a sentence to why. */
 void noise_say(struct alert *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The alert of the same series that is held as firing; or NULL. */
+struct rec *noise_stands_for(const struct noise *n, const struct rec *r);
+/* Lets the world know how it stands with r: quiet, acknowledged. */
+void noise_report(struct noise *n, const struct rec *r);
+/* Tells whoever is to know of r now and does not, or says why not. */
+void noise_judge(struct noise *n, struct rec *r);
+
+/* --- noise.c --- */
 int noise_number(const struct noise *n, const struct rec *r);
 struct rec *noise_add(struct noise *n, struct alert *own); /* takes; NULL: full */
 
