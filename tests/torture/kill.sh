@@ -38,9 +38,10 @@ whole() {
 watch_until() { # MILLISECONDS
 	: >"$dir/counted"
 	while [ "$(now_ms)" -lt "$1" ]; do
-		sample_ms=$(now_ms)
 		n=$(figure culprit_flows_total 2>/dev/null || :)
-		[ -z "$n" ] || echo "$sample_ms $n" >>"$dir/counted"
+		# The time after the answer: what it counts had been counted by then, while
+		# an earlier time would claim what came in while it was being asked.
+		[ -z "$n" ] || echo "$(now_ms) $n" >>"$dir/counted"
 		sleep 0.02
 	done
 }
