@@ -28,6 +28,7 @@
 #include "daemon/notify/hook.h"
 #include "daemon/notify/mail.h"
 #include "daemon/notify/message.h"
+#include "daemon/notify/notify_impl.h"
 #include "daemon/notify/outbox.h"
 #include "daemon/notify/sample.h"
 #include "daemon/notify/smtp.h"
@@ -50,25 +51,6 @@ struct runner {
 	bool joined;
 };
 
-struct entry {
-	struct channel *channel;
-	struct counters *count;
-};
-
-struct notify {
-	struct outbox *outbox;
-	struct webhooks *webhooks;
-	pthread_mutex_t lock; /* of the set and its runners */
-	struct entry *entries; /* n_entries */
-	size_t n_entries;
-	struct runner *runners, *retired;
-	_Atomic uint64_t unknown;
-	pthread_mutex_t wake_lock;
-	pthread_cond_t wake; /* something was committed, or it is time to stop */
-	uint64_t commits;
-	int cancel[2]; /* a pipe; closing its second end cuts attempts under way */
-};
-
 /* --- sending ------------------------------------------------------------- */
 
 static void mail_send(const struct channel *c, const struct message *m, int cancel,
@@ -84,8 +66,8 @@ static void mail_send(const struct channel *c, const struct message *m, int canc
 	strb_free(&text);
 }
 
-static void send_message(const struct channel *c, const struct message *m, int cancel,
-			 struct strb *transcript, struct outcome *out)
+void notify_send(const struct channel *c, const struct message *m, int cancel,
+		 struct strb *transcript, struct outcome *out)
 {
 	if (c->kind == CHANNEL_EXEC)
 		exec_send(c, m, cancel, transcript, out);
@@ -100,7 +82,7 @@ static void send_item(struct lane *l, struct item *it, int cancel)
 	struct letter letter;
 
 	if (letter_open(&letter, it, clock_wall_ms(), &err))
-		send_message(l->channel, &letter.m, cancel, NULL, &out);
+		notify_send(l->channel, &letter.m, cancel, NULL, &out);
 	else
 		snprintf(out.note, sizeof(out.note), "%.500s", err.msg);
 	letter_fini(&letter);
@@ -247,7 +229,7 @@ static void free_runners(struct runner **list)
 
 /* --- a set of channels ---------------------------------------------------- */
 
-static void free_entries(struct entry *e, size_t n)
+void notify_free_entries(struct entry *e, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		channel_unref(&e[i].channel);
@@ -256,7 +238,7 @@ static void free_entries(struct entry *e, size_t n)
 	free(e);
 }
 
-static struct entry *find(struct notify *n, const char *name)
+struct entry *notify_find(struct notify *n, const char *name)
 {
 	for (size_t i = 0; i < n->n_entries; i++)
 		if (!strcmp(n->entries[i].channel->name, name))
@@ -282,10 +264,10 @@ static struct entry *build(struct notify *n, const struct notify_opts *opts,
 			channel_unref(&e[i].channel);
 		}
 		if (!e[i].channel) {
-			free_entries(e, i);
+			notify_free_entries(e, i);
 			return NULL;
 		}
-		old = find(n, e[i].channel->name);
+		old = notify_find(n, e[i].channel->name);
 		e[i].count = old ? counters_ref(old->count) : counters_new();
 	}
 	return e;
@@ -347,7 +329,7 @@ static void serve(struct notify *n, struct entry *e, size_t n_entries)
 	}
 	n->runners = fresh;
 	webhooks_set(n->webhooks, lanes, n_lanes);
-	free_entries(n->entries, n->n_entries);
+	notify_free_entries(n->entries, n->n_entries);
 	n->entries = e;
 	n->n_entries = n_entries;
 	reap(n);
@@ -355,7 +337,7 @@ static void serve(struct notify *n, struct entry *e, size_t n_entries)
 
 /* --- public --------------------------------------------------------------- */
 
-static void prepare_process(void)
+void notify_prepare(void)
 {
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	signal(SIGPIPE, SIG_IGN); /* libesmtp writes to sockets that may be gone */
@@ -380,7 +362,7 @@ static struct notify *fresh(void)
 
 static void free_notify(struct notify *n)
 {
-	free_entries(n->entries, n->n_entries);
+	notify_free_entries(n->entries, n->n_entries);
 	pthread_mutex_destroy(&n->lock);
 	pthread_mutex_destroy(&n->wake_lock);
 	pthread_cond_destroy(&n->wake);
@@ -396,7 +378,7 @@ struct notify *notify_start(const struct notify_opts *opts, struct err *err)
 	struct entry *e = build(n, opts, err);
 	char *path = xasprintf("%s/outbox.db", opts->state_dir);
 
-	prepare_process();
+	notify_prepare();
 	if (e)
 		n->webhooks = webhooks_start(err);
 	if (n->webhooks)
@@ -412,7 +394,7 @@ struct notify *notify_start(const struct notify_opts *opts, struct err *err)
 		webhooks_stop(n->webhooks, 0);
 	webhooks_free(&n->webhooks);
 	if (e)
-		free_entries(e, opts->n_channels);
+		notify_free_entries(e, opts->n_channels);
 	free_notify(n);
 	return NULL;
 }
@@ -468,7 +450,7 @@ static size_t queues_of(struct notify *n, const struct alert *a,
 
 	pthread_mutex_lock(&n->lock);
 	for (size_t i = 0; i < ALERT_NOTIFY && a->notify[i]; i++) {
-		const struct entry *e = find(n, a->notify[i]);
+		const struct entry *e = notify_find(n, a->notify[i]);
 
 		if (!e) {
 			n->unknown++;
@@ -527,192 +509,4 @@ bool notify_people(const struct channel_conf *c)
 bool notify_sync(struct notify *n)
 {
 	return outbox_flush(n->outbox);
-}
-
-static bool test_webhook(const struct channel *c, const struct message *m,
-			 struct strb *transcript, struct outcome *out)
-{
-	for (unsigned i = 0; i < channel_lanes(c); i++) {
-		struct hook *h = hook_new(c, i, m, 1, transcript, out);
-
-		if (!h)
-			return false;
-		hook_outcome(h, (int)curl_easy_perform(hook_curl(h)), out);
-		hook_free(&h);
-		if (out->result != RESULT_SENT)
-			return false;
-	}
-	return true;
-}
-
-static bool test_channel(const struct channel *c, struct strb *transcript,
-			 struct err *err)
-{
-	int64_t now = clock_wall_ms();
-	struct alert *a = sample_alert(now, ALERT_FIRING);
-	char *key = xasprintf("%s.test", a->id);
-	struct message m = {
-		.alert = a, .key = key, .thread = key, .first = true, .now_ms = now
-	};
-	struct outcome out = { .result = RESULT_FINAL };
-	struct strb where = { 0 };
-
-	if (c->kind == CHANNEL_WEBHOOK)
-		test_webhook(c, &m, transcript, &out);
-	else
-		send_message(c, &m, -1, transcript, &out);
-	channel_where(c, 0, &where);
-	if (out.result != RESULT_SENT)
-		err_set(err, "notify %s: %s: %s", c->name, where.s, out.note);
-	strb_free(&where);
-	free(key);
-	alert_unref(&a);
-	return out.result == RESULT_SENT;
-}
-
-static bool no_channel(struct notify *n, const char *channel, struct err *err)
-{
-	struct strb b = { 0 };
-
-	pthread_mutex_lock(&n->lock);
-	for (size_t i = 0; i < n->n_entries; i++)
-		strb_fmt(&b, "%s%s", i ? ", " : "there are ", n->entries[i].channel->name);
-	pthread_mutex_unlock(&n->lock);
-	err_set(err, "there is no channel %.80s; %.400s", channel,
-		b.len ? b.s : "no notify section makes one");
-	strb_free(&b);
-	return false;
-}
-
-bool notify_test(struct notify *n, const char *channel, struct strb *transcript,
-		 struct err *err)
-{
-	struct channel *c = NULL;
-	struct entry *e;
-	bool ok;
-
-	pthread_mutex_lock(&n->lock);
-	e = find(n, channel);
-	if (e)
-		c = channel_ref(e->channel);
-	pthread_mutex_unlock(&n->lock);
-	if (!c)
-		return no_channel(n, channel, err);
-	ok = test_channel(c, transcript, err);
-	channel_unref(&c);
-	return ok;
-}
-
-bool notify_test_once(const struct channel_conf *conf, const char *base_url,
-		      struct strb *transcript, struct err *err)
-{
-	struct channel *c = channel_new(conf, base_url, err);
-	bool ok;
-
-	if (!c)
-		return false;
-	prepare_process();
-	ok = test_channel(c, transcript, err);
-	channel_unref(&c);
-	return ok;
-}
-
-bool notify_check(const struct channel_conf *conf, struct err *err)
-{
-	struct channel *c = channel_new(conf, NULL, err);
-	bool ok = c;
-
-	channel_unref(&c);
-	return ok;
-}
-
-void notify_stats(struct notify *n, notify_stat_f *fn, void *arg)
-{
-	struct entry *e;
-	size_t n_entries;
-
-	pthread_mutex_lock(&n->lock);
-	n_entries = n->n_entries;
-	e = xcalloc(n_entries, sizeof(*e));
-	for (size_t i = 0; i < n_entries; i++) {
-		e[i].channel = channel_ref(n->entries[i].channel);
-		e[i].count = counters_ref(n->entries[i].count);
-	}
-	pthread_mutex_unlock(&n->lock);
-	for (size_t i = 0; i < n_entries; i++) {
-		const struct channel *c = e[i].channel;
-		struct counters *k = e[i].count;
-		char queue[LANE_QUEUE], error[OUTBOX_NOTE];
-		struct notify_stat s = {
-			.channel = c->name, .sent = k->sent, .failed = k->failed,
-			.retried = k->retried, .dead = k->dead, .digested = k->digested,
-			.last_sent_ms = k->last_sent_ms, .last_error = error,
-		};
-
-		for (unsigned l = 0; l < channel_lanes(c); l++) {
-			struct outbox_count count;
-
-			lane_queue(c, l, queue);
-			count = outbox_count(n->outbox, queue);
-			s.queued += count.open;
-			s.dead_now += count.dead;
-		}
-		pthread_mutex_lock(&k->lock);
-		memcpy(error, k->last_error, sizeof(error));
-		pthread_mutex_unlock(&k->lock);
-		fn(&s, arg);
-	}
-	free_entries(e, n_entries);
-}
-
-uint64_t notify_unknown(struct notify *n)
-{
-	return n->unknown;
-}
-
-struct letters {
-	void (*fn)(void *arg, const struct notify_letter *l);
-	void *arg;
-};
-
-static void letter(void *arg, const struct outbox_letter *l)
-{
-	struct letters *to = arg;
-	/* A replica of a webhook has a queue of its own, "name#2". */
-	char *channel = xasprintf("%.*s", (int)strcspn(l->queue, "#"), l->queue);
-	struct notify_letter n = { channel, l->alert, l->headline, l->note, l->made_ms,
-				   l->given_up_ms, l->attempts };
-
-	to->fn(to->arg, &n);
-	free(channel);
-}
-
-void notify_dead(struct notify *n, unsigned max,
-		 void (*fn)(void *arg, const struct notify_letter *l), void *arg)
-{
-	struct letters to = { fn, arg };
-
-	outbox_dead(n->outbox, max, letter, &to);
-}
-
-uint64_t notify_retry(struct notify *n, const char *channel)
-{
-	struct channel *c = NULL;
-	char queue[LANE_QUEUE];
-	uint64_t retried = 0;
-	struct entry *e;
-
-	if (!channel)
-		return outbox_retry(n->outbox, NULL);
-	pthread_mutex_lock(&n->lock);
-	e = find(n, channel);
-	if (e)
-		c = channel_ref(e->channel);
-	pthread_mutex_unlock(&n->lock);
-	for (unsigned i = 0; c && i < channel_lanes(c); i++) {
-		lane_queue(c, i, queue);
-		retried += outbox_retry(n->outbox, queue);
-	}
-	channel_unref(&c);
-	return retried;
 }
