@@ -73,7 +73,8 @@ struct noise_conf *tell_conf(const struct config *c)
 	for (; n->n_channels < c->n_channels; n->n_channels++)
 		n->channels[n->n_channels] = (struct noise_channel){
 			xstrdup(c->channels[n->n_channels].name),
-			notify_people(&c->channels[n->n_channels]) };
+			notify_people(&c->channels[n->n_channels]),
+			notify_acks(&c->channels[n->n_channels]) };
 	routes(n, c);
 	n->windows = xcalloc(c->n_maintenances + 1, sizeof(*n->windows));
 	for (; n->n_windows < c->n_maintenances; n->n_windows++) {

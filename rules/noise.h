@@ -27,6 +27,7 @@ enum { NOISE_ALERTS = 16384 };
 struct noise_channel {
 	char *name;
 	bool people; /* else a machine, that sees every alert by itself */
+	bool acks;   /* is told when somebody acknowledges */
 };
 struct noise_route { /* adds channels */
 	char *name;

@@ -14,6 +14,24 @@ enum { ACK_BY = 100, ACK_COMMENT = 500 };
 
 /* --- what people do --- */
 
+/* Those that were told and have a word for it, in one commit with its note. */
+static void tell_acknowledged(struct noise *n, struct rec *r)
+{
+	struct chset to = chset_acks(n->conf);
+	struct noise_note note = note_rec(n, r);
+	struct alert *a;
+
+	to = chset_and(&to, &r->told);
+	if (!chset_any(&to)) {
+		note_send(n, note);
+		return;
+	}
+	a = noise_full(n, r);
+	a->judged_ms = n->now_ms; /* it is another message */
+	noise_send(n, a, &to, &note, 1);
+	notes_free(&note, 1);
+}
+
 static void acknowledge(struct noise *n, struct rec *r, const char *by, const char *comment)
 {
 	struct alert *a = r->alert;
@@ -24,7 +42,7 @@ static void acknowledge(struct noise *n, struct rec *r, const char *by, const ch
 	a->ack_comment = xasprintf("%.*s", (int)utf8_cut(comment, SIZE_MAX, ACK_COMMENT), comment);
 	a->ack_ms = n->now_ms;
 	r->escalate_ms = INT64_MAX;
-	note_send(n, note_rec(n, r));
+	tell_acknowledged(n, r);
 	noise_report(n, r);
 }
 

@@ -140,6 +140,16 @@ struct chset chset_people(const struct noise_conf *c)
 	return s;
 }
 
+struct chset chset_acks(const struct noise_conf *c)
+{
+	struct chset s = { { 0 } };
+
+	for (size_t i = 0; i < c->n_channels && i < NOISE_CHANNELS; i++)
+		if (c->channels[i].acks)
+			s.b[i / 64] |= UINT64_C(1) << i % 64;
+	return s;
+}
+
 /* --- hours --- */
 
 static bool look(const struct noise *n, const struct hours *h, const struct calendar *c,

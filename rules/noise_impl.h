@@ -90,6 +90,7 @@ void chset_add(struct chset *s, const struct noise_conf *c, const char *name);
 json_t *chset_json(const struct chset *s, const struct noise_conf *c);
 struct chset chset_of_json(const json_t *j, const struct noise_conf *c);
 struct chset chset_people(const struct noise_conf *c);
+struct chset chset_acks(const struct noise_conf *c); /* told of acknowledgements */
 
 /* Looks which routes and windows are open; true: that has changed. */
 bool noise_hours(struct noise *n);

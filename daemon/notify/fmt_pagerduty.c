@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: ISC
  *
  * token_file holds the routing key of the integration. The fingerprint is the
- * dedup key, so a resolve closes what its trigger opened. Limits: summary
+ * dedup key, so a resolve closes what its trigger opened, and an acknowledgement
+ * here stops PagerDuty from calling the next one. Limits: summary
  * 1,024, dedup key 255, the event 512,000 octets. 202 is success. An alert that
  * was over before it was found is triggered with severity info and then closed
  * by hand or by the next: there is no "was" in this API.
@@ -64,7 +65,10 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 
 	(void)n;
 	json_object_set_new(j, "routing_key", json_string(c->token));
-	json_object_set_new(j, "event_action", json_string(over ? "resolve" : "trigger"));
+	json_object_set_new(j, "event_action",
+			    json_string(over		     ? "resolve"
+					: m->alert->ack_ms ? "acknowledge"
+							     : "trigger"));
 	json_object_set_new(j, "dedup_key", json_string(m->alert->fingerprint));
 	json_object_set_new(j, "payload", payload(m));
 	json_object_set_new(j, "client", json_string("culprit"));
@@ -84,6 +88,7 @@ const struct format format_pagerduty = {
 	.name = "pagerduty",
 	.doc = "PagerDuty Events API v2: token_file holds the routing key",
 	.machine = true,
+	.acks = true,
 	.needs_token = true,
 	.default_url = "https://events.pagerduty.com/v2/enqueue",
 	.make = make,

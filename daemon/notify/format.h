@@ -83,6 +83,7 @@ struct answer {
 struct format {
 	const char *name, *doc;
 	bool machine;      /* sees every firing and resolve, never a digest */
+	bool acks;         /* ... and when somebody has acknowledged */
 	unsigned batch;    /* alerts in one request; 0: one */
 	bool needs_token, needs_target, needs_template;
 	const char *default_url;

@@ -499,9 +499,21 @@ bool notify_notes(struct notify *n, const char *prefix,
 	return outbox_notes(n->outbox, prefix, fn, arg);
 }
 
+static const struct format *format_of(const struct channel_conf *c)
+{
+	return format_find(c->format && *c->format ? c->format : "json");
+}
+
+bool notify_acks(const struct channel_conf *c)
+{
+	const struct format *f = format_of(c);
+
+	return c->kind == CHANNEL_WEBHOOK && f && f->acks;
+}
+
 bool notify_people(const struct channel_conf *c)
 {
-	const struct format *f = format_find(c->format && *c->format ? c->format : "json");
+	const struct format *f = format_of(c);
 
 	return c->kind == CHANNEL_EMAIL || (c->kind == CHANNEL_WEBHOOK && f && !f->machine);
 }

@@ -94,6 +94,8 @@ bool notify_notes(struct notify *n, const char *prefix,
 		  void (*fn)(void *arg, const char *key, const char *text), void *arg);
 /* Do people read it (else a machine, that is to see every alert by itself)? */
 bool notify_people(const struct channel_conf *c);
+/* Has it a word for an alert that somebody has acknowledged? */
+bool notify_acks(const struct channel_conf *c);
 
 /* Waits until all that was handed over is on disk, for 5 s at most; false: it is not. */
 bool notify_sync(struct notify *n);

@@ -277,6 +277,27 @@ static void plain_samples_are_made_too(void **state)
 	}
 }
 
+static void pagerduty_is_told_who_acknowledged(void **state)
+{
+	struct alert *a = sample_alert(1700000000000, ALERT_FIRING), *kept;
+	struct message m;
+	size_t len;
+	json_t *j;
+
+	(void)state;
+	a->ack_ms = 1700000060000;
+	a->ack_by = xstrdup("ann");
+	kept = stored(a);
+	m = message(kept, NULL);
+	j = body(format_find("pagerduty"), &m, "acknowledged", &len);
+	assert_string_equal(json_string_value(json_object_get(j, "event_action")),
+			    "acknowledge");
+	assert_string_equal(json_string_value(json_object_get(j, "dedup_key")),
+			    kept->fingerprint);
+	json_decref(j);
+	alert_unref(&kept);
+}
+
 static void all_bodies_hold_against_their_schema(void **state)
 {
 	char cmd[256];
@@ -396,6 +417,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_samples_are_made_too),
+		cmocka_unit_test(pagerduty_is_told_who_acknowledged),
 		cmocka_unit_test(hostile_text_is_inert_in_every_format),
 		cmocka_unit_test(bodies_stay_within_their_target_s_limits),
 		cmocka_unit_test(all_bodies_hold_against_their_schema),

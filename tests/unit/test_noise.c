@@ -93,10 +93,10 @@ static struct noise_conf *conf(void)
 	struct noise_conf *c = xcalloc(1, sizeof(*c));
 
 	c->channels = xcalloc(4, sizeof(*c->channels));
-	c->channels[0] = (struct noise_channel){ xstrdup("api"), false };
-	c->channels[1] = (struct noise_channel){ xstrdup("noc"), true };
-	c->channels[2] = (struct noise_channel){ xstrdup("boss"), true };
-	c->channels[3] = (struct noise_channel){ xstrdup("day"), true };
+	c->channels[0] = (struct noise_channel){ xstrdup("api"), false, false };
+	c->channels[1] = (struct noise_channel){ xstrdup("noc"), true, false };
+	c->channels[2] = (struct noise_channel){ xstrdup("boss"), true, false };
+	c->channels[3] = (struct noise_channel){ xstrdup("day"), true, false };
 	c->n_channels = 4;
 	c->group = c->name_hosts = true;
 	c->gather_ms = 400;
@@ -553,6 +553,29 @@ static void people_are_reminded_until_somebody_acknowledges(void **state)
 	kit_close(&k);
 }
 
+static void who_has_a_word_for_it_is_told_of_an_acknowledgement(void **state)
+{
+	struct noise_conf *c = conf();
+	struct err err = { "" };
+	struct kit k;
+	char id[ALERT_ID], full[ALERT_ID];
+
+	(void)state;
+	add_route(c, "any", NULL, 0, "api");
+	c->channels[0].acks = true;
+	kit_open(&k, c);
+	fire(&k, host(1, id_of('A', 1, id)));
+	expect_story(&k, "firing:api");
+	pass(&k, S);
+	expect_story(&k, "firing:noc");
+	assert_int_equal(noise_ack(k.n, id, "ann", "on it", k.now, full, &err), 1);
+	assert_int_equal(k.n_sent, 1);
+	assert_int_equal(k.sent[0].a->ack_ms, k.now);
+	assert_string_equal(k.sent[0].a->ack_by, "ann");
+	expect_story(&k, "firing:api");
+	kit_close(&k);
+}
+
 static void an_acknowledged_alert_is_not_escalated(void **state)
 {
 	struct noise_conf *c = conf();
@@ -984,6 +1007,7 @@ int main(void)
 		cmocka_unit_test(the_alert_of_a_link_names_that_of_the_host),
 		cmocka_unit_test(what_flaps_is_told_once_more_and_then_when_it_is_calm),
 		cmocka_unit_test(people_are_reminded_until_somebody_acknowledges),
+		cmocka_unit_test(who_has_a_word_for_it_is_told_of_an_acknowledgement),
 		cmocka_unit_test(an_acknowledged_alert_is_not_escalated),
 		cmocka_unit_test(a_silence_holds_back_beginnings_but_never_ends),
 		cmocka_unit_test(what_nobody_was_told_of_is_not_told_as_over),
