@@ -13,6 +13,7 @@
 #include "daemon/evidence/geo.h"
 #include "daemon/evidence/top.h"
 #include "daemon/model/block.h"
+#include "daemon/origin.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,6 +285,56 @@ static void a_broken_file_is_refused_and_the_old_one_kept(void **state)
 	geo_close(&g);
 }
 
+static bool passed_on(void *arg, struct block *b)
+{
+	*(struct block **)arg = b;
+	return true;
+}
+
+/* AS of the file: 64500 for 192.0.2.0/24, one more for each prefix behind it. */
+static void flows_get_the_as_that_their_exporter_did_not_tell(void **state)
+{
+	struct names *names = kit_names(1);
+	struct block *b = block_new(names), *seen = NULL;
+	struct geo *g = geo_open(path);
+	struct origin *o = origin_new(g, passed_on, &seen);
+	struct strb file = { 0 };
+
+	(void)state;
+	block_use(b, F_src);
+	block_use(b, F_dst);
+	b->n = 2;
+	for (uint32_t i = 0; i < b->n; i++)
+		assert_true(addr_parse("192.0.2.1", &b->src[i]) &&
+			    addr_parse(i ? "10.0.0.1" : "198.51.100.1", &b->dst[i]));
+	assert_true(origin_sink(o, b)); /* no file yet: not a column more */
+	assert_true(seen == b && !block_uses(b, F_src_as) && !block_uses(b, F_dst_as));
+	make(&file, NULL, 64500);
+	write_file(&file, file.len);
+	geo_look(g, mono_ms += 3000);
+	block_use(b, F_src_as);
+	b->src_as[0] = 65000; /* the router knows its routes */
+	b->src_as[1] = 0;
+	assert_true(origin_sink(o, b));
+	assert_int_equal(b->src_as[0], 65000);
+	assert_int_equal(b->src_as[1], 64500);
+	assert_true(block_uses(b, F_dst_as));
+	assert_int_equal(b->dst_as[0], 64501);
+	assert_int_equal(b->dst_as[1], 0); /* of which nobody knows */
+	file.len = 0;
+	make(&file, NULL, 64600); /* another file: what was remembered is looked up again */
+	write_file(&file, file.len);
+	geo_look(g, mono_ms += 3000);
+	memset(b->src_as, 0, 2 * sizeof(*b->src_as));
+	assert_true(origin_sink(o, b));
+	assert_int_equal(b->src_as[0], 64600);
+	strb_free(&file);
+	origin_free(&o);
+	geo_close(&g);
+	block_unref(&b);
+	names_free(&names);
+}
+
 /* Two flows from NL, one to DE and one at home; what is in no file is "-". */
 static void a_top_list_is_by_country(void **state)
 {
@@ -359,6 +410,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(addresses_have_countries_and_as, begin, end),
 		cmocka_unit_test_setup_teardown(a_file_that_is_cut_in_place_hurts_nobody, begin,
 						end),
+		cmocka_unit_test_setup_teardown(
+			flows_get_the_as_that_their_exporter_did_not_tell, begin, end),
 		cmocka_unit_test_setup_teardown(a_top_list_is_by_country, begin, end),
 		cmocka_unit_test_setup_teardown(a_broken_file_is_refused_and_the_old_one_kept,
 						begin, end),
