@@ -390,6 +390,11 @@ static void check_detector(struct config_reader *r, const struct node *n,
 		    "rule %s has both a limit and a detector; make two rules of "
 		    "it",
 		    n->title);
+	if (!strcmp(rule->detector->name, "entropy") && rule->measure.kind != MEASURE_ENTROPY)
+		config_bad_node(r, n,
+				"rule %s: the detector entropy judges a mix; write measure = "
+				"\"entropy(dst_port)\", or of src, dst, src_port",
+				n->title);
 	if (window && (rule->window != WINDOW_SLICES || rule->slices != BIN_SLICES))
 		config_bad(r, window,
 			   "window: the detector %s judges five minutes; write 5m or "
