@@ -24,7 +24,7 @@ static long color(const char *hash)
 	return v;
 }
 
-static json_t *description(const struct message *m)
+static json_t *description(const struct channel *c, const struct message *m)
 {
 	struct strb b = { 0 }, t = { 0 };
 
@@ -36,6 +36,7 @@ static json_t *description(const struct message *m)
 		t.s[utf8_cut(t.s, 600, SIZE_MAX)] = '\0';
 		format_markdown(&b, t.s);
 		strb_add(&b, "\n");
+		format_acts(m->alert, c->base_url, &b); /* first: what is last may be cut */
 		format_code_table(m->alert, ROWS, TABLE, &b);
 		strb_free(&t);
 		story_changes_line(m->alert, &t);
@@ -75,7 +76,7 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 	(void)n;
 	story_title(m, &t);
 	json_object_set_new(embed, "title", format_text(&t, TITLE));
-	json_object_set_new(embed, "description", description(m));
+	json_object_set_new(embed, "description", description(c, m));
 	json_object_set_new(embed, "color", json_integer(color(story_color(m))));
 	if (m->alert) {
 		json_object_set_new(embed, "fields", fields(m->alert));

@@ -21,7 +21,7 @@ static void paragraph(struct strb *b, struct strb *plain)
 	strb_free(plain);
 }
 
-static json_t *alert_text(const struct alert *a)
+static json_t *alert_text(const struct channel *c, const struct alert *a)
 {
 	struct strb b = { 0 }, t = { 0 };
 
@@ -32,6 +32,7 @@ static json_t *alert_text(const struct alert *a)
 	paragraph(&b, &t);
 	story_quality(a, &t);
 	paragraph(&b, &t);
+	format_acts(a, c->base_url, &b);
 	story_next(a, &t);
 	paragraph(&b, &t);
 	return format_text(&b, TEXT);
@@ -84,7 +85,7 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 	format_markdown(&copy, title.s);
 	json_object_set_new(part, "title", format_text(&copy, TITLE));
 	json_object_set_new(part, "text",
-			    m->alert ? alert_text(m->alert) : digest_text(m->digest));
+			    m->alert ? alert_text(c, m->alert) : digest_text(m->digest));
 	if (m->alert) {
 		json_object_set_new(part, "fields", fields(m->alert));
 		story_link(m->alert, c->base_url, &link);

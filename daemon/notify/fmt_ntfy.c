@@ -23,6 +23,29 @@ static const char *topic_in(const char *url)
 	return last && last[1] ? last + 1 : NULL;
 }
 
+static void button(json_t *list, const char *label, struct strb *url)
+{
+	if (url->len)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "action", "view",
+						      "label", label, "url", url->s));
+	strb_free(url);
+}
+
+/* Three at most, which is what a phone shows. */
+static json_t *buttons(const struct channel *c, const struct alert *a)
+{
+	json_t *list = json_array();
+	struct strb url = { 0 };
+
+	story_link(a, c->base_url, &url);
+	button(list, "Open", &url);
+	story_act(a, c->base_url, false, &url);
+	button(list, "Acknowledge", &url);
+	story_act(a, c->base_url, true, &url);
+	button(list, "Silence", &url);
+	return list;
+}
+
 static void make(const struct channel *c, const struct message *m, unsigned n,
 		 struct request *r)
 {
@@ -56,9 +79,7 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 	    json_integer(m->alert && !over ? priority[m->alert->severity] : 3));
 	if (link.len) {
 		json_object_set_new(j, "click", json_string(link.s));
-		json_object_set_new(j, "actions",
-				    json_pack("[{s:s, s:s, s:s}]", "action", "view",
-					      "label", "Open", "url", link.s));
+		json_object_set_new(j, "actions", buttons(c, m->alert));
 	}
 	request_json(r, j);
 	strb_addn(&r->url, r->base, last ? (size_t)(last - r->base) : strlen(r->base));

@@ -55,6 +55,23 @@ static void facts(struct strb *b, const struct alert *a)
 	}
 }
 
+/* Links in the text and no keyboard: Telegram refuses a message whose button leads to a
+ * host that it does not take for public, while such a link is only shown as text. */
+static void acts(struct strb *b, const struct alert *a, const char *base_url)
+{
+	for (int silence = 0; silence < 2; silence++) {
+		struct strb url = { 0 };
+
+		story_act(a, base_url, silence, &url);
+		if (url.len) {
+			strb_add(b, "\n\n<a href=\"");
+			strb_html(b, url.s);
+			strb_fmt(b, "\">%s</a>", silence ? "Silence" : "Acknowledge");
+		}
+		strb_free(&url);
+	}
+}
+
 static void make(const struct channel *c, const struct message *m, unsigned n,
 		 struct request *r)
 {
@@ -78,6 +95,7 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 		paragraph(&b, &t);
 		story_link(m->alert, c->base_url, &t);
 		paragraph(&b, &t);
+		acts(&b, m->alert, c->base_url);
 	} else {
 		story_digest(m->digest, &t);
 		t.s[utf8_cut(t.s, MESSAGE, SIZE_MAX)] = '\0';

@@ -99,4 +99,8 @@ struct format {
 extern const struct format *const formats[]; /* NULL ends */
 const struct format *format_find(const char *name);
 
+/* "[Acknowledge](…) · [Silence](…)" and an empty line, in Markdown; nothing where the alert
+ * has no signed addresses. */
+void format_acts(const struct alert *a, const char *base_url, struct strb *b);
+
 #endif

@@ -86,6 +86,23 @@ void format_code_table(const struct alert *a, unsigned rows, size_t max_chars,
 	strb_free(&t);
 }
 
+void format_acts(const struct alert *a, const char *base_url, struct strb *b)
+{
+	size_t before = b->len;
+
+	for (int silence = 0; silence < 2; silence++) {
+		struct strb url = { 0 };
+
+		story_act(a, base_url, silence, &url);
+		if (url.len)
+			strb_fmt(b, "%s[%s](%s)", b->len > before ? " \xc2\xb7 " : "",
+				 silence ? "Silence" : "Acknowledge", url.s);
+		strb_free(&url);
+	}
+	if (b->len > before)
+		strb_add(b, "\n\n");
+}
+
 const char *format_time(int64_t ms, char buf[static 48])
 {
 	buf[0] = '\0';

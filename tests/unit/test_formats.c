@@ -277,6 +277,37 @@ static void plain_samples_are_made_too(void **state)
 	}
 }
 
+/* Who reads a message on whatever channel can do something about it from there. */
+static void people_get_addresses_that_acknowledge_and_silence(void **state)
+{
+	static const char ack[] = "https://culprit.example.org/act/ack-signed";
+	static const char silence[] = "https://culprit.example.org/act/silence-signed";
+
+	(void)state;
+	for (size_t i = 0; formats[i]; i++) {
+		struct alert *a;
+		struct message m;
+		size_t len;
+		json_t *j;
+		char *text;
+
+		if (formats[i]->machine || !strcmp(formats[i]->name, "template"))
+			continue;
+		a = sample_alert(1700000000000, ALERT_FIRING);
+		a->act_ack = xstrdup("act/ack-signed");
+		a->act_silence = xstrdup("act/silence-signed");
+		a = stored(a);
+		m = message(a, NULL);
+		j = body(formats[i], &m, "acts", &len);
+		text = json_dumps(j, JSON_COMPACT);
+		if (!strstr(text, ack) || !strstr(text, silence))
+			fail_msg("%s: %s", formats[i]->name, text);
+		free(text);
+		json_decref(j);
+		alert_unref(&a);
+	}
+}
+
 static void pagerduty_is_told_who_acknowledged(void **state)
 {
 	struct alert *a = sample_alert(1700000000000, ALERT_FIRING), *kept;
@@ -417,6 +448,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_samples_are_made_too),
+		cmocka_unit_test(people_get_addresses_that_acknowledge_and_silence),
 		cmocka_unit_test(pagerduty_is_told_who_acknowledged),
 		cmocka_unit_test(hostile_text_is_inert_in_every_format),
 		cmocka_unit_test(bodies_stay_within_their_target_s_limits),
