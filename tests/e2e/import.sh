@@ -104,6 +104,11 @@ while read -r filter; do
 	got=$(culprit --state "$dir/s3" top --from 2000-01-01 --to 2037-01-01 --whole --by none \
 		--json "$filter" | jq -r '.total | "\(.flows) \(.packets) \(.bytes)"')
 	expect "what passes \"$filter\"" "$want" "$got"
+	got=$(culprit --state "$dir/s3" flows --from 2000-01-01 --to 2037-01-01 --whole -n 10000 \
+		--json "$filter" | jq -r '.flows |
+			[length, (map(.packets) | add // 0), (map(.bytes) | add // 0)] |
+			map(tostring) | join(" ")')
+	expect "flows that pass \"$filter\"" "$want" "$got"
 done <<'END'
 proto tcp
 proto udp
