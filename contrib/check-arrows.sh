@@ -28,7 +28,7 @@ daemon/act $low
 daemon/http $front
 daemon/import daemon/collect storage/archive $stage
 daemon/cli daemon/collect daemon/act detectors daemon/config.h daemon/notify/notify.h daemon/backtest.h rules/rule.h $front
-daemon/cli daemon/import daemon/refill.h
+daemon/cli daemon/import daemon/refill.h daemon/learn.h
 "
 find daemon rules detectors storage -name '*.[ch]' -o -name '*.def' 2>/dev/null |
 	sort | xargs grep -n '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' /dev/null |

@@ -117,6 +117,7 @@ void analysis_free(struct analysis **ap)
 	if (!a)
 		return;
 	history_stop(a);
+	learnt_free(atomic_exchange(&a->learnt, NULL));
 	eval_free(&a->eval);
 	window_free(&a->window);
 	queue_free(&a->queue);
@@ -188,6 +189,45 @@ struct budget_value analysis_budget(const struct analysis *a, unsigned i)
 
 /* --- the thread --- */
 
+void learnt_free(struct learnt *list)
+{
+	while (list) {
+		struct learnt *next = list->next;
+
+		free(list->key);
+		free(list);
+		list = next;
+	}
+}
+
+void analysis_learnt(struct analysis *a, struct learnt *list)
+{
+	struct learnt *last = list, *had = atomic_load(&a->learnt);
+
+	if (!list)
+		return;
+	while (last->next)
+		last = last->next;
+	do
+		last->next = had;
+	while (!atomic_compare_exchange_weak(&a->learnt, &had, list));
+}
+
+static void take_learnt(struct analysis *a)
+{
+	struct learnt *list = atomic_exchange(&a->learnt, NULL);
+	unsigned n = 0;
+
+	if (!list)
+		return;
+	for (struct learnt *l = list; l; l = l->next)
+		n += eval_learnt(a->eval, l->key, l->data, l->len);
+	learnt_free(list);
+	if (n)
+		log_info("%u baselines learnt from history", n);
+	history_baselines(a, false);
+}
+
 static void turn(struct analysis *a)
 {
 	int64_t now = clock_wall_ms();
@@ -196,6 +236,7 @@ static void turn(struct analysis *a)
 
 	if (next)
 		analysis_set_rules(a, next);
+	take_learnt(a);
 	analysis_tick(a, now, judge);
 	if (a->opts.archive)
 		archive_tick(a->opts.archive, now);

@@ -64,6 +64,15 @@ void analysis_start(struct analysis *a);
 bool analysis_sink(void *arg, struct block *b);
 /* Other rules from now on; takes them. Any thread. */
 void analysis_rules(struct analysis *a, struct rules *rules);
+/* Baselines that were learnt elsewhere; takes the list. Any thread. */
+struct learnt {
+	struct learnt *next;
+	char *key;
+	size_t len;
+	char data[];
+};
+void analysis_learnt(struct analysis *a, struct learnt *list);
+void learnt_free(struct learnt *list);
 /* Lets what is queued be counted, judges once more, writes bins and baselines. */
 void analysis_stop(struct analysis *a);
 

@@ -37,6 +37,7 @@ struct analysis {
 	pthread_t thread;
 	bool running;
 	_Atomic(struct rules *) next_rules;
+	_Atomic(struct learnt *) learnt;
 	uint64_t seq;
 	int64_t now_ms, started_ms;
 	int64_t judged_ms, posted_ms, baselines_ms;

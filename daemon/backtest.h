@@ -25,6 +25,11 @@ struct backtest_opts {
 	enum backtest_source source;
 	unsigned copies; /* of each rule, so baselines may have as many times the memory;
 			    0: one */
+	/* NULL, or: of bins, only series of history with such names. */
+	bool (*wanted)(void *arg, const char *series);
+	/* NULL, or takes the baselines at the end, as they are kept (eval_save). */
+	void (*baseline)(void *arg, const char *key, const void *data, size_t len);
+	const _Atomic bool *stop; /* NULL, or: break it off when this is set */
 	/* NULL, or how far: from time to time, the same thread. */
 	void (*progress)(void *arg, uint64_t done, uint64_t all);
 	void *arg;

@@ -219,6 +219,8 @@ static bool add_tape(void *arg, const char *text)
 	struct key k;
 	bool fresh;
 
+	if (b->p->o->wanted && !b->p->o->wanted(b->p->o->arg, text))
+		return true;
 	learn_interface(b, id);
 	if (!key_parse(id, b->p->o->names, &by, &k) || by != t->view.by)
 		return true;
@@ -362,6 +364,8 @@ static bool run(struct bins *b)
 
 	for (b->bin = from; b->bin < to; b->bin++) {
 		if ((b->bin - from) % DAY_BINS == 0) {
+			if (o->stop && *o->stop)
+				return err_set(b->err, "it was broken off");
 			if (o->progress)
 				o->progress(o->arg, (uint64_t)(b->bin - from),
 					    (uint64_t)(to - from));
@@ -489,6 +493,8 @@ bool backtest_bins(struct backtest_part *p, struct err *err)
 		eval_rules(b.eval, &p->rules, p->o->from_ms);
 		ok = run(&b);
 		tell(&b);
+		if (ok && p->o->baseline)
+			eval_save(b.eval, true, p->o->baseline, p->o->arg);
 		eval_free(&b.eval);
 	}
 	close_tapes(&b);

@@ -335,6 +335,7 @@ static void start_analysis(struct engine *e)
 	recall(e, now_ms);
 	tell_begin(e->tell);
 	analysis_start(e->analysis);
+	learning_start(e);
 }
 
 static bool start_workers(struct engine *e, struct err *err)
@@ -393,6 +394,7 @@ static bool start_http(struct engine *e, struct err *err)
 		.sockets = sources_sockets, .strays = sources_strays, .ready = sources_ready,
 		.test_notify = sources_test, .silences = sources_silences,
 		.silence = sources_silence, .unsilence = sources_unsilence,
+		.learn = sources_learn,
 		.ack = sources_ack, .letters = sources_letters, .retry = sources_retry,
 		.act = sources_act, .arg = e,
 	};
@@ -455,6 +457,8 @@ void engine_stop(struct engine **ep)
 	if (!e)
 		return;
 	http_stop(&e->http);
+	if (e->analysis)
+		learning_pause(e);
 	templates_save(e);
 	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		worker_stop(&e->worker[i]);
@@ -523,8 +527,10 @@ bool engine_reload(struct engine *e, struct config *c, struct err *err)
 	acting_configure(e, c);
 	tell_reload(e->tell, c);
 	analysis_rules(e->analysis, ruleset_geo(ruleset_new(c), e->country));
+	learning_pause(e);
 	config_free(&e->config);
 	e->config = c;
+	learning_go_on(e);
 	reconfigure(e);
 	return true;
 }

@@ -33,6 +33,10 @@ struct engine {
 	struct sampling_override *overrides;
 	uint64_t names_version; /* for which interfaces were looked up by name */
 	struct analysis *analysis;
+	pthread_t learner;
+	pthread_mutex_t learn_lock; /* one learns at a time */
+	bool learning;              /* there is a thread to wait for */
+	_Atomic bool learn_stop;
 	struct archive *archive;
 	struct evidence *evidence;
 	struct owners *owners;
@@ -74,6 +78,12 @@ void acting_configure(struct engine *e, const struct config *c);
 void acting_alert(struct engine *e, const struct alert *a); /* the evidence thread */
 void acting_stop(struct engine *e);
 
+/* learning.c: baselines from history. pause: none is under way and none begins until it goes
+ * on, while the configuration changes. */
+void learning_start(struct engine *e);
+void learning_pause(struct engine *e);
+void learning_go_on(struct engine *e);
+
 /* sources.c: what http asks of the engine. */
 void sources_channels(void *arg, void (*fn)(void *fn_arg, const struct http_channel *c),
 		      void *fn_arg);
@@ -87,6 +97,7 @@ json_t *sources_silence(void *arg, const json_t *asked, struct err *err);
 json_t *sources_unsilence(void *arg, const json_t *asked, struct err *err);
 json_t *sources_ack(void *arg, const json_t *asked, struct err *err);
 json_t *sources_letters(void *arg);
+json_t *sources_learn(void *arg, const json_t *asked, struct err *err);
 json_t *sources_retry(void *arg, const json_t *asked, struct err *err);
 json_t *sources_act(void *arg, const char *path, const json_t *go, struct err *err);
 bool sources_test(void *arg, const char *channel, struct strb *out, struct err *err);

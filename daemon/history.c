@@ -271,8 +271,13 @@ bool analysis_recall(struct analysis *a, struct store *s, int64_t now_ms, struct
 		if (by_is_small(by_of(a, r.view)) &&
 		    !store_each_series(s, a->series[r.view], recall_series, &r, err))
 			return false;
-	return store_each_blob(s, totals, "", recall_total, &r, err) &&
-	       store_each_blob(s, patterns, "", recall_pattern, &r, err) &&
-	       store_each_blob(s, baselines, "", recall_baseline, &r, err) &&
-	       store_each_alert(s, 0, now_ms + 1, RECALL_ALERTS, recall_alert, &r, err);
+	if (!store_each_blob(s, totals, "", recall_total, &r, err) ||
+	    !store_each_blob(s, patterns, "", recall_pattern, &r, err) ||
+	    !store_each_blob(s, baselines, "", recall_baseline, &r, err))
+		return false;
+	if (eval_old_baselines(a->eval))
+		log_warn("%u baselines were kept by another version of their detector and are "
+			 "not used; they are learnt anew from history, as far as it reaches",
+			 eval_old_baselines(a->eval));
+	return store_each_alert(s, 0, now_ms + 1, RECALL_ALERTS, recall_alert, &r, err);
 }

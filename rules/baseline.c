@@ -18,12 +18,6 @@
 
 enum { COVERED_MIN = 24, LARGE_MAX = 2048, BIN_S = BIN_MS / 1000 };
 
-struct blob { /* what precedes the detector's bytes in history */
-	uint32_t version, size;
-	int64_t bin;
-	char detector[16];
-};
-
 /* Takes the detector's state. */
 static void give(struct eval *e, const struct rule *r, struct state *s, void *detector)
 {
@@ -284,7 +278,7 @@ static void save_one(const struct eval *e, const struct rule *r, struct state *s
 {
 	size_t size = r->detector->state_size;
 	char key[SERIES_TEXT + 128];
-	struct blob *b = xcalloc(1, sizeof(*b) + size);
+	struct baseline_head *b = xcalloc(1, sizeof(*b) + size);
 
 	b->version = r->detector->version;
 	b->size = (uint32_t)size;
@@ -317,14 +311,54 @@ void eval_save(struct eval *e, bool all, eval_blob_f *fn, void *arg)
 	}
 }
 
-bool eval_load(struct eval *e, const char *key, const void *data, size_t len)
+/* Whether the blob's head is of this detector as it is now. */
+static bool fits(const struct rule *r, const struct baseline_head *b, size_t len)
+{
+	return !strncmp(r->detector->name, b->detector, sizeof(b->detector)) &&
+	       b->version == r->detector->version && b->size == r->detector->state_size &&
+	       len == sizeof(*b) + b->size;
+}
+
+/* A gap teaches nothing and is answered all the same. */
+static bool armed(const struct rule *r, const void *state, int64_t at_s)
+{
+	struct point gap = { .at_s = at_s, .step_s = BIN_S, .gap = true };
+	void *copy = xmemdup(state, r->detector->state_size);
+	struct verdict v;
+
+	r->detector->step(r->conf, copy, &gap, &v);
+	free(copy);
+	return !v.armed_in_s;
+}
+
+bool baseline_ripe(const struct rule *r, const void *data, size_t len, int64_t now_s)
+{
+	struct baseline_head b;
+	void *state;
+	bool ripe;
+
+	if (len < sizeof(b))
+		return false;
+	memcpy(&b, data, sizeof(b));
+	if (!fits(r, &b, len))
+		return false;
+	state = xmemdup((const char *)data + sizeof(b), b.size);
+	ripe = armed(r, state, now_s);
+	free(state);
+	return ripe;
+}
+
+/* Calls fn for each series that the blob is for: of the rule it is named after, or of those
+ * that learn under that name. False: there was none that took it. */
+typedef bool series_f(struct eval *e, const struct rule *r, struct state *s, bool own,
+		      const struct baseline_head *b, const void *state);
+static bool each_series(struct eval *e, const char *key, const void *data, size_t len,
+			series_f *fn)
 {
 	const char *bar = strchr(key, '|');
 	bool found = false, own;
-	struct blob b;
+	struct baseline_head b;
 
-	if (budget_load(e, key, data, len))
-		return true;
 	if (!bar || len < sizeof(b))
 		return false;
 	memcpy(&b, data, sizeof(b));
@@ -336,21 +370,56 @@ bool eval_load(struct eval *e, const char *key, const void *data, size_t len)
 
 		own = is_called(r->name, key, bar);
 		if ((!own && !is_called(eval_learns(r), key, bar)) || !r->detector ||
-		    e->of[i].follows ||
-		    strncmp(r->detector->name, b.detector, sizeof(b.detector)) ||
-		    b.version != r->detector->version || b.size != r->detector->state_size ||
-		    len != sizeof(b) + b.size || !key_parse(bar + 1, e->opts.names, &by, &k) ||
+		    e->of[i].follows)
+			continue;
+		e->old_baselines += !fits(r, &b, len);
+		if (!fits(r, &b, len) || !key_parse(bar + 1, e->opts.names, &by, &k) ||
 		    by != r->by)
 			continue;
 		s = state_get(&e->of[i], &k);
-		if (!s || (s->detector && !own))
-			continue;
-		if (s->detector) /* what two had in common gives way to its own */
-			memcpy(s->detector, (const char *)data + sizeof(b), b.size);
-		else
-			give(e, r, s, xmemdup((const char *)data + sizeof(b), b.size));
-		s->bin = b.bin;
-		found = true;
+		found |= s && fn(e, r, s, own, &b, (const char *)data + sizeof(b));
 	}
 	return found;
+}
+
+static bool load(struct eval *e, const struct rule *r, struct state *s, bool own,
+		 const struct baseline_head *b, const void *state)
+{
+	if (s->detector && !own)
+		return false;
+	if (s->detector) /* what two had in common gives way to its own */
+		memcpy(s->detector, state, b->size);
+	else
+		give(e, r, s, xmemdup(state, b->size));
+	s->bin = b->bin;
+	return true;
+}
+
+bool eval_load(struct eval *e, const char *key, const void *data, size_t len)
+{
+	return budget_load(e, key, data, len) || each_series(e, key, data, len, load);
+}
+
+static bool take_learnt(struct eval *e, const struct rule *r, struct state *s, bool own,
+			const struct baseline_head *b, const void *state)
+{
+	(void)own;
+	if (s->state == ALERT_FIRING || !equip(s, r, e) ||
+	    armed(r, s->detector, e->now_ms / 1000))
+		return false;
+	memcpy(s->detector, state, b->size);
+	if (s->bin < b->bin)
+		s->bin = b->bin;
+	s->unsaved = true;
+	return true;
+}
+
+bool eval_learnt(struct eval *e, const char *key, const void *data, size_t len)
+{
+	return each_series(e, key, data, len, take_learnt);
+}
+
+unsigned eval_old_baselines(const struct eval *e)
+{
+	return e->old_baselines;
 }

@@ -84,5 +84,11 @@ struct budget_value eval_budget(const struct eval *e, unsigned i);
 typedef void eval_blob_f(void *arg, const char *key, const void *data, size_t len);
 void eval_save(struct eval *e, bool all, eval_blob_f *fn, void *arg);
 bool eval_load(struct eval *e, const char *key, const void *data, size_t len);
+/* How many were not taken, since the detector or its version is another now. */
+unsigned eval_old_baselines(const struct eval *e);
+/* The same of one that was learnt elsewhere meanwhile: it replaces one that is not armed. */
+bool eval_learnt(struct eval *e, const char *key, const void *data, size_t len);
+/* Whether a kept baseline is of the rule's detector as it is now, and armed. */
+bool baseline_ripe(const struct rule *r, const void *data, size_t len, int64_t now_s);
 
 #endif

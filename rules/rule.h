@@ -57,6 +57,13 @@ struct rule_view {
 	bool history;
 };
 
+/* What precedes the bytes of a detector's state in history, under "rule|series". */
+struct baseline_head {
+	uint32_t version, size;
+	int64_t bin; /* first slice of the next bin to learn */
+	char detector[16];
+};
+
 /* Frees what the rules hold; r is empty then. */
 void rules_fini(struct rules *r);
 

@@ -55,6 +55,7 @@ struct eval {
 	int64_t now_ms;
 	size_t detector_octets; /* of all baselines */
 	unsigned learnt;        /* bins in this tick */
+	unsigned old_baselines; /* that were of another detector or version */
 	/* scratch of one judgement */
 	struct sums sums[RING_MAX];
 	double v[RING_MAX];

@@ -10,7 +10,7 @@ _culprit() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
 	local verbs='status top changed flows alerts show ack silence notify history slow who
 		test-notify
-		export import verify replay score backtest demo'
+		export import verify replay score backtest baseline learn demo'
 	local keys='none exporter interface src dst host network src-as dst-as as src-port
 		dst-port port proto src,dst vlan app client url site'
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -57,6 +57,7 @@ _culprit() {
 	history) COMPREPLY=($(compgen -W 'list --from --to --step --json --csv --help' \
 		-- "$word")) ;;
 	replay) COMPREPLY=($(compgen -W '--fast --quiet --json --csv' -f -- "$word")) ;;
+	learn) COMPREPLY=($(compgen -W '--from --json' -- "$word")) ;;
 	backtest) COMPREPLY=($(compgen -W '--from --to --suggest --budget --source --json --csv
 		--help' -f -- "$word")) ;;
 	score) COMPREPLY=($(compgen -f -- "$word")) ;;

@@ -5,7 +5,7 @@ function __culprit_alerts
 	culprit alerts --csv 2>/dev/null | cut -d, -f1 | string match -r '^[0-9A-Z]{26}$'
 end
 
-set -l verbs status top changed flows alerts show ack silence notify history slow who test-notify export import verify replay score backtest demo
+set -l verbs status top changed flows alerts show ack silence notify history slow who test-notify export import verify replay score backtest baseline learn demo
 set -l first "not __fish_seen_subcommand_from $verbs"
 
 complete -c culprit -f
@@ -29,6 +29,9 @@ complete -c culprit -n $first -a import -d 'take over what other collectors have
 complete -c culprit -n $first -a verify -d 'whether an archive is whole'
 complete -c culprit -n $first -a replay -d 'what a capture holds'
 complete -c culprit -n $first -a score -d 'run a detector over a file'
+complete -c culprit -n $first -a baseline -d 'the week that was learnt'
+complete -c culprit -n $first -a learn -d 'what is normal, from the past'
+complete -c culprit -n '__fish_seen_subcommand_from learn' -l from -x -d 'from then on'
 complete -c culprit -n $first -a backtest -d 'when rules would have fired'
 complete -c culprit -n $first -a demo -d 'traffic with a culprit in it'
 complete -c culprit -n '__fish_seen_subcommand_from replay score backtest import' -F

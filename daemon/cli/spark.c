@@ -24,10 +24,21 @@ static double mean(const double *v, size_t from, size_t to)
 	return n ? sum / (double)n : NAN;
 }
 
-void spark_add(struct strb *out, const double *values, size_t n, size_t width, bool utf8)
+const char *spark_bar(double v, double top, bool utf8)
 {
 	static const char *const bars[] = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" };
 	static const char *const plain[] = { "_", ".", "-", "=", "+", "*", "%", "#" };
+	size_t step = 0;
+
+	if (isnan(v))
+		return " ";
+	if (top > 0 && v > 0)
+		step = (size_t)(fmin(v / top, 1) * (ARRAY_LEN(bars) - 1) + 0.5);
+	return utf8 ? bars[step] : plain[step];
+}
+
+void spark_add(struct strb *out, const double *values, size_t n, size_t width, bool utf8)
+{
 	size_t cells = n < width ? n : width;
 	double top = 0, v;
 
@@ -38,15 +49,7 @@ void spark_add(struct strb *out, const double *values, size_t n, size_t width, b
 			top = v;
 	}
 	for (size_t i = 0; i < cells; i++) {
-		size_t step = 0;
-
 		v = mean(values, i * n / cells, (i + 1) * n / cells);
-		if (isnan(v)) {
-			strb_addc(out, ' ');
-			continue;
-		}
-		if (top > 0 && v > 0)
-			step = (size_t)(v / top * (ARRAY_LEN(bars) - 1) + 0.5);
-		strb_add(out, utf8 ? bars[step] : plain[step]);
+		strb_add(out, spark_bar(v, top, utf8));
 	}
 }

@@ -65,6 +65,11 @@ void api_unsilence(struct http *h, const struct request *rq, struct answer *out)
 	pass_on(h, rq, out, h->src.unsilence);
 }
 
+void api_learn(struct http *h, const struct request *rq, struct answer *out)
+{
+	pass_on(h, rq, out, h->src.learn);
+}
+
 void api_ack(struct http *h, const struct request *rq, struct answer *out)
 {
 	pass_on(h, rq, out, h->src.ack);

@@ -66,6 +66,8 @@ struct http_sources {
 	json_t *(*silences)(void *arg);
 	json_t *(*silence)(void *arg, const json_t *asked, struct err *err);
 	json_t *(*unsilence)(void *arg, const json_t *asked, struct err *err);
+	/* { "rule", "from_s" } -> { "learnt", "series" } */
+	json_t *(*learn)(void *arg, const json_t *asked, struct err *err);
 	json_t *(*ack)(void *arg, const json_t *asked, struct err *err);
 	json_t *(*letters)(void *arg);
 	json_t *(*retry)(void *arg, const json_t *asked, struct err *err);

@@ -103,7 +103,7 @@ void j_put(json_t *o, const char *key, json_t *v); /* takes v; NULL becomes null
 extern answer_f page_html, page_css, page_js, page_icon, page_healthz, page_readyz, metrics_answer;
 extern answer_f api_status, api_exporters, api_alerts, api_series, api_rules, api_history,
 	api_top, api_proxy, api_flows, api_test_notify, api_silences, api_silence,
-	api_unsilence, api_ack, api_notify, api_notify_retry, act_page;
+	api_unsilence, api_learn, api_ack, api_notify, api_notify_retry, act_page;
 
 json_t *exporter_json(struct http *h, const struct exporter *e, int64_t now_ms); /* exporters.c */
 json_t *exporters_json(struct http *h, int64_t now_ms);

@@ -41,6 +41,7 @@ static const struct route routes[] = {
 	{ "/api/v1/silences", "GET", api_silences, none, .slow = true },
 	{ "/api/v1/silences", "POST", api_silence, none, .slow = true },
 	{ "/api/v1/silences/end", "POST", api_unsilence, none, .slow = true },
+	{ "/api/v1/learn", "POST", api_learn, none, .slow = true },
 	{ "/api/v1/notify", "GET", api_notify, none, .slow = true },
 	{ "/api/v1/notify/retry", "POST", api_notify_retry, none, .slow = true },
 	{ "/act/", "GET", act_page, none, .slow = true, .open = true },

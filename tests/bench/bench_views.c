@@ -166,11 +166,7 @@ static void slices(struct site *s, unsigned n, double *took)
 static void keep_baselines(const struct site *s, const struct detector *d,
 			   const void *state)
 {
-	struct head { /* as rules/baseline.c keeps them */
-		uint32_t version, size;
-		int64_t bin;
-		char detector[16];
-	} head = { d->version, (uint32_t)d->state_size, slice_of(t0), "" };
+	struct baseline_head head = { d->version, (uint32_t)d->state_size, slice_of(t0), "" };
 	struct store_opts so = { .keep_bins_s = 86400 };
 	size_t len = sizeof(head) + d->state_size;
 	char *blob = xcalloc(1, len), key[SERIES_TEXT];
