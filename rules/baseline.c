@@ -9,6 +9,7 @@
  */
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/units.h"
 #include "rules/state.h"
 
 #include <math.h>
@@ -128,6 +129,26 @@ static bool untrained(const struct eval *e, const struct rule *r, const struct s
 				 (at + BIN_SLICES) * SLICE_MS);
 }
 
+/* The end of an alert that nothing ended: told, since from here on it would be missed. */
+static void adopt(struct eval *e, const struct rule *r, struct state *s, int64_t slice)
+{
+	char usual[UNIT_TEXT], now[UNIT_TEXT], lasted[UNIT_TEXT];
+	const struct alert *a = s->alert;
+	char *why;
+
+	if (!a)
+		return;
+	why = xasprintf("It has lasted for %s and is taken as the new normal from now on: %s, "
+			"where %s was usual at the beginning. Nothing ended it; look whether "
+			"it is wanted, for it will not be told again.",
+			text_duration(slice * SLICE_MS - a->started_ms, lasted),
+			measure_text(&r->measure, s->value, now),
+			a->has_baseline ? measure_text(&r->measure, a->median, usual)
+					: "something else");
+	s->handled = e->open.newest;
+	eval_resolve_why(e, s, slice * SLICE_MS, why);
+}
+
 static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t at)
 {
 	struct point p = point_at(e, at * SLICE_MS / 1000);
@@ -146,6 +167,8 @@ static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t
 	if (!v.armed_in_s)
 		e->of[r - e->rules->at].armed_s += BIN_S;
 	s->value = p.value;
+	if (v.adopted && s->state == ALERT_FIRING)
+		adopt(e, r, s, at + BIN_SLICES);
 	who = eval_speaker(e, r, v.side);
 	/* What one side tells is over when the other begins. */
 	turned = s->state == ALERT_FIRING && who &&

@@ -210,10 +210,17 @@ void eval_fire(struct eval *e, struct state *s, struct alert *a)
 
 void eval_resolve(struct eval *e, struct state *s, int64_t ended_ms)
 {
+	eval_resolve_why(e, s, ended_ms, NULL);
+}
+
+void eval_resolve_why(struct eval *e, struct state *s, int64_t ended_ms, char *why)
+{
 	struct alert *a;
 
-	if (!s->alert)
+	if (!s->alert) {
+		free(why);
 		return;
+	}
 	a = alert_copy(s->alert);
 	a->state = ALERT_RESOLVED;
 	a->ended_ms = ended_ms;
@@ -222,7 +229,7 @@ void eval_resolve(struct eval *e, struct state *s, int64_t ended_ms)
 	if (a->below ? s->peak < a->peak : s->peak > a->peak)
 		a->peak = s->peak;
 	free(a->why); /* evidence looks again, at all the time that it lasted */
-	a->why = NULL;
+	a->why = why;
 	alert_unref(&s->alert);
 	s->state = ALERT_RESOLVED;
 	e->opts.emit(e->opts.arg, a);

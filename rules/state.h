@@ -84,6 +84,8 @@ const char *eval_learns(const struct rule *r);
 struct alert *eval_alert(struct eval *e, const struct rule *r, struct state *s);
 void eval_fire(struct eval *e, struct state *s, struct alert *a);
 void eval_resolve(struct eval *e, struct state *s, int64_t ended_ms);
+/* The same with what is to be said of it; takes why. NULL: evidence finds it. */
+void eval_resolve_why(struct eval *e, struct state *s, int64_t ended_ms, char *why);
 
 /* A rule with a detector: bins that have settled are learnt, the sliding window that
  * ends now is judged. */

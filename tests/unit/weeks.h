@@ -23,7 +23,7 @@ struct weeks_alert {
 	char id[ALERT_ID];
 	unsigned link;     /* number of its interface; 0: of another rule */
 	bool below;
-	char view[48];
+	char view[48], why[256];
 	int64_t started_ms, ended_ms; /* ended 0: it lasts */
 };
 
@@ -32,6 +32,7 @@ struct weeks {
 	struct analysis *a;
 	int64_t now_ms;
 	uint64_t seed;
+	int64_t quiet_from_ms, quiet_to_ms; /* a silence: nothing trains */
 	struct weeks_alert alert[WEEKS_ALERTS];
 	size_t n;
 };
@@ -62,9 +63,22 @@ static inline void weeks_take(void *arg, struct alert *a)
 		if (a->view)
 			strncpy(x->view, a->view, sizeof(x->view) - 1);
 	}
-	if (x && a->state == ALERT_RESOLVED)
+	if (x && a->state == ALERT_RESOLVED) {
 		x->ended_ms = a->ended_ms;
+		if (a->why)
+			strncpy(x->why, a->why, sizeof(x->why) - 1);
+	}
 	alert_unref(&a);
+}
+
+static inline bool weeks_untrained(void *arg, const struct rule *r, const struct key *k,
+				   int64_t from_ms, int64_t to_ms)
+{
+	const struct weeks *w = arg;
+
+	(void)r;
+	(void)k;
+	return from_ms < w->quiet_to_ms && to_ms > w->quiet_from_ms;
 }
 
 /* A detector over the inbound side of each interface; the rule's options are the
@@ -99,7 +113,7 @@ static inline struct weeks *weeks_new(const struct calendar *cal, struct writer 
 {
 	struct weeks *w = xcalloc(1, sizeof(*w));
 	struct analysis_opts o = { .calendar = cal, .writer = writer, .alert = weeks_take,
-				   .arg = w, .late_ms = 600000, .memory = 64 << 20 };
+				   .untrained = weeks_untrained, .arg = w, .late_ms = 600000, .memory = 64 << 20 };
 	struct addr a;
 
 	w->names = o.names = names_new(4);
