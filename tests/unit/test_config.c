@@ -787,7 +787,7 @@ static void the_example_is_right_and_shows_every_setting(void **unused)
 	struct node *root;
 
 	(void)unused;
-	assert_int_equal(c->n_rules, 7);
+	assert_int_equal(c->n_rules, 8);
 	assert_int_equal(c->n_channels, 3);
 	config_free(&c);
 	config_scan_text(&scan, "contrib/culprit.conf", text, strlen(text));

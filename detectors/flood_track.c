@@ -1,0 +1,486 @@
+/* flood_track.c - what comes to whom, counted only where it is much.
+ * SPDX-License-Identifier: ISC
+ *
+ * Every flow that could belong to a flood (TCP that begins, UDP, ICMP) has a weight: the
+ * part that it is, in one slice, of what would make a flood of its class. Two rows of
+ * counters (count-min, Cormode and Muthukrishnan 2005) hold the weights by victim and class
+ * for the slice of reception; who comes to QUARTER of a flood is counted by name from there
+ * on: packets, answers, sources, for each slice of event time (D1: a long flow is in all
+ * slices that it lasted). So random sources cost nothing, since sources are no keys, and
+ * random destinations stay in the counters; where those fill up, the bar rises with
+ * their mean, so a sweep over the whole address space admits nobody.
+ *
+ * Where a slice has MANY_ROWS, the small flows of every fourth block stand for all, from
+ * MORE_ROWS on those of every sixteenth: a flood that needs so many rows shows in them, too.
+ * Large flows are never left out, since one that stood for sixteen would be a false flood.
+ *
+ * The table of names is full sometimes: then a newcomer takes the place of the coolest of
+ * a few neighbours if he is hotter, and never that of one who is being flooded.
+ *
+ * What is usual for a victim is learnt from slices that have settled and were no flood, as
+ * a slow mean with its mean distance: quickly up at first, then half an hour up, four
+ * hours down, so that the answers a resolver gets all day are usual for it and a flood,
+ * however long, is not. The price: a service that grows tenfold in minutes is told once.
+ */
+#include "detectors/flood_impl.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/mem.h"
+
+enum {
+	SYN = 2, ACK = 16,
+	ECHO = 8, ECHO_REPLY = 0, ECHO6 = 128, ECHO_REPLY6 = 129,
+	LONE = 3,     /* packets of a flow, at most, that one who is not answered sends */
+	TRIES = 6,    /* SYNs of one attempt, at most, that are no flood */
+	LOOK = 16,    /* neighbours, when a place is looked for */
+	SMALL = 16,   /* packets of a flow that others may stand for */
+	MANY_ROWS = 50000, MORE_ROWS = 150000, /* in a slice: then small flows are sampled */
+	GAP = 30,     /* slices: a longer silence teaches nothing */
+};
+static const float QUARTER = 0.25F;
+
+uint64_t flood_hash(const struct flood *f, const struct addr *a)
+{
+	uint64_t hi, lo;
+
+	memcpy(&hi, a->b, 8);
+	memcpy(&lo, a->b + 8, 8);
+	lo = (lo ^ f->k0) * UINT64_C(0x9e3779b97f4a7c15);
+	lo ^= lo >> 32;
+	lo = (lo ^ hi ^ f->k1) * UINT64_C(0xd6e8feb86659fd93);
+	return lo ^ lo >> 29;
+}
+
+/* --- hosts by name --- */
+
+static void set_bits(struct flood *f)
+{
+	memset(f->host_bits, 0, sizeof(f->host_bits));
+	for (uint32_t i = 0; i < f->n_host; i++)
+		if (f->host[i].used)
+			f->host_bits[f->host[i].hash % FLOOD_BITS / 64] |=
+				UINT64_C(1) << (f->host[i].hash & 63);
+}
+
+/* A place for one that hot, or NULL. */
+static struct flood_host *place(struct flood *f, float heat)
+{
+	struct flood_host *best = NULL;
+
+	if (f->n_host < f->max_host)
+		return &f->host[f->n_host++];
+	for (unsigned i = 0; i < LOOK; i++) {
+		struct flood_host *h = &f->host[f->hand_host++ % f->max_host];
+
+		if (!h->st.on && (!best || fmaxf(h->heat, h->warm) < fmaxf(best->heat, best->warm)))
+			best = h;
+	}
+	if (!best || fmaxf(best->heat, best->warm) >= heat)
+		return NULL;
+	map_del(&f->hosts, &best->key);
+	return best;
+}
+
+static struct flood_host *admit(struct flood *f, const struct flood_key *key, uint64_t hash,
+				float heat)
+{
+	struct flood_host *h = place(f, heat);
+	uint32_t *number;
+
+	if (!h)
+		return NULL;
+	memset(h, 0, sizeof(*h));
+	h->key = *key;
+	h->hash = hash;
+	h->used = true;
+	h->born = h->settled = f->newest;
+	h->heat = heat;
+	for (unsigned i = 0; i < FLOOD_RING; i++)
+		h->ring[i].slice = -1;
+	number = map_put(&f->hosts, key, NULL);
+	*number = (uint32_t)(h - f->host);
+	f->host_bits[hash % FLOOD_BITS / 64] |= UINT64_C(1) << (hash & 63);
+	return h;
+}
+
+static struct flood_host *known(struct flood *f, const struct addr *a, unsigned cls,
+				uint64_t hash, struct flood_key *key)
+{
+	uint32_t *number;
+
+	*key = (struct flood_key){ *a, cls };
+	if (!flood_bit(f->host_bits, hash))
+		return NULL;
+	number = map_get(&f->hosts, key);
+	return number ? &f->host[*number] : NULL;
+}
+
+/* The counters of one who has no name yet: gets one when it is much. */
+static struct flood_host *unknown(struct flood *f, const struct flood_flow *w,
+				  const struct flood_key *key, uint64_t hash)
+{
+	float *a = &f->sketch[0][hash >> 51], *b = &f->sketch[1][hash >> 36 & (FLOOD_SKETCH - 1)];
+	float least = fminf(*a, *b) + w->weight;
+
+	*a += w->weight;
+	*b += w->weight;
+	f->sketch_sum += w->weight;
+	if (least < QUARTER || least < 4 * f->sketch_sum / FLOOD_SKETCH)
+		return NULL;
+	return admit(f, key, hash, least);
+}
+
+static struct flood_cell *cell(struct flood_host *h, int64_t slice)
+{
+	struct flood_cell *c = &h->ring[slice % FLOOD_RING];
+
+	if (c->slice == slice)
+		return c;
+	if (slice < h->settled || c->slice > slice)
+		return NULL;
+	memset(c, 0, sizeof(*c));
+	c->slice = slice;
+	return c;
+}
+
+/* SYNs that are attempts: who is not answered sends some more of the same. */
+static uint64_t attempts(uint64_t packets, uint64_t flows, bool sampled)
+{
+	if (sampled)
+		return packets;
+	return packets > TRIES * flows ? flows + packets - TRIES * flows
+				       : (flows < packets ? flows : packets);
+}
+
+static void count_in(struct flood_host *h, const struct flood_flow *w)
+{
+	for (int64_t s = w->from; s <= w->to; s++) {
+		struct flood_cell *c = cell(h, s);
+		uint64_t packets = flood_share(w, w->packets, s);
+		bool sampled = w->sampled;
+
+		if (!c)
+			continue;
+		c->changed = h->changed = true;
+		if (w->ok) {
+			c->done += sampled ? packets / 4 : (s == w->to) * w->flows;
+			continue;
+		}
+		c->in += w->cls == FLOOD_SYN
+				 ? attempts(packets, w->from == w->to ? w->flows : 1, sampled)
+				 : packets;
+		c->packets += packets;
+		c->bytes += flood_share(w, w->bytes, s);
+		c->flows += w->flows;
+		c->rows++;
+		c->seen += w->seen;
+		c->ports |= UINT64_C(1) << (w->port & 63);
+		if (w->reply)
+			c->done += packets;
+		hll_add(&c->sources, flood_mix(w->src_hash, 77));
+	}
+	h->warm += w->weight;
+}
+
+static void count_out(struct flood_host *h, const struct flood_flow *w)
+{
+	for (int64_t s = w->from; s <= w->to; s++) {
+		struct flood_cell *c = cell(h, s);
+
+		if (c) {
+			c->out += flood_share(w, w->packets, s);
+			c->changed = h->changed = true;
+		}
+	}
+}
+
+static inline void to_host(struct flood *f, const struct flood_flow *w)
+{
+	uint64_t hash = flood_mix(w->dst_hash, w->cls);
+	struct flood_key key;
+	struct flood_host *h = known(f, w->dst, w->cls, hash, &key);
+
+	if (!h)
+		h = unknown(f, w, &key, hash);
+	if (h)
+		count_in(h, w);
+}
+
+static inline void from_host(struct flood *f, const struct flood_flow *w, unsigned cls)
+{
+	uint64_t hash = flood_mix(w->src_hash, cls);
+	struct flood_key key;
+	struct flood_host *h;
+
+	if (!flood_bit(f->host_bits, hash))
+		return;
+	h = known(f, w->src, cls, hash, &key);
+	if (h)
+		count_out(h, w);
+}
+
+/* --- what is usual --- */
+
+static void learn(struct flood_host *h, const struct flood_cell *c)
+{
+	double x = c && c->slice == h->settled ? (double)(c->in + (h->key.cls == FLOOD_SYN
+								  ? c->done : 0)) : 0;
+	float a, d;
+
+	x /= SLICE_MS / 1000.0;
+	d = (float)x - h->mean;
+	a = 1 / (float)(h->learnt + 1);
+	a = fmaxf(a, d > 0 ? 1 / 180.0F : 1 / 1440.0F);
+	h->mean += a * d;
+	if (h->learnt)
+		h->dev += fminf(a, 0.1F) * (fabsf(d) - h->dev);
+	h->learnt++;
+}
+
+static void settle(struct flood_host *h, int64_t newest)
+{
+	int64_t until = newest - FLOOD_SETTLED;
+
+	h->heat = 0.9F * h->heat + 0.1F * h->warm;
+	h->warm = 0;
+	if (until - h->settled > GAP)
+		h->settled = until - FLOOD_RING; /* nobody was there to see */
+	for (; h->settled < until; h->settled++) {
+		/* What began, stands or just was is no lesson. */
+		if (h->st.on && (h->settled + 1) * SLICE_MS > h->st.first_ms)
+			continue;
+		learn(h, &h->ring[h->settled % FLOOD_RING]);
+	}
+}
+
+static void advance(struct flood *f, int64_t newest)
+{
+	flood_carpet_advance(f, newest);
+	for (uint32_t i = 0; i < f->n_host; i++)
+		if (f->host[i].used)
+			settle(&f->host[i], newest);
+	f->newest = newest;
+}
+
+static void new_period(struct flood *f, int64_t period)
+{
+	f->period = period;
+	f->period_rows = 0;
+	memset(f->sketch, 0, sizeof(f->sketch));
+	memset(f->net_sketch, 0, sizeof(f->net_sketch));
+	f->sketch_sum = f->net_sum = 0;
+	set_bits(f);
+	for (unsigned i = 0; i < FLOOD_PAIRS; i++) {
+		struct flood_pair *p = &f->pair[i];
+
+		if (!p->ways || period - p->slice < FLOOD_RING)
+			continue;
+		f->pairs = f->pairs * 0.995 + 1;
+		f->both = f->both * 0.995 + (p->ways == 3);
+		p->ways = 0;
+	}
+}
+
+/* One conversation in 64 tells whether both of its directions come to us. */
+static inline void note_pair(struct flood *f, uint64_t src, uint64_t dst)
+{
+	uint64_t h = (src ^ dst) * UINT64_C(0x9e3779b97f4a7c15);
+	struct flood_pair *p = &f->pair[h >> 16 & (FLOOD_PAIRS - 1)];
+
+	if (!p->ways) {
+		p->tag = (uint32_t)(h >> 24);
+		p->slice = f->period;
+	}
+	if (p->tag == (uint32_t)(h >> 24))
+		p->ways |= src < dst ? 1 : 2;
+}
+
+/* --- flows --- */
+
+static bool multicast(const struct addr *a)
+{
+	return addr_is4(a) ? a->b[12] >= 224 : a->b[0] == 0xff;
+}
+
+/* One of the many small flows, of which some may stand for all. */
+static inline bool is_small(const struct block *b, uint32_t r)
+{
+	uint32_t rate = block_uses(b, F_sampling) && b->sampling[r] ? b->sampling[r] : 1;
+
+	if (b->proto[r] == FLOOD_TCP && b->tcp_flags[r] & ACK)
+		return true; /* counts as one connection, however large */
+	return b->packets[r] <= (uint64_t)SMALL * rate;
+}
+
+/* What each small flow of this block stands for; 0: they are left out. */
+static uint32_t sample(struct flood *f, uint32_t rows)
+{
+	uint32_t of = f->period_rows < MANY_ROWS ? 1 : f->period_rows < MORE_ROWS ? 4 : 16;
+
+	f->period_rows += rows;
+	return f->blocks++ % of ? 0 : of;
+}
+
+/* Times, packets and octets of row r; false when it is too old for anybody. */
+static inline bool fill(struct flood *f, struct flood_flow *w, const struct block *b,
+			uint32_t r)
+{
+	uint32_t rate = block_uses(b, F_sampling) && b->sampling[r] ? b->sampling[r] : 1;
+
+	w->start_ms = b->start_ms[r];
+	w->end_ms = b->end_ms[r];
+	w->from = slice_of(w->start_ms);
+	w->to = slice_of(w->end_ms > w->start_ms ? w->end_ms - 1 : w->end_ms);
+	w->packets = b->packets[r] ? b->packets[r] : 1;
+	w->bytes = b->bytes[r];
+	w->flows = b->flows[r] ? b->flows[r] : 1;
+	w->seen = (double)w->packets / rate;
+	if (f->stands_for > 1 && is_small(b, r)) {
+		w->packets *= f->stands_for;
+		w->bytes *= f->stands_for;
+		w->flows *= f->stands_for;
+	}
+	w->src = &b->src[r];
+	w->dst = &b->dst[r];
+	w->port = b->dst_port[r];
+	w->sampled = rate > 1;
+	w->lone = rate == 1 && w->packets <= LONE * w->flows;
+	if (w->to > f->newest) {
+		if (!f->newest)
+			f->first = w->to;
+		advance(f, w->to);
+	}
+	if (w->to <= f->newest - FLOOD_RING)
+		return false;
+	w->weight = 1.0F / (float)(w->to - w->from + 1);
+	w->seen *= (double)w->weight;
+	if (w->from <= f->newest - FLOOD_RING) /* what it was before is past */
+		w->from = f->newest - FLOOD_RING + 1;
+	return true;
+}
+
+static void tcp(struct flood *f, const struct block *b, uint32_t r, uint16_t flags)
+{
+	struct flood_flow w = { .cls = FLOOD_SYN };
+
+	if ((flags & SYN) == 0) { /* a packet in the middle speaks only for one under watch */
+		w.dst_hash = flood_hash(f, &b->dst[r]);
+		if (((w.dst_hash ^ r) & 31) == 0)
+			note_pair(f, flood_hash(f, &b->src[r]), w.dst_hash);
+		if (!flood_bit(f->host_bits, flood_mix(w.dst_hash, FLOOD_SYN)))
+			return;
+	}
+	if (!fill(f, &w, b, r))
+		return;
+	w.src_hash = flood_hash(f, w.src);
+	w.dst_hash = flood_hash(f, w.dst);
+	w.ok = flags & ACK;
+	if (w.ok) {
+		if (((w.src_hash ^ w.dst_hash) & 31) == 0)
+			note_pair(f, w.src_hash, w.dst_hash);
+		w.weight = (flags & SYN) ? (float)w.flows * f->per_syn * FLOOD_OK_WEIGHT : 0;
+	} else {
+		w.weight *= (float)attempts(w.packets, w.flows, w.sampled) * f->per_syn;
+		flood_carpet_flow(f, &w);
+		to_host(f, &w);
+		return;
+	}
+	flood_carpet_flow(f, &w);
+	to_host(f, &w);
+}
+
+static void udp(struct flood *f, const struct block *b, uint32_t r)
+{
+	struct flood_flow w = { .cls = (uint8_t)flood_udp_class(&f->ports, b->src_port[r]) };
+	float by_octets;
+
+	if (!fill(f, &w, b, r) || multicast(w.dst))
+		return;
+	w.src_hash = flood_hash(f, w.src);
+	w.dst_hash = flood_hash(f, w.dst);
+	by_octets = w.cls >= FLOOD_REFLECT ? (float)w.bytes * f->per_octet : 0;
+	w.weight *= fmaxf((float)w.packets * (w.lone ? f->per_lone : f->per_udp), by_octets);
+	from_host(f, &w, flood_udp_class(&f->ports, b->dst_port[r]));
+	flood_carpet_flow(f, &w);
+	to_host(f, &w);
+}
+
+static void icmp(struct flood *f, const struct block *b, uint32_t r, bool six)
+{
+	struct flood_flow w = { .cls = FLOOD_ICMP };
+	unsigned type = block_uses(b, F_icmp) ? b->icmp[r] >> 8 : six ? ECHO6 : ECHO;
+
+	if (!fill(f, &w, b, r) || multicast(w.dst))
+		return;
+	w.src_hash = flood_hash(f, w.src);
+	w.dst_hash = flood_hash(f, w.dst);
+	w.asks = type == (six ? ECHO6 : ECHO);
+	w.reply = type == (six ? ECHO_REPLY6 : ECHO_REPLY);
+	w.weight *= (float)w.packets * f->per_icmp;
+	if (w.asks)
+		from_host(f, &w, FLOOD_ICMP);
+	flood_carpet_flow(f, &w);
+	to_host(f, &w);
+}
+
+void flood_track_feed(struct flood *f, const struct block *b, const uint64_t *bits,
+		      int64_t now_ms)
+{
+	if (slice_of(now_ms) != f->period)
+		new_period(f, slice_of(now_ms));
+	f->stands_for = sample(f, b->n);
+	for (uint32_t base = 0; base < b->n; base += 64) {
+		for (uint64_t left = bits[base / 64]; left; left &= left - 1) {
+			uint32_t r = base + (uint32_t)__builtin_ctzll(left);
+
+			if (!f->stands_for && is_small(b, r))
+				continue;
+			switch (b->proto[r]) {
+			case FLOOD_TCP:
+				if (b->tcp_flags[r] & (SYN | ACK))
+					tcp(f, b, r, b->tcp_flags[r]);
+				break;
+			case FLOOD_UDP_PROTO: udp(f, b, r); break;
+			case FLOOD_ICMP4: icmp(f, b, r, false); break;
+			case FLOOD_ICMP6: icmp(f, b, r, true); break;
+			default: break;
+			}
+		}
+	}
+}
+
+/* --- memory: sizeof(struct flood) + half of the rest for hosts, half for prefixes --- */
+
+static uint32_t fits(size_t memory, size_t each, uint32_t most)
+{
+	size_t n = memory / (each + 64); /* and its place in the map */
+
+	return n < 1 ? 1 : n > most ? most : (uint32_t)n;
+}
+
+void flood_track_init(struct flood *f, size_t memory)
+{
+	static const char seed[2] = { 'f', 'l' };
+	size_t rest = memory > sizeof(*f) ? memory - sizeof(*f) : 0;
+
+	f->k0 = map_hash(&seed[0], 1);
+	f->k1 = map_hash(&seed[1], 1);
+	f->newest = 0;
+	f->max_host = fits(rest / 2, sizeof(struct flood_host), 4096);
+	f->max_net = fits(rest / 2, sizeof(struct flood_net), 256);
+	f->host = xcalloc(f->max_host, sizeof(*f->host));
+	f->net = xcalloc(f->max_net, sizeof(*f->net));
+	map_init(&f->hosts, sizeof(struct flood_key), sizeof(uint32_t), f->max_host);
+	map_init(&f->nets, sizeof(struct flood_key), sizeof(uint32_t), f->max_net);
+}
+
+void flood_track_fini(struct flood *f)
+{
+	map_fini(&f->hosts);
+	map_fini(&f->nets);
+	free(f->host);
+	free(f->net);
+}
