@@ -14,7 +14,7 @@ notify people { webhook = "http://127.0.0.1:$people_port/ok/people" }
 END
 culprit() { "$BUILD/culprit" -c "$dir/culprit.conf" --state "$dir/state" "$@"; }
 alert_is() { [ "$(culprit alerts --rule "$1" --json 2>/dev/null | jq -r '.alerts[0].status')" = "$2" ]; }
-all="exporter-flows exporter-silent interface-drop interface-spike lossy-export new-talker scan"
+all="exporter-flows exporter-silent flood interface-drop interface-spike lossy-export new-talker scan"
 names() { get /api/v1/rules | jq -r '.rules[].name' | sort | paste -sd' '; }
 runs() { [[ " $(names) " = *" $1 "* ]]; }
 
