@@ -225,13 +225,13 @@ static void a_file_moved_away_while_open_is_noticed_and_refilled(void **state)
 	for (int i = 0; i < 100; i++)
 		writer_put(w, &(struct put){ .kind = PUT_BIN, .series = "wan",
 					     .bin = a_bin(i).bin });
-	assert_true(writer_sync(w, 5000));
+	assert_true(writer_sync(w, 60000));
 	snprintf(away, sizeof(away), "%s.old", p->path);
 	assert_int_equal(rename(p->path, away), 0);
 	for (int i = 100; i < 110; i++)
 		writer_put(w, &(struct put){ .kind = PUT_BIN, .series = "wan",
 					     .bin = a_bin(i).bin });
-	assert_true(writer_sync(w, 5000));
+	assert_true(writer_sync(w, 60000));
 	s = opened(p);
 	assert_int_equal(bins_in(s), 110);
 	store_close(&s);

@@ -17,7 +17,7 @@
 #include "storage/writer.h"
 #include "tests/store/redis_server.h"
 
-enum { DAY0 = 1795392000, PATIENCE_MS = 10000 };
+enum { DAY0 = 1795392000, PATIENCE_MS = 60000 };
 
 struct place {
 	struct redis_server redis;

@@ -133,7 +133,7 @@ static void what_another_version_kept_is_not_used(void **unused)
 	open_rig(&r);
 	begin(&r, false);
 	pass(&r, 2 * WEEK + 140, 1);
-	assert_true(writer_sync(r.writer, 10000));
+	assert_true(writer_sync(r.writer, 60000));
 	s = store_open(r.url, &so, &err);
 	assert_true(store_each_blob(s, "baseline", "", each, &r, &err));
 	store_close(&s);

@@ -399,6 +399,7 @@ static void a_top_list_is_by_country(void **state)
 	assert_int_equal(top_keys_parse("country,host", (struct top_key[TOP_KEYS]){ { 0 } }, &err),
 			 0);
 	strb_free(&file);
+	block_unref(&b);
 	names_free(&names);
 	geo_close(&g);
 	kit_rm(dir);
