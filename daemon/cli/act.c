@@ -46,7 +46,5 @@ int act_post(struct cli *c, const char *path, json_t *asked, json_t **answer)
 		return EX_OK;
 	json_decref(*answer);
 	*answer = NULL;
-	if (rc == ASK_CONFIG)
-		return EX_CONFIG;
-	return cli_fail(rc == ASK_AWAY ? EX_UNAVAILABLE : EXIT_FAILURE, "%s", err.msg);
+	return ask_failed(rc, &err);
 }

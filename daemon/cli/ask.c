@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "daemon/base/mem.h"
 
@@ -171,6 +172,13 @@ enum ask_outcome ask(struct cli *c, const char *path, const char *body, json_t *
 	free(url);
 	free(base);
 	return why;
+}
+
+int ask_failed(enum ask_outcome rc, const struct err *err)
+{
+	if (rc == ASK_CONFIG)
+		return EX_CONFIG;
+	return cli_fail(rc == ASK_AWAY ? EX_UNAVAILABLE : EXIT_FAILURE, "%s", err->msg);
 }
 
 void ask_param(struct strb *path, const char *name, const char *value)

@@ -20,6 +20,10 @@ enum ask_outcome {
 enum ask_outcome ask(struct cli *c, const char *path, const char *body, json_t **out,
 		     struct err *err);
 
+/* What a verb that cannot go on without an answer ends with, after anything but ASK_OK:
+ * says err's sentence (ASK_CONFIG has been said) and returns the exit code. */
+int ask_failed(enum ask_outcome rc, const struct err *err);
+
 /* Adds "name=value" to a path, after ? or &, escaped. */
 void ask_param(struct strb *path, const char *name, const char *value);
 

@@ -126,7 +126,7 @@ static int from_daemon(struct history *h, const char *series)
 	json_decref(answer);
 	if (rc == ASK_OK)
 		return -1;
-	return cli_fail(rc == ASK_AWAY ? EX_UNAVAILABLE : EXIT_FAILURE, "%s", err.msg);
+	return ask_failed(rc, &err);
 }
 
 static int from_store(struct history *h, const char *series)

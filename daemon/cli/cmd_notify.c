@@ -85,8 +85,7 @@ static int show(struct cli *c)
 
 	if (rc != ASK_OK) {
 		json_decref(answer);
-		return rc == ASK_CONFIG ? EX_CONFIG
-		       : cli_fail(rc == ASK_AWAY ? EX_UNAVAILABLE : EXIT_FAILURE, "%s", err.msg);
+		return ask_failed(rc, &err);
 	}
 	if (c->json)
 		return cli_print_json(answer);

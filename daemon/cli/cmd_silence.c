@@ -84,8 +84,7 @@ static int list(struct cli *c, bool all)
 
 	if (rc != ASK_OK) {
 		json_decref(answer);
-		return rc == ASK_CONFIG ? EX_CONFIG
-		       : cli_fail(rc == ASK_AWAY ? EX_UNAVAILABLE : EXIT_FAILURE, "%s", err.msg);
+		return ask_failed(rc, &err);
 	}
 	if (c->json)
 		return cli_print_json(answer);
