@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUEUE_BLOCKS = 64, JUDGE_MS = 200, POST_MS = 1000 };
+enum { QUEUE_BLOCKS = 64, JUDGE_MS = 200, POST_MS = 1000, PATTERN_MS = 1000 };
 enum { ENOUGH = 8 /* blocks */, WAIT_MS = 100, BATCH = 16 };
 /* Bins of thousands of series settle in the same second; what is learnt of them can wait a
  * slice or two, what changes now cannot. */
@@ -169,11 +169,14 @@ void analysis_tick(struct analysis *a, int64_t now_ms, bool judge)
 	open = (struct span){ window_oldest(a->window), window_newest(a->window) };
 	eval_tick(a->eval, open, now_ms, fresh);
 	a->judged_ms = now_ms;
+	if (fresh || now_ms - a->patterns_ms >= PATTERN_MS || now_ms < a->patterns_ms) {
+		pattern_tick(a, now_ms); /* an open slice's sums only grow (D2) */
+		a->patterns_ms = now_ms;
+	}
 	if (!fresh)
 		return;
 	silence_tick(a, now_ms);
 	lossy_tick(a, now_ms);
-	pattern_tick(a, now_ms);
 	history_slice(a, now_ms);
 }
 

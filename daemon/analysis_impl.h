@@ -40,7 +40,7 @@ struct analysis {
 	_Atomic(struct learnt *) learnt;
 	uint64_t seq;
 	int64_t now_ms, started_ms;
-	int64_t judged_ms, posted_ms, baselines_ms;
+	int64_t judged_ms, patterns_ms, posted_ms, baselines_ms;
 	int64_t block_ms; /* receive time of the newest block */
 	struct loss *loss; /* by exporter id */
 	uint64_t dropped[LOSS_SLICES];
@@ -80,7 +80,7 @@ void silence_free(struct analysis *a);
 typedef void pattern_blob_f(void *arg, const char *rule, const void *data, size_t len);
 void pattern_rules(struct analysis *a, const struct rules *rules); /* before the old go */
 void pattern_block(struct analysis *a, const struct block *b, int64_t now_ms);
-void pattern_tick(struct analysis *a, int64_t now_ms); /* once a slice */
+void pattern_tick(struct analysis *a, int64_t now_ms); /* once a second */
 bool pattern_restore(struct analysis *a, struct alert *al); /* as eval_restore */
 void pattern_save(struct analysis *a, pattern_blob_f *fn, void *arg);
 void pattern_load(struct analysis *a, const char *rule, const void *data, size_t len);

@@ -2,10 +2,14 @@
  * SPDX-License-Identifier: ISC
  *
  * Such a rule has no view in the windows and no series: its detector (detectors/pattern.h)
- * gets the rows that the rule's filter lets through and says once a slice what stands and
+ * gets the rows that the rule's filter lets through and says once a second what stands and
  * what has ended. Here each finding gets an alert with its beginning and its end, and from
  * there on it is an alert like any other: position in the archive, top flows, silences,
  * routes, grouping.
+ *
+ * What has grown to GREW times what was told is told again under its id: a flood is judged
+ * in its first second, when nobody knows yet how large it will be. Less than that is no
+ * news, and each message needs a larger step than the one before, so that there are few.
  *
  * After a restart the detector begins anew and an alert that was firing waits for it: when
  * the same is found again it goes on under its old id, else it ends after RESTORED_MS.
@@ -20,11 +24,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPEN_MAX = 1024, RESTORED_MS = 30 * 60000, SHARE = 32, LEAST = 256 << 10 };
+enum { OPEN_MAX = 1024, RESTORED_MS = 30 * 60000, SHARE = 32, LEAST = 256 << 10, GREW = 4 };
 
 struct open_alert {
 	struct alert *alert;
 	int64_t restored_ms; /* waits since then; 0: its detector knows it */
+	double told;	     /* the value of its last message */
+	int64_t told_ms;
 };
 
 struct pattern_run {
@@ -117,7 +123,7 @@ static bool keep_open(struct pattern_run *run, struct alert *al, int64_t restore
 	if (run->n_open == OPEN_MAX)
 		return false;
 	run->open = xrealloc(run->open, run->n_open + 1, sizeof(*run->open));
-	run->open[run->n_open++] = (struct open_alert){ al, restored_ms };
+	run->open[run->n_open++] = (struct open_alert){ al, restored_ms, al->peak, al->judged_ms };
 	return true;
 }
 
@@ -140,6 +146,22 @@ static void resolve(struct analysis *a, struct pattern_run *run, struct open_ale
 	analysis_emit(a, al);
 }
 
+/* Much more than was told: the same alert, worse. */
+static void grown(struct analysis *a, struct open_alert *o)
+{
+	struct alert *al = o->alert;
+	char was[UNIT_TEXT], at[UNIT_TEXT], *why;
+
+	why = xasprintf("%s It was %s when it was last told, at %s.", al->why,
+			measure_text(&al->measure, o->told, was),
+			text_time_short(o->told_ms, at));
+	free(al->why);
+	al->why = why;
+	o->told = al->value;
+	o->told_ms = al->judged_ms;
+	analysis_emit(a, alert_copy(al));
+}
+
 static void found(void *arg, const struct finding *f)
 {
 	struct judging *j = arg;
@@ -151,6 +173,8 @@ static void found(void *arg, const struct finding *f)
 		o->restored_ms = 0;
 		if (f->ended)
 			resolve(j->a, j->run, o, f->last_ms, j->now_ms);
+		else if (f->value >= GREW * o->told)
+			grown(j->a, o);
 		return;
 	}
 	al = new_alert(j, f);

@@ -18,7 +18,8 @@
  * UDP where an exporter tells one direction only) is not told of victims who were there in
  * the first half minute, until their usual is known: that takes 80 seconds.
  *
- * A slice is judged as soon as it crosses, with what came of it so far: sums only grow.
+ * A slice is judged as soon as it crosses, with what came of it so far: sums only grow. How
+ * large it is, is then said of the part of the slice that has passed.
  */
 #include "detectors/flood_impl.h"
 
@@ -38,7 +39,7 @@ enum {
 	FEW_PORTS = 8,
 	SEEN = 16,        /* packets that the exporter must have looked at */
 	USUAL = 3, SPREAD = 4,
-	GREW = 2, PAUSE_MS = 30000,
+	GREW = 2, PAUSE_MS = 10000,
 };
 static const double SLICE_S = SLICE_MS / 1000.0;
 
@@ -201,6 +202,17 @@ static const char *const advice[] = {
 	"Ask upstream to filter it, or have the address blackholed if all else suffers.",
 };
 
+/* What came so far, as if of a whole slice. */
+static void of_open_slice(struct look *l, int64_t slice, int64_t now_ms)
+{
+	int64_t passed = now_ms - slice * SLICE_MS;
+
+	if (passed >= SLICE_MS)
+		return;
+	l->rate *= (double)SLICE_MS / (double)(passed > 1000 ? passed : 1000);
+	l->bits *= (double)SLICE_MS / (double)(passed > 1000 ? passed : 1000);
+}
+
 static void fill(const struct flood_host *h, const struct look *l, struct finding *out)
 {
 	const struct flood_service *sv = h->key.cls >= FLOOD_REFLECT
@@ -287,8 +299,10 @@ static void judge_host(const struct flood *f, struct flood_host *h, int64_t now_
 		if (c->slice < 0 || !c->changed)
 			continue;
 		c->changed = false;
-		if (over(f, h, c, &l))
-			begin_or_grow(f, h, &l, c->slice, now_ms, fn, arg);
+		if (!over(f, h, c, &l))
+			continue;
+		of_open_slice(&l, c->slice, now_ms);
+		begin_or_grow(f, h, &l, c->slice, now_ms, fn, arg);
 	}
 	h->changed = false;
 	if (h->st.on && now_ms - h->st.last_ms >= quiet)

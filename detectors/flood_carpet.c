@@ -12,7 +12,8 @@
  * the internet comes to each address a few times an hour: so a kid counts only from LEAST
  * on, and a large prefix needs far more than a small one.
  *
- * Neighbours that are bombed at the same time are told as the smallest prefix around them.
+ * Neighbours that are bombed at the same time are told as the smallest prefix around them:
+ * who is first waits HOLD_MS for the others.
  */
 #include "detectors/flood_impl.h"
 
@@ -22,7 +23,7 @@
 
 #include "daemon/base/units.h"
 
-enum { LOOK = 8, GAP = 30, USUAL = 4, ANSWERS = 5 };
+enum { LOOK = 8, GAP = 30, USUAL = 4, ANSWERS = 5, HOLD_MS = 2000 };
 
 static const struct {
 	uint8_t bits4, bits6; /* of the prefix, in 128 */
@@ -232,14 +233,15 @@ void flood_carpet_advance(struct flood *f, int64_t newest)
 /* --- judging --- */
 
 struct over { /* a prefix that is bombed in some slice */
-	const struct flood_net *net;
+	struct flood_net *net;
+	struct flood_patch *patch;
 	int64_t slice;
 	double packets, bits, sources, hosts;
 	unsigned group;
 };
 
-static bool judge_patch(const struct flood *f, const struct flood_net *n,
-			const struct flood_patch *p, struct over *o)
+static bool judge_patch(const struct flood *f, struct flood_net *n, struct flood_patch *p,
+			struct over *o)
 {
 	unsigned level = (unsigned)n->key.cls, hot = 0;
 	float sum = 0, top = 0;
@@ -258,7 +260,7 @@ static bool judge_patch(const struct flood *f, const struct flood_net *n,
 	/* A large prefix always has some noise: what was there from the start is no rise. */
 	if ((level || flood_blind(f)) && n->born <= f->first + FLOOD_COLD && !n->learnt)
 		return false;
-	*o = (struct over){ n, p->slice, (double)p->packets / 10, (double)p->bytes * 0.8,
+	*o = (struct over){ n, p, p->slice, (double)p->packets / 10, (double)p->bytes * 0.8,
 			    hll_count(&p->sources, NULL), hot, 0 };
 	for (unsigned g = 1; g < 4; g++)
 		if (p->weight[g] > p->weight[o->group])
@@ -379,6 +381,28 @@ static void tell(const struct flood *f, struct flood_carpet *c, bool ended, find
 	fn(arg, &out);
 }
 
+/* Leaves out those of a carpet that does not stand yet, until the wait for others is over. */
+static unsigned hold(struct flood *f, struct over *over, unsigned n, int64_t now_ms)
+{
+	unsigned kept = 0, fresh = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		fresh += !standing(f, over[i].net);
+	if (!fresh || f->held_ms > now_ms)
+		f->held_ms = 0;
+	else if (!f->held_ms)
+		f->held_ms = now_ms;
+	if (f->held_ms && now_ms - f->held_ms >= HOLD_MS)
+		f->held_ms = fresh = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (fresh && !standing(f, over[i].net))
+			over[i].net->changed = over[i].patch->changed = true;
+		else
+			over[kept++] = over[i];
+	}
+	return kept;
+}
+
 void flood_carpet_judge(struct flood *f, int64_t now_ms, finding_f *fn, void *arg)
 {
 	static const int64_t slice = SLICE_MS;
@@ -387,6 +411,7 @@ void flood_carpet_judge(struct flood *f, int64_t now_ms, finding_f *fn, void *ar
 
 	for (uint32_t i = 0; i < f->n_net && n < FLOOD_CARPETS; i++)
 		n += judge_net(f, &f->net[i], &over[n]);
+	n = hold(f, over, n, now_ms);
 	for (unsigned level = 0; level < FLOOD_LEVELS; level++) {
 		for (unsigned i = 0; i < n; i++) {
 			struct over *o = &over[i];

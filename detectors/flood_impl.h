@@ -174,6 +174,7 @@ struct flood {
 	double pairs, both;        /* conversations, those of them told in both directions */
 	float per_syn, per_udp, per_lone, per_icmp, per_octet; /* weight of one */
 	struct flood_carpet carpet[FLOOD_CARPETS];
+	int64_t held_ms; /* when the first of a carpet that is not told yet was seen; 0: none */
 };
 
 static inline bool flood_blind(const struct flood *f)

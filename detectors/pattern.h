@@ -54,7 +54,8 @@ struct pattern {		/* one line each in patterns.def */
 	 * nothing but its settings is here. */
 	void (*feed)(void *state, const struct block *b, const uint64_t *bits,
 		     int64_t now_ms);
-	/* Once a slice, and at the end of a backtest: tells what stands or has ended. */
+	/* Once a second, in the middle of a slice as well, and at the end of a backtest:
+	 * tells what stands or has ended. Costs nothing where nothing has changed. */
 	void (*judge)(void *state, int64_t now_ms, finding_f *fn, void *arg);
 	void (*free)(void *state);
 	/* What must outlive a restart; both may be NULL. save gives octets (NULL: nothing to

@@ -313,8 +313,7 @@ static void run(struct site *s, actor_f *one, actor_f *two, int seconds)
 		if (two)
 			two(s);
 		flush(s);
-		if (s->now % 10000 == 0)
-			pattern_find("flood")->judge(s->state, s->now, found, s);
+		pattern_find("flood")->judge(s->state, s->now, found, s);
 	}
 }
 
