@@ -161,7 +161,7 @@ struct flood {
 	uint64_t k0, k1;
 	int64_t first, newest;     /* slices seen */
 	int64_t period;            /* slice of reception that the sketches count */
-	uint32_t period_rows, blocks, stands_for; /* see flood_track.c, sample() */
+	uint32_t period_rows, last_rows, blocks, stands_for; /* see flood_track.c, sample() */
 	float sketch[2][FLOOD_SKETCH];
 	float sketch_sum, net_sum;
 	float net_sketch[FLOOD_LEVELS][FLOOD_NET_SKETCH];

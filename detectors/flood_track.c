@@ -10,9 +10,10 @@
  * random destinations stay in the counters; where those fill up, the bar rises with
  * their mean, so a sweep over the whole address space admits nobody.
  *
- * Where a slice has MANY_ROWS, the small flows of every fourth block stand for all, from
- * MORE_ROWS on those of every sixteenth: a flood that needs so many rows shows in them, too.
- * Large flows are never left out, since one that stood for sixteen would be a false flood.
+ * Where slices have many rows, the small flows of some blocks stand for all (`sampled`): a
+ * flood among so many rows shows in them, too. How many is known from the slice before, so
+ * that a busy one is sampled from its beginning, not only once it has cost its most.
+ * Large flows are never left out, since one that stood for many would be a false flood.
  *
  * The table of names is full sometimes: then a newcomer takes the place of the coolest of
  * a few neighbours if he is hotter, and never that of one who is being flooded.
@@ -29,6 +30,7 @@
 #include <string.h>
 
 #include "daemon/base/mem.h"
+#include "detectors/asking.h"
 
 enum {
 	SYN = 2, ACK = 16,
@@ -37,10 +39,13 @@ enum {
 	TRIES = 6,    /* SYNs of one attempt, at most, that are no flood */
 	LOOK = 16,    /* neighbours, when a place is looked for */
 	SMALL = 16,   /* packets of a flow that others may stand for */
-	MANY_ROWS = 50000, MORE_ROWS = 150000, /* in a slice: then small flows are sampled */
 	GAP = 30,     /* slices: a longer silence teaches nothing */
 };
 static const float QUARTER = 0.25F;
+
+static const struct { /* of a slice with so many rows one block of so many is looked at */
+	uint32_t rows, of;
+} sampled[] = { { 600000, 32 }, { 150000, 16 }, { 50000, 4 }, { 0, 1 } };
 
 uint64_t flood_hash(const struct flood *f, const struct addr *a)
 {
@@ -267,6 +272,7 @@ static void advance(struct flood *f, int64_t newest)
 
 static void new_period(struct flood *f, int64_t period)
 {
+	f->last_rows = period == f->period + 1 ? f->period_rows : 0;
 	f->period = period;
 	f->period_rows = 0;
 	memset(f->sketch, 0, sizeof(f->sketch));
@@ -305,30 +311,37 @@ static bool multicast(const struct addr *a)
 	return addr_is4(a) ? a->b[12] >= 224 : a->b[0] == 0xff;
 }
 
-/* One of the many small flows, of which some may stand for all. */
+static inline uint32_t rate_of(const struct block *b, uint32_t r)
+{
+	return block_uses(b, F_sampling) && b->sampling[r] ? b->sampling[r] : 1;
+}
+
+/* One of the many small flows, of which some may stand for all: an answered connection
+ * counts as one, however large. */
 static inline bool is_small(const struct block *b, uint32_t r)
 {
-	uint32_t rate = block_uses(b, F_sampling) && b->sampling[r] ? b->sampling[r] : 1;
-
 	if (b->proto[r] == FLOOD_TCP && b->tcp_flags[r] & ACK)
-		return true; /* counts as one connection, however large */
-	return b->packets[r] <= (uint64_t)SMALL * rate;
+		return true;
+	return b->packets[r] <= (uint64_t)SMALL * rate_of(b, r);
 }
 
 /* What each small flow of this block stands for; 0: they are left out. */
 static uint32_t sample(struct flood *f, uint32_t rows)
 {
-	uint32_t of = f->period_rows < MANY_ROWS ? 1 : f->period_rows < MORE_ROWS ? 4 : 16;
+	uint32_t most = f->period_rows > f->last_rows ? f->period_rows : f->last_rows;
+	unsigned i = 0;
 
+	while (most < sampled[i].rows)
+		i++;
 	f->period_rows += rows;
-	return f->blocks++ % of ? 0 : of;
+	return f->blocks++ % sampled[i].of ? 0 : sampled[i].of;
 }
 
 /* Times, packets and octets of row r; false when it is too old for anybody. */
 static inline bool fill(struct flood *f, struct flood_flow *w, const struct block *b,
 			uint32_t r)
 {
-	uint32_t rate = block_uses(b, F_sampling) && b->sampling[r] ? b->sampling[r] : 1;
+	uint32_t rate = rate_of(b, r);
 
 	w->start_ms = b->start_ms[r];
 	w->end_ms = b->end_ms[r];
@@ -426,6 +439,33 @@ static void icmp(struct flood *f, const struct block *b, uint32_t r, bool six)
 	to_host(f, &w);
 }
 
+/* Of 64 rows those that nobody else may stand for. */
+static uint64_t large(const struct block *b, uint32_t base, uint64_t bits)
+{
+	uint64_t out = 0;
+
+	for (uint64_t left = asking_rows(b, base, bits); left; left &= left - 1) {
+		uint32_t r = base + (uint32_t)__builtin_ctzll(left);
+
+		out |= (uint64_t)(b->packets[r] > (uint64_t)SMALL * rate_of(b, r)) << (r & 63);
+	}
+	return out;
+}
+
+static inline void row(struct flood *f, const struct block *b, uint32_t r)
+{
+	switch (b->proto[r]) {
+	case FLOOD_TCP:
+		if (b->tcp_flags[r] & (SYN | ACK))
+			tcp(f, b, r, b->tcp_flags[r]);
+		break;
+	case FLOOD_UDP_PROTO: udp(f, b, r); break;
+	case FLOOD_ICMP4: icmp(f, b, r, false); break;
+	case FLOOD_ICMP6: icmp(f, b, r, true); break;
+	default: break;
+	}
+}
+
 void flood_track_feed(struct flood *f, const struct block *b, const uint64_t *bits,
 		      int64_t now_ms)
 {
@@ -433,22 +473,12 @@ void flood_track_feed(struct flood *f, const struct block *b, const uint64_t *bi
 		new_period(f, slice_of(now_ms));
 	f->stands_for = sample(f, b->n);
 	for (uint32_t base = 0; base < b->n; base += 64) {
-		for (uint64_t left = bits[base / 64]; left; left &= left - 1) {
-			uint32_t r = base + (uint32_t)__builtin_ctzll(left);
+		uint64_t left = bits[base / 64];
 
-			if (!f->stands_for && is_small(b, r))
-				continue;
-			switch (b->proto[r]) {
-			case FLOOD_TCP:
-				if (b->tcp_flags[r] & (SYN | ACK))
-					tcp(f, b, r, b->tcp_flags[r]);
-				break;
-			case FLOOD_UDP_PROTO: udp(f, b, r); break;
-			case FLOOD_ICMP4: icmp(f, b, r, false); break;
-			case FLOOD_ICMP6: icmp(f, b, r, true); break;
-			default: break;
-			}
-		}
+		if (!f->stands_for)
+			left = large(b, base, left);
+		for (; left; left &= left - 1)
+			row(f, b, base + (uint32_t)__builtin_ctzll(left));
 	}
 }
 

@@ -47,6 +47,7 @@
 #include "daemon/base/map.h"
 #include "daemon/base/mem.h"
 #include "daemon/model/rows.h"
+#include "detectors/asking.h"
 
 enum {
 	FIN = 1,
@@ -441,38 +442,6 @@ static void row(struct scan *s, const struct block *b, const struct waiting *w, 
 		note(s, e, b, r, port, counted);
 }
 
-/* Octets of 0 and 1 as bits, eight at a time. */
-static inline uint64_t packed(const uint8_t yes[64])
-{
-	uint64_t out = 0, eight;
-
-	for (unsigned i = 0; i < 8; i++) {
-		memcpy(&eight, yes + 8 * i, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-		eight = __builtin_bswap64(eight);
-#endif
-		out |= (eight * UINT64_C(0x0102040810204080) >> 56) << 8 * i;
-	}
-	return out;
-}
-
-/* Bits of 64 rows that may be attempts: few of ordinary traffic. Columns have room for
- * BLOCK_ROWS, so that the loop may be of fixed length; what is behind the last row is
- * not in `bits`. */
-static uint64_t may_be(const struct block *b, uint32_t at, uint64_t bits)
-{
-	const uint8_t *proto = b->proto + at;
-	const uint16_t *flags = b->tcp_flags + at;
-	uint8_t yes[64], has_ack[64];
-
-	for (unsigned i = 0; i < 64; i++)
-		has_ack[i] = (uint8_t)(flags[i] & ACK);
-	for (unsigned i = 0; i < 64; i++)
-		yes[i] = (uint8_t)(((proto[i] == TCP) & (has_ack[i] == 0)) | (proto[i] == UDP) |
-				   (proto[i] == ICMP) | (proto[i] == ICMP6));
-	return packed(yes) & bits;
-}
-
 /* Did the source of this row get through with what it asked for? */
 static bool succeeded(const struct block *b, uint32_t r)
 {
@@ -562,7 +531,7 @@ static void feed(void *state, const struct block *b, const uint64_t *bits, int64
 	words = (b->n + 63) / 64;
 	for (uint32_t w = 0; w < words + 2; w++) {
 		if (w < words)
-			collect(b, w * 64, may_be(b, w * 64, bits[w]), &waiting[w % 3]);
+			collect(b, w * 64, asking_rows(b, w * 64, bits[w]), &waiting[w % 3]);
 		if (w >= 1 && w <= words)
 			place(s, b, &waiting[(w - 1) % 3]);
 		for (unsigned i = 0; w >= 2 && i < waiting[(w - 2) % 3].n; i++)
