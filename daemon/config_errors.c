@@ -3,15 +3,15 @@
  */
 #include "daemon/config_impl.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/base/mem.h"
+#include "daemon/base/near.h"
 
 /* A file of nothing but mistakes is told once, not for ever. */
-enum { ERRORS_MAX = 1000, NEAR_LEN = 64 };
+enum { ERRORS_MAX = 1000 };
 
 static void add(struct config_errors *errs, bool warning, const char *file, int line,
 		char *msg)
@@ -170,69 +170,12 @@ void config_errors_free(struct config_errors *errs)
 	*errs = (struct config_errors){ 0 };
 }
 
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Letters that must be changed, put in, taken out or swapped with their neighbour
- * (optimal string alignment), capitals not counted. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[3][NEAR_LEN + 1], la = strlen(a), lb = strlen(b);
-
-	for (size_t j = 0; j <= lb; j++)
-		row[0][j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t *now = row[i % 3], *up = row[(i + 2) % 3], *up2 = row[(i + 1) % 3];
-		int ca = tolower((unsigned char)a[i - 1]);
-
-		now[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			int cb = tolower((unsigned char)b[j - 1]);
-
-			now[j] =
-			    least(up[j - 1] + (ca != cb), least(up[j], now[j - 1]) + 1);
-			if (i > 1 && j > 1 && ca != cb &&
-			    ca == tolower((unsigned char)b[j - 2]) &&
-			    cb == tolower((unsigned char)a[i - 2]))
-				now[j] = least(now[j], up2[j - 2] + 1);
-		}
-	}
-	return row[la % 3][lb];
-}
-
-const char *config_near(const char *word, const char *const *candidates)
-{
-	const char *best = NULL;
-	size_t len = strlen(word), limit = len < 4 ? 1 : len < 8 ? 2 : 3;
-
-	if (!len || len > NEAR_LEN)
-		return NULL;
-	for (; *candidates; candidates++) {
-		size_t d;
-
-		if (strlen(*candidates) > NEAR_LEN)
-			continue;
-		d = distance(word, *candidates);
-		/* A word of which nothing is left was not meant. */
-		if (d > limit || d >= strlen(*candidates) || d >= len)
-			continue;
-		if (best && d == limit)
-			continue;
-		best = *candidates;
-		limit = d;
-	}
-	return best;
-}
-
 const char *config_hint(const char *word, const char *const *candidates, char *buf,
 			size_t size)
 {
-	const char *near = config_near(word, candidates);
+	struct near near = near_to(word);
 
-	*buf = '\0';
-	if (near)
-		snprintf(buf, size, "; did you mean \"%s\"?", near);
-	return buf;
+	for (; *candidates; candidates++)
+		near_try(&near, *candidates);
+	return near_hint(&near, buf, size);
 }

@@ -184,9 +184,7 @@ void config_print_noise(const struct config *c, FILE *to);
 void config_free_noise(struct config *c);
 
 /* ---- config_errors.c ---- */
-/* The candidate that was probably meant, or NULL. NULL ends the candidates. */
-const char *config_near(const char *word, const char *const *candidates);
-/* `; did you mean "x"?` or "" in buf, which is returned. */
+/* `; did you mean "x"?` or "" in buf, which is returned. NULL ends the candidates. */
 const char *config_hint(const char *word, const char *const *candidates, char *buf,
 			size_t size);
 void config_errors_sort(struct config_errors *errs);

@@ -8,7 +8,10 @@
 
 #include <string.h>
 
+#include "daemon/base/near.h"
 #include "daemon/base/units.h"
+
+enum { LEFT = 26 }; /* columns of options in a help */
 
 struct scan {
 	const struct arg *mine, *common;
@@ -33,6 +36,21 @@ static void count_long(const struct arg *t, const char *name, size_t len,
 	}
 }
 
+static void unknown(const struct scan *s, const char *name, size_t len)
+{
+	char word[64], hint[96];
+	struct near near;
+
+	snprintf(word, sizeof(word), "%.*s", (int)len, name);
+	near = near_to(word);
+	for (const struct arg *a = s->mine; a && a->name; a++)
+		near_try(&near, a->name);
+	for (const struct arg *a = s->common; a && a->name; a++)
+		near_try(&near, a->name);
+	err_set(s->err, "there is no option --%s%s", word,
+		near_hint(&near, hint, sizeof(hint)));
+}
+
 static const struct arg *find_long(const struct scan *s, const char *name, size_t len)
 {
 	const struct arg *found = NULL, *other = NULL;
@@ -50,7 +68,7 @@ static const struct arg *find_long(const struct scan *s, const char *name, size_
 		err_set(s->err, "--%.*s is short for more than one option", (int)len,
 			name);
 	else
-		err_set(s->err, "there is no option --%.*s", (int)len, name);
+		unknown(s, name, len);
 	return NULL;
 }
 
@@ -153,6 +171,9 @@ void args_help(const struct arg *t, FILE *to)
 		else
 			snprintf(left, sizeof(left), "    --%s %s", t->name,
 				 t->value ? t->value : "");
-		fprintf(to, "  %-26s %s\n", left, t->help);
+		if (strlen(left) > LEFT)
+			fprintf(to, "  %s\n  %-*s %s\n", left, LEFT, "", t->help);
+		else
+			fprintf(to, "  %-*s %s\n", LEFT, left, t->help);
 	}
 }

@@ -120,8 +120,8 @@ int cli_args(struct cli *c, int *argc, char **argv, const struct arg *mine)
 	if (!args_parse(argc, argv, mine, common, false, NULL, &err))
 		return cli_usage(c, "%s", err.msg);
 	if (c->help) {
-		printf("usage: culprit %s %s\n\n%s.\n", c->verb->name, c->verb->usage,
-		       c->verb->help);
+		printf("usage: culprit %s%s%s\n\n%s.\n", c->verb->name,
+		       *c->verb->usage ? " " : "", c->verb->usage, c->verb->help);
 		if (mine && mine->name)
 			putchar('\n');
 		args_help(mine, stdout);

@@ -130,7 +130,10 @@ int cmd_alerts(struct cli *c, int argc, char **argv)
 	if (argc > 1)
 		return cli_usage(c, "\"%s\" is not understood", argv[1]);
 	if (q.state && strcmp(q.state, "firing") && strcmp(q.state, "resolved"))
-		return cli_usage(c, "--state is firing or resolved, not \"%s\"", q.state);
+		return cli_usage(c,
+				 "behind alerts --state is firing or resolved, not \"%s\"; "
+				 "a daemon's state goes before: culprit --state DIR alerts",
+				 q.state);
 	code = range(c, at, from, to, &q);
 	if (code >= 0)
 		return code;

@@ -10,6 +10,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/near.h"
 #include "daemon/cli/cli.h"
 #include "daemon/cli/cmd.h"
 
@@ -34,7 +35,7 @@ static const struct verb verbs[] = {
 	  "What is other than at this hour of other weeks" },
 	{ "flows", cmd_flows, RANGE " [-n ROWS] [FILTER...]",
 	  "Flows that pass a filter" },
-	{ "alerts", cmd_alerts, RANGE " [--rule NAME] [--state WORD] [--all]",
+	{ "alerts", cmd_alerts, RANGE " [--rule NAME] [--state firing|resolved] [--all]",
 	  "Alerts, those that stand first" },
 	{ "show", cmd_show, "ALERT", "Everything that is known of one alert" },
 	{ "ack", cmd_ack, "ALERT [COMMENT...]",
@@ -107,12 +108,17 @@ static int help(const struct arg *options, FILE *to, int code)
 	return code;
 }
 
-/* The verb that begins as the word does, or shares most with it. */
+/* The verb that is near the word, or shares most with it from the beginning. */
 static const char *meant(const char *word)
 {
+	struct near near = near_to(word);
 	const char *best = NULL;
 	size_t most = 1;
 
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		near_try(&near, verbs[i].name);
+	if (near.best)
+		return near.best;
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		size_t n = 0;
 

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "daemon/base/mem.h"
+#include "daemon/base/near.h"
 
 /* clang-format off */
 const struct word words[WORD_COUNT] = {
@@ -239,69 +240,11 @@ bool service_find(const char *text, uint64_t *out)
 
 /* ---- the nearest word ---- */
 
-enum { LONGEST = 16 };
-
-/* Changes of one letter, swaps of neighbours included, that make b of a. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned d[LONGEST + 1][LONGEST + 1];
-	size_t la = strlen(a), lb = strlen(b);
-
-	if (la > LONGEST || lb > LONGEST)
-		return LONGEST;
-	for (unsigned i = 0; i <= la; i++)
-		d[i][0] = i;
-	for (unsigned j = 0; j <= lb; j++)
-		d[0][j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		for (size_t j = 1; j <= lb; j++) {
-			bool same = !strncasecmp(a + i - 1, b + j - 1, 1);
-			unsigned v = d[i - 1][j - 1] + !same;
-
-			if (d[i - 1][j] + 1 < v)
-				v = d[i - 1][j] + 1;
-			if (d[i][j - 1] + 1 < v)
-				v = d[i][j - 1] + 1;
-			if (i > 1 && j > 1 && !strncasecmp(a + i - 1, b + j - 2, 1) &&
-			    !strncasecmp(a + i - 2, b + j - 1, 1) &&
-			    d[i - 2][j - 2] + 1 < v)
-				v = d[i - 2][j - 2] + 1;
-			d[i][j] = v;
-		}
-	}
-	return d[la][lb];
-}
-
-struct near {
-	const char *text, *best;
-	unsigned distance;
-};
-
-/* One slip in a short word, two in a longer one. */
-static struct near near_init(const char *text)
-{
-	return (struct near){ text, NULL, strlen(text) < 5 ? 2 : 3 };
-}
-
-static void near_try(struct near *n, const char *word)
-{
-	unsigned d = distance(n->text, word);
-
-	bool begun =
-	    !strncasecmp(word, n->text, strlen(n->text)); /* prot: proto, not port */
-
-	if (d < strlen(word) &&
-	    (d < n->distance || (begun && n->best && d == n->distance))) {
-		n->best = word;
-		n->distance = d;
-	}
-}
-
 const char *suggest_word(const char *text)
 {
 	static const char *const others[] = { "src", "dst", "in",  "out",  "and", "or",
 					      "not", "any", "nat", "next", "bgp", "ip" };
-	struct near n = near_init(text);
+	struct near n = near_to(text);
 
 	for (size_t i = 0; i < WORD_COUNT; i++)
 		near_try(&n, words[i].name);
@@ -318,7 +261,7 @@ const char *suggest_word(const char *text)
 
 const char *suggest_value(enum value v, const char *text)
 {
-	struct near n = near_init(text);
+	struct near n = near_to(text);
 
 	if (v == VALUE_PROTO)
 		for (size_t i = 0; i < ARRAY_LEN(protos); i++)
