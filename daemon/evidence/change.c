@@ -119,7 +119,7 @@ static bool hour(struct change_count *c, struct change *out, struct err *err)
 	to -= gap;
 	from = to - span;
 	if (from < c->oldest_ms)
-		from = c->oldest_ms;
+		from = change_count_begun(c, c->oldest_ms, to);
 	if (!c->oldest_ms ||
 	    to - from < (c->span_ms < minute_ms ? minute_ms : c->span_ms))
 		return true;

@@ -407,3 +407,30 @@ bool change_count_span(struct change_count *c, int64_t from_ms, int64_t to_ms,
 		c->before_ms += to_ms - from_ms;
 	return ok;
 }
+
+static bool first_part(void *arg, unsigned worker, struct part *p, bool inside, bool *damaged)
+{
+	uint64_t *first = arg, low, high;
+
+	(void)worker;
+	(void)inside;
+	(void)damaged;
+	if (part_range(p, F_received_ms, &low, &high) && low < *first)
+		*first = low;
+	return true;
+}
+
+int64_t change_count_begun(const struct change_count *c, int64_t from_ms, int64_t to_ms)
+{
+	struct archive_query aq = { .directory = c->q->directory, .from_ms = from_ms,
+				    .to_ms = to_ms, .columns = UINT64_C(1) << F_received_ms,
+				    .as_of = c->q->as_of, .threads = 1 };
+	uint64_t first = UINT64_MAX;
+	struct archive_result read;
+	struct err err;
+
+	if (!scan_parts(&aq, NULL, first_part, NULL, &first, &read, &err) ||
+	    first > (uint64_t)INT64_MAX || (int64_t)first < from_ms)
+		return from_ms;
+	return (int64_t)first;
+}

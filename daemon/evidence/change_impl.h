@@ -34,6 +34,10 @@ void change_count_fini(struct change_count *c);
  * nothing was added. False + err: the archive could not be read. */
 bool change_count_span(struct change_count *c, int64_t from_ms, int64_t to_ms,
 		       bool before, bool *there, struct err *err);
+/* When the first flow came in that an archive read up to to_ms has, given that from_ms is where
+ * its first file begins: a file is begun at a full five minutes, whoever began to listen in
+ * the midst of them. from_ms where nothing can be read. */
+int64_t change_count_begun(const struct change_count *c, int64_t from_ms, int64_t to_ms);
 
 /* Chooses the rows of out, whose totals are set. */
 void change_pick(const struct change_count *c, struct change *out);

@@ -87,7 +87,7 @@ struct top_result {
 	unsigned n;
 	struct sums total;        /* of all flows that count, not only of rows */
 	uint64_t distinct;        /* different keys; 0: not known, since summaries told */
-	uint32_t sampling;        /* largest rate in the blocks read; 1: none */
+	uint32_t sampling;        /* largest rate of flows that count; 1: none */
 	unsigned passes;          /* how often the archive was read */
 	struct archive_result read;
 };

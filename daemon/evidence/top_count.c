@@ -242,21 +242,33 @@ static void narrow(const struct top *t, const struct block *b, uint64_t *bits)
 	rows_counted(t->counted_by, t->filter_columns, b, bits);
 }
 
+/* The largest rate of rows that count: others in the same part may be sampled, these
+ * not. */
+static void see_sampling(struct top_worker *w, const struct block *b, const uint64_t *bits)
+{
+	for (uint32_t i = 0; i < b->n; i++)
+		if (bits[i / 64] >> i % 64 & 1 && b->sampling[i] > w->sampling)
+			w->sampling = b->sampling[i];
+}
+
 /* Few rows: picked out and counted one by one. False: damaged. */
 static bool count_few(struct top *t, struct top_worker *w, struct part *p, bool inside,
-		      const uint32_t *rows, uint32_t n)
+		      const uint32_t *rows, uint32_t n, uint64_t more)
 {
 	uint64_t times = UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms;
 	uint64_t bits[FILTER_WORDS] = { 0 };
 	const struct block *b = part_pick(p,
 					  t->aq.columns | t->select_columns |
-					      t->shape.columns | (inside ? 0 : times),
+					      t->shape.columns | more |
+					      (inside ? 0 : times),
 					  rows, n);
 
 	for (uint32_t i = 0; b && i < n; i++)
 		bits[i / 64] |= UINT64_C(1) << i % 64;
 	if (b) {
 		narrow(t, b, bits);
+		if (more)
+			see_sampling(w, b, bits);
 		count_rows(t, w, b, bits, inside);
 	}
 	return b != NULL;
@@ -285,22 +297,22 @@ bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside,
 {
 	struct top *t = arg;
 	struct top_worker *w = &t->workers[worker];
-	uint64_t lo, hi;
+	uint64_t lo, hi, more = 0;
 	bool coded = false, wholly = inside || t->q->whole;
 	uint32_t few[SCAN_FEW];
 	struct scan_rows s;
 	struct coded c;
 
-	if (part_range(p, F_sampling, &lo, &hi) && hi > w->sampling)
-		w->sampling = (uint32_t)hi;
+	if (part_range(p, F_sampling, &lo, &hi) && hi > 1 && hi > w->sampling)
+		more = UINT64_C(1) << F_sampling;
 	*damaged = !scan_select(&t->aq, p, inside, &s);
 	if (*damaged || !s.count)
 		return true;
 	if (scan_few(&s, few)) {
-		*damaged = !count_few(t, w, p, wholly, few, s.count);
+		*damaged = !count_few(t, w, p, wholly, few, s.count, more);
 		return !w->full;
 	}
-	*damaged = !part_load(p, t->select_columns) || !prepare(t, p, wholly, &c, &coded);
+	*damaged = !part_load(p, t->select_columns | more) || !prepare(t, p, wholly, &c, &coded);
 	if (*damaged)
 		return true;
 	for (uint32_t at = 0, i = 0; at < part_rows(p) && !w->full;
@@ -310,6 +322,8 @@ bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside,
 		const struct block *b = part_block(p, at, n);
 
 		narrow(t, b, s.bits[i]);
+		if (more)
+			see_sampling(w, b, s.bits[i]);
 		if (coded && c.plain)
 			count_plain(w, &c, at, n, s.bits[i]);
 		else if (coded)

@@ -7,7 +7,7 @@
  *
  *	edge WAN in: 18.7 Mbit/s over 1 minute since 10:34, over the limit of 16.0 Mbit/s.
  *	94 % of the rise is 10.20.0.66, new: it moved nothing at this hour in the last
- *	three weeks; most of that comes from 198.51.100.10 (http (tcp 80)).
+ *	three weeks; most of that comes from 198.51.100.10, http (tcp 80).
  *
  * Who: what changed is the better answer, since the largest talker is often the same
  * every day; where there is nothing to compare with, the largest is named. A host of
@@ -268,9 +268,10 @@ static void other_end(const struct alert *a, const struct addr *host, struct way
 		port |= (uint32_t)f->proto << 16;
 		memcpy(k.b, &port, sizeof(port));
 		name = from ? f->dst_name : f->src_name;
-		strb_fmt(out, "%s %s (%s%s%s)", from ? ways.to : ways.from,
-			 addr_text(from ? &f->dst : &f->src, text), name ? name : "",
-			 name ? ", " : "", key_text(BY_PORT, &k, NULL, service));
+		strb_fmt(out, "%s %s%s%s%s, %s", from ? ways.to : ways.from,
+			 addr_text(from ? &f->dst : &f->src, text), name ? " (" : "",
+			 name ? name : "", name ? ")" : "",
+			 key_text(BY_PORT, &k, NULL, service));
 		return;
 	}
 }

@@ -10,7 +10,7 @@
 
 #include <inttypes.h>
 
-enum { BLOCKS = 6, ROWS = 900, SEEN_MAX = BLOCKS * ROWS * 2 };
+enum { BLOCKS = 6, ROWS = 900, SEEN_MAX = BLOCKS * ROWS * 2, SAMPLED = 1 };
 
 struct fixture {
 	char *dir;
@@ -37,7 +37,9 @@ static int set_up(void **state)
 		block_use(b, F_flows);
 		block_use(b, F_counts);
 		block_use(b, F_app_name);
+		block_use(b, F_sampling);
 		for (uint32_t r = 0; r < b->n; r++) {
+			b->sampling[r] = b->exporter[r] == SAMPLED ? 10 + r % 91 : 0;
 			if (r % 7 == 0)
 				b->start_ms[r] -= 400000;
 			if (r % 11 == 0)
@@ -299,6 +301,36 @@ static void little_memory_gives_the_same_answer_in_more_readings(void **state)
 	top_free(&many);
 }
 
+static void sampling_is_told_of_the_flows_that_count_alone(void **state)
+{
+	static const struct {
+		const char *filter;
+		bool whole;
+		uint32_t rate;
+	} rows[] = { { "exporter edge0", false, 1 },
+		     { "exporter edge0", true, 1 },
+		     { "exporter edge1", false, 100 },
+		     { "exporter edge1", true, 100 },
+		     { "exporter edge0 and src port 443", false, 1 },
+		     { "any", false, 100 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct top_query q = plain();
+		struct top_result res;
+		struct err err;
+		struct filter *f = filter_compile(rows[i].filter, &err);
+
+		q.filter = f;
+		q.whole = rows[i].whole;
+		assert_true(top_run(&q, &res, &err));
+		assert_true(res.n > 0);
+		assert_int_equal(res.sampling, rows[i].rate);
+		top_free(&res);
+		filter_free(&f);
+	}
+}
+
 static void columns_are_keys_too_texts_included(void **state)
 {
 	struct top_query q = plain();
@@ -423,6 +455,7 @@ int main(void)
 		cmocka_unit_test(parts_of_time_count_by_share_or_wholly),
 		cmocka_unit_test(a_filter_and_a_series_narrow_it_down),
 		cmocka_unit_test(little_memory_gives_the_same_answer_in_more_readings),
+		cmocka_unit_test(sampling_is_told_of_the_flows_that_count_alone),
 		cmocka_unit_test(columns_are_keys_too_texts_included),
 		cmocka_unit_test(wrong_keys_are_refused_with_a_sentence),
 		cmocka_unit_test(both_directions_of_a_conversation_are_one_row),

@@ -37,8 +37,8 @@ static const struct row rows[] = {
 	  { .against = CHANGE_NOTHING },
 	  false,
 	  "edge WAN in: 18.7 Mbit/s over 1 minute since 10:34, over the limit of "
-	  "16.0 Mbit/s. 71 % of it is 10.20.0.66, most of that from 198.51.100.10 "
-	  "(http (tcp 80))." },
+	  "16.0 Mbit/s. 71 % of it is 10.20.0.66, most of that from 198.51.100.10, "
+	  "http (tcp 80)." },
 	{ "a limit, and somebody who is new",
 	  { WAN, M(BITS_S), .value = 18.7e6, .threshold = 16e6, .pending_ms = T0 - MIN },
 	  { WEEKS, .value = 18.7e6, .before = 2.9e6, .n = 1,
@@ -47,14 +47,14 @@ static const struct row rows[] = {
 	  "edge WAN in: 18.7 Mbit/s over 1 minute since 10:34, over the limit of "
 	  "16.0 Mbit/s; at this hour in the last three weeks it was 2.90 Mbit/s. 94 % of "
 	  "the rise is 10.20.0.66, new: it moved nothing at this hour in the last three "
-	  "weeks; most of that comes from 198.51.100.10 (http (tcp 80))." },
+	  "weeks; most of that comes from 198.51.100.10, http (tcp 80)." },
 	{ "a limit that is always crossed at this hour",
 	  { WAN, M(BITS_S), .value = 18.7e6, .threshold = 16e6, .pending_ms = T0 - MIN },
 	  { WEEKS, .value = 18.7e6, .before = 18.1e6 },
 	  false,
 	  "edge WAN in: 18.7 Mbit/s over 1 minute since 10:34, over the limit of "
 	  "16.0 Mbit/s; at this hour in the last three weeks it was as much: 18.1 Mbit/s. "
-	  "71 % of it is 10.20.0.66, most of that from 198.51.100.10 (http (tcp 80))." },
+	  "71 % of it is 10.20.0.66, most of that from 198.51.100.10, http (tcp 80)." },
 	{ "a rise of nobody in particular",
 	  { WAN, M(BITS_S), .value = 40e6, .threshold = 16e6, .pending_ms = T0 - MIN },
 	  { .against = CHANGE_HOUR, .n_before = 1, .before_ms = HOUR, .value = 40e6,
@@ -63,7 +63,7 @@ static const struct row rows[] = {
 	  "edge WAN in: 40.0 Mbit/s over 1 minute since 10:34, over the limit of "
 	  "16.0 Mbit/s; in the hour before it was 10.0 Mbit/s. No host, service or network "
 	  "stands out: the rise is spread over many. 71 % of it is 10.20.0.66, most of that "
-	  "from 198.51.100.10 (http (tcp 80))." },
+	  "from 198.51.100.10, http (tcp 80)." },
 	{ "unusual for this hour, upwards",
 	  { WAN, M(BITS_S), .value = 18.7e6, .threshold = 4e6, .pending_ms = T0,
 	    .detector = (char *)"seasonal", .has_baseline = true, .low = 2e6, .median = 2.9e6,
@@ -111,7 +111,7 @@ static const struct row rows[] = {
 	  { .against = CHANGE_NOTHING },
 	  false,
 	  "10.20.0.66: 21.3 GB since 2026-11-01 00:00, over the 20.0 GB allowed. Its largest "
-	  "flow is from 198.51.100.10 (http (tcp 80))." },
+	  "flow is from 198.51.100.10, http (tcp 80)." },
 	{ "the warning before it",
 	  { HOST, M(BYTES), .value = 16.2e9, .threshold = 20e9, .warning_share = true,
 	    .window_start_ms = T0 - 22 * 24 * HOUR - 10 * HOUR - 35 * MIN, .pending_ms = T0 },
@@ -135,7 +135,7 @@ static const struct row rows[] = {
 	  false,
 	  "edge WAN in: back at 3.10 Mbit/s since 10:35, after 12 minutes; at the highest it "
 	  "was 18.7 Mbit/s, over the limit of 16.0 Mbit/s. 71 % of it was 10.20.0.66, most "
-	  "of that from 198.51.100.10 (http (tcp 80))." },
+	  "of that from 198.51.100.10, http (tcp 80)." },
 	{ "there again",
 	  { WAN, M(BITS_S), .state = ALERT_RESOLVED, .value = 3.1e6, .peak = 0, .below = true,
 	    .threshold = 100e3, .pending_ms = T0 - 12 * MIN, .ended_ms = T0,
@@ -152,7 +152,7 @@ static const struct row rows[] = {
 	  false,
 	  "edge WAN in: for 2 minutes from 10:23 it was 18.7 Mbit/s, over the limit of "
 	  "16.0 Mbit/s; it is over, and was told late because its flows came late. 71 % of "
-	  "it was 10.20.0.66, most of that from 198.51.100.10 (http (tcp 80))." },
+	  "it was 10.20.0.66, most of that from 198.51.100.10, http (tcp 80)." },
 	{ "counted by a sketch",
 	  { HOST, M(PACKETS_S), .value = 250e3, .error = 4e3, .threshold = 200e3,
 	    .pending_ms = T0 - MIN },
