@@ -4,7 +4,8 @@
  * Four exporters (127.0.0.1 to .4: NetFlow v5, v9, IPFIX, sFlow) tell of eight
  * people who browse through a 20 Mbit/s link. After CALM_S seconds 10.20.0.66
  * begins to fetch music at 17 Mbit/s. The demo adds what an administrator would
- * write for that link and shows the alert as it would be mailed.
+ * write for that link and shows the alert as it would be mailed, and every TELL_S
+ * seconds how much has been counted.
  */
 #include "daemon/demo.h"
 
@@ -21,12 +22,13 @@
 #include <unistd.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/strb.h"
 #include "daemon/demo_send.h"
-#include "daemon/notify/story.h"
+#include "daemon/notify/mail.h"
 
-enum { CALM_S = 20, EXPORTERS = 4, PEOPLE = 8, TURN_MS = 1000 };
+enum { CALM_S = 20, TELL_S = 10, EXPORTERS = 4, PEOPLE = 8, TURN_MS = 1000 };
 static const char rule_name[] = "demo-wan-busy";
 
 struct demo {
@@ -34,6 +36,9 @@ struct demo {
 	bool running;
 	atomic_bool stop;
 	uint16_t port;
+	bool colour;
+	char *page;		   /* its address; NULL: there is none */
+	struct engine *engine;	   /* borrowed until demo_stop */
 	int fd[EXPORTERS];
 	uint32_t seed;
 	uint32_t sequence[EXPORTERS]; /* v5 and IPFIX count flows, the others datagrams */
@@ -90,32 +95,76 @@ static void *run(void *arg)
 {
 	struct demo *d = arg;
 	int64_t begun = clock_wall_ms();
+	char status[160];
 
 	fprintf(stderr, "\nDemo: a small clinic browses; in %d seconds somebody begins to "
 		"download. Stop with ctrl-c.\n\n", CALM_S);
-	while (!d->stop) {
+	for (unsigned n = 0; !d->stop; n++) {
+		if (n && n % TELL_S == 0) {
+			engine_status(d->engine, status, sizeof(status));
+			log_info("%s", status);
+		}
 		turn(d, begun, clock_wall_ms());
 		usleep(TURN_MS * 1000);
 	}
 	return NULL;
 }
 
+/* text, its first line after the table's head in bold: that is the culprit. */
+static void paint(const struct demo *d, const char *text, struct strb *b)
+{
+	bool next = false;
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		strb_add(b, d->colour && next ? "\x1b[1m" : "");
+		strb_addn(b, text, len);
+		strb_add(b, d->colour && next ? "\x1b[0m\n" : "\n");
+		next = !strncmp(text, "share ", 6);
+		text += len + (text[len] == '\n');
+	}
+}
+
+static bool over(const struct alert *a)
+{
+	return a->state == ALERT_RESOLVED;
+}
+
 static void show(void *arg, const struct alert *a)
 {
-	struct strb b = { 0 };
+	static const char bar[] = "──────────────────────────────";
+	const struct demo *d = arg;
+	struct strb b = { 0 }, text = { 0 };
 	char headline[160];
 
-	(void)arg;
 	alert_headline(a, headline);
-	strb_fmt(&b, "\n────────── %s ──────────\n%s\n", alert_state_word[a->state], headline);
-	story_why(a, &b);
-	strb_add(&b, "\n");
-	story_table(a, 5, &b);
-	story_next(a, &b);
-	strb_add(&b, "\n──────────────────────────────\n\n");
+	mail_alert_text(d->page, a, &text);
+	strb_fmt(&b, "\n%s%s %s %s\n", d->colour ? over(a) ? "\x1b[1;32m" : "\x1b[1;31m" : "",
+		 bar, over(a) ? "RESOLVED" : "FIRING", bar);
+	strb_fmt(&b, "%s%s\n\n", headline, d->colour ? "\x1b[0m" : "");
+	paint(d, text.s, &b);
+	strb_fmt(&b, "%s\n\n", bar);
 	fputs(b.s, stdout);
 	fflush(stdout);
+	strb_free(&text);
 	strb_free(&b);
+}
+
+static bool colours(void)
+{
+	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb");
+}
+
+static char *page_of(const struct config *c)
+{
+	bool v6 = strchr(c->http.address, ':');
+
+	return c->http.enabled ? xasprintf("http://%s%s%s:%u", v6 ? "[" : "",
+					   c->http.address, v6 ? "]" : "", c->http.port)
+			       : NULL;
 }
 
 static int open_one(int i, uint16_t port, struct err *err)
@@ -190,23 +239,24 @@ struct demo *demo_prepare(struct engine_opts *o, struct err *err)
 		free(d);
 		return NULL;
 	}
+	d->colour = colours();
+	d->page = page_of(o->config);
 	add_exporter(o->config);
 	add_network(o->config);
 	add_rule(o->config);
 	o->on_alert = show;
+	o->arg = d;
 	return d;
 }
 
-void demo_start(struct demo *d)
+void demo_start(struct demo *d, struct engine *e)
 {
+	d->engine = e;
 	d->running = !pthread_create(&d->thread, NULL, run, d);
 }
 
-void demo_stop(struct demo **dp)
+void demo_stop(struct demo *d)
 {
-	struct demo *d = *dp;
-
-	*dp = NULL;
 	if (!d)
 		return;
 	d->stop = true;
@@ -214,5 +264,13 @@ void demo_stop(struct demo **dp)
 		pthread_join(d->thread, NULL);
 	for (int i = 0; i < EXPORTERS; i++)
 		close(d->fd[i]);
-	free(d);
+	d->engine = NULL;
+}
+
+void demo_free(struct demo **dp)
+{
+	if (*dp)
+		free((*dp)->page);
+	free(*dp);
+	*dp = NULL;
 }

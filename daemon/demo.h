@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: ISC
  *
  * `culpritd --demo` sends NetFlow v5, v9, IPFIX and sFlow from a made-up site to
- * its own port on loopback, stages a culprit after half a minute and prints the
- * alert to the terminal. Nothing leaves the machine.
+ * its own port on loopback, stages a culprit after half a minute, and prints what is
+ * counted and the alert to the terminal. Nothing leaves the machine.
  */
 #ifndef CUL_DEMO_H
 #define CUL_DEMO_H
@@ -15,7 +15,9 @@ struct demo;
 /* Adds the demo's rule, exporter and network to the configuration, and itself as the one
  * who sees alerts. NULL + err. */
 struct demo *demo_prepare(struct engine_opts *o, struct err *err);
-void demo_start(struct demo *d); /* begins to send */
-void demo_stop(struct demo **d);
+/* Begins to send. The engine stays until demo_stop. */
+void demo_start(struct demo *d, struct engine *e);
+void demo_stop(struct demo *d); /* NULL is fine, in both */
+void demo_free(struct demo **d); /* after the engine, which still may tell of alerts */
 
 #endif

@@ -28,7 +28,7 @@
 enum { TURN_MS = 500 };
 
 struct options {
-	const char *file, *state, *pidfile, *clock;
+	const char *program, *file, *state, *pidfile, *clock;
 	bool foreground, test, print, demo, verbose;
 };
 
@@ -231,6 +231,17 @@ static void serve(struct engine *e, const struct options *o, const sigset_t *sig
 	sd_notify_text("STOPPING=1");
 }
 
+/* How to ask this very daemon: culprit lies beside it, unless both are on the PATH. */
+static void ask_line(const struct options *o, struct strb *out)
+{
+	const char *slash = strrchr(o->program, '/');
+
+	strb_fmt(out, "  ask it                      %.*sculprit%s%s%s%s status\n",
+		 slash ? (int)(slash - o->program) + 1 : 0, o->program,
+		 o->file ? " -c " : "", o->file ? o->file : "", o->state ? " --state " : "",
+		 o->state ? o->state : "");
+}
+
 static int run(const struct options *o, int tell)
 {
 	struct engine_opts eo = { .config = load(o) };
@@ -254,20 +265,23 @@ static int run(const struct options *o, int tell)
 	if (!e)
 		goto fail;
 	engine_greeting(e, &hello);
+	ask_line(o, &hello);
 	fputs(hello.s, stderr);
 	strb_free(&hello);
 	detach(tell);
 	sd_notify_text("READY=1");
 	if (demo)
-		demo_start(demo);
+		demo_start(demo, e);
 	serve(e, o, &signals);
-	demo_stop(&demo);
+	demo_stop(demo);
 	engine_stop(&e);
+	demo_free(&demo);
 	if (o->pidfile)
 		unlink(o->pidfile);
 	return EX_OK;
 fail:
-	demo_stop(&demo);
+	demo_stop(demo);
+	demo_free(&demo);
 	fprintf(stderr, "culpritd: %s\n", err.msg);
 	return tell_parent(tell, EX_UNAVAILABLE);
 }
@@ -283,7 +297,7 @@ static void give_memory_back(void)
 
 int main(int argc, char **argv)
 {
-	struct options o = { 0 };
+	struct options o = { .program = argv[0] };
 	int status, tell = -1;
 
 	give_memory_back();

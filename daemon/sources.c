@@ -187,8 +187,9 @@ void engine_status(struct engine *e, char *buf, size_t size)
 	char flows[UNIT_TEXT];
 
 	board_alerts(e->board, firing, &n);
-	snprintf(buf, size, "%u exporters, %s flows so far, %u alerts firing",
-		 names_exporters(e->names), text_count(s ? (double)s->flows : 0, flows), n);
+	snprintf(buf, size, "%u exporter%s, %s flows so far, %u alert%s firing",
+		 names_exporters(e->names), names_exporters(e->names) == 1 ? "" : "s",
+		 text_count(s ? (double)s->flows : 0, flows), n, n == 1 ? "" : "s");
 	board_give(e->board, &s);
 }
 
@@ -210,6 +211,13 @@ void engine_greeting(const struct engine *e, struct strb *out)
 		strb_fmt(out, "  page, API and metrics at    http://%s:%u/\n",
 			 e->config->http.address, http_port(e->http));
 	strb_fmt(out, "  history and flows are in    %s\n", e->config->state_dir);
-	strb_add(out, "  try it                      softflowd -i eth0 -v 10 -n 127.0.0.1:2055 "
-		      "-t maxlife=60\n");
+	for (size_t i = 0; i < udp_sockets(e->udp); i++) {
+		const struct udp_listen *l = &udp_socket(e->udp, i)->listen;
+
+		if (l->stream)
+			continue;
+		strb_fmt(out, "  try it                      softflowd -i eth0 -v 10 -n "
+			      "127.0.0.1:%u -t maxlife=60\n", l->port);
+		break;
+	}
 }

@@ -82,18 +82,18 @@ static void urls(const struct alert *a, struct strb *b)
 }
 
 /* Not wrapped, or no reader would make a link of it. */
-static void act_line(const struct channel *c, const struct alert *a, bool silence,
+static void act_line(const char *base_url, const struct alert *a, bool silence,
 		     const char *what, struct strb *b)
 {
 	struct strb t = { 0 };
 
-	story_act(a, c->base_url, silence, &t);
+	story_act(a, base_url, silence, &t);
 	if (t.len)
 		strb_fmt(b, "%s: %s\n\n", what, t.s);
 	strb_free(&t);
 }
 
-static void alert_text(const struct channel *c, const struct alert *a, struct strb *b)
+void mail_alert_text(const char *base_url, const struct alert *a, struct strb *b)
 {
 	struct fact facts[STORY_FACTS];
 	unsigned n = story_facts(a, facts);
@@ -121,10 +121,10 @@ static void alert_text(const struct channel *c, const struct alert *a, struct st
 	paragraph(b, &t);
 	story_next(a, &t);
 	paragraph(b, &t);
-	story_link(a, c->base_url, &t);
+	story_link(a, base_url, &t);
 	paragraph(b, &t);
-	act_line(c, a, false, "Acknowledge it", b);
-	act_line(c, a, true, "Silence it", b);
+	act_line(base_url, a, false, "Acknowledge it", b);
+	act_line(base_url, a, true, "Silence it", b);
 }
 
 void mail_text(const struct channel *c, const struct message *m, struct strb *b)
@@ -134,7 +134,7 @@ void mail_text(const struct channel *c, const struct message *m, struct strb *b)
 	story_headline(m, &t);
 	paragraph(b, &t);
 	if (m->alert) {
-		alert_text(c, m->alert, b);
+		mail_alert_text(c->base_url, m->alert, b);
 	} else {
 		strb_add(
 		    &t, "So many alerts came at once that they are told in one mail, the "

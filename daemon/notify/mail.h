@@ -10,6 +10,8 @@ void mail_compose(const struct channel *c, const struct message *m, struct strb 
 
 /* Its parts, each UTF-8 with LF line ends. */
 void mail_text(const struct channel *c, const struct message *m, struct strb *b);
+/* What mail_text says of an alert, without headline and signature; base_url may be NULL. */
+void mail_alert_text(const char *base_url, const struct alert *a, struct strb *b);
 /* chart: an image with Content-ID "chart" stands beside it. */
 void mail_html(const struct channel *c, const struct message *m, bool chart,
 	       struct strb *b);

@@ -10,6 +10,11 @@ began=$(now_ms)
 wait_until 60 "an alert with 10.20.0.66 on the terminal" has "$dir/culpritd.log" \
 	'10\.20\.0\.66'
 took=$(($(now_ms) - began))
+has "$dir/culpritd.log" '4 exporters, .* flows so far' || fail "nobody says what was counted"
+wait_until 10 "the whole alert" has "$dir/culpritd.log" 'Everything that is known'
+has "$dir/culpritd.log" '^ 8[0-9] % .* 198.51.100.10  *10.20.0.66 ' || fail "no table of flows"
+! has "$dir/culpritd.log" 'one packet in' || fail "a router that does not sample is said to"
+! has "$dir/culpritd.log" $'\033' || fail "colours in what is no terminal"
 scrape
 expect "protocols in the demo" 4 \
 	"$(grep '^culprit_flows_total' "$dir/metrics" | grep -o 'protocol="[^"]*"' | sort -u |
@@ -17,4 +22,4 @@ expect "protocols in the demo" 4 \
 has "$dir/culpritd.log" 'point your exporters at' || fail "no word on where to point exporters"
 stop_daemon
 say "the culprit was named after $((took / 1000)) s"
-sed -n '/─ firing ─/,$p' "$dir/culpritd.log" | head -n 20
+sed -n '/─ FIRING ─/,$p' "$dir/culpritd.log" | head -n 30
