@@ -57,9 +57,6 @@ for folder in squid nftables; do
 			"$prefix/share/culprit/$folder/${file##*/}"
 	done
 done
-for example in rules/examples/*.conf; do
-	put 644 "$example" "$prefix/share/culprit/rules"
-done
 if [ ! -e "$dest/etc/culprit/culprit.conf" ]; then
 	put 640 contrib/culprit.conf "$dest/etc/culprit"
 fi

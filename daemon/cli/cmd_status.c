@@ -188,9 +188,12 @@ static void sockets(const json_t *o, struct strb *out)
 
 	json_array_foreach(json_object_get(o, "sockets"), i, s)
 	{
-		line(out, i ? "" : "listens", "%s, %s datagrams, buffer %s%s",
-		     text_of(s, "name"), text_count(number_of(s, "datagrams"), n),
-		     text_bytes(number_of(s, "receive_buffer"), b),
+		bool stream = !count_of(s, "receive_buffer"); /* TCP: nothing is dropped */
+
+		line(out, i ? "" : "listens", "%s, %s %s%s%s%s", text_of(s, "name"),
+		     text_count(number_of(s, "datagrams"), n),
+		     stream ? "messages" : "datagrams", stream ? "" : ", buffer ",
+		     stream ? "" : text_bytes(number_of(s, "receive_buffer"), b),
 		     count_of(s, "dropped") ? ", DROPPED:" : "");
 		if (*text_of(s, "hint"))
 			line(out, "", "  %s", text_of(s, "hint"));

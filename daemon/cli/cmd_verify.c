@@ -55,9 +55,10 @@ static int print(const struct cli *c, const struct verify *v,
 				    json_integer((json_int_t)r->blocks_damaged));
 		json_object_set_new(wrap, "flows", json_integer((json_int_t)v->flows));
 	} else {
-		strb_fmt(&head, "%s: %llu files, %llu blocks, %s flows%s\n",
+		strb_fmt(&head, "%s: %llu file%s, %llu block%s, %s flows%s\n",
 			 whole ? "whole" : "damaged", (unsigned long long)r->files,
-			 (unsigned long long)r->blocks, text_count((double)v->flows, t),
+			 r->files == 1 ? "" : "s", (unsigned long long)r->blocks,
+			 r->blocks == 1 ? "" : "s", text_count((double)v->flows, t),
 			 whole ? ""
 			       : "; what is named below is left out of answers, all else "
 				 "is good");

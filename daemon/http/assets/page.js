@@ -233,7 +233,7 @@ function exporterRows(e) {
 		el("td", { class: "num" }, e.sampling > 1 ? "1:" + e.sampling : e.sampling ? "none" : "–"),
 		el("td", { class: "nowrap" }, e.last_seen ? ago(e.last_seen) : "never"))];
 	for (const h of e.hints)
-		rows.push(el("tr", { class: "hint " + h.level }, el("td", { colspan: 10 }, h.text)));
+		rows.push(el("tr", { class: "hint " + h.level }, el("td", { colspan: 10 }, el("span", null, h.text))));
 	return rows;
 }
 
@@ -253,8 +253,9 @@ function systemList(s) {
 			s.history.spool_bins ? ", " + count(s.history.spool_bins) + " bins wait on disk" : "",
 			s.history.why ? el("span", { class: "hint" }, s.history.why) : null));
 	for (const k of s.sockets)
-		list.push(pair("Socket", k.name + ": " + count(k.datagrams) + " datagrams, " +
-			count(k.dropped) + " dropped, buffer " + bytes(k.receive_buffer),
+		list.push(pair("Socket", k.name + ": " + count(k.datagrams) + (k.receive_buffer
+			? " datagrams, " + count(k.dropped) + " dropped, buffer " + bytes(k.receive_buffer)
+			: " messages"), /* TCP: nothing is dropped */
 			k.hint ? el("span", { class: "hint" }, k.hint) : null));
 	for (const c of s.channels)
 		list.push(pair("Channel " + c.name, count(c.sent) + " sent, " + count(c.queued) + " waiting, " +
