@@ -26,7 +26,8 @@
 
 #include <math.h>
 
-enum { CODE = 1024, ODD_CODE = 16, NEAR = 3, SCALED_ENOUGH = 6 };
+enum { CODE = 1024, ODD_CODE = 16, APART_CODE = 16, NEAR = 3, SCALED_ENOUGH = 6,
+       SLOTS_HOUR = SLOTS_DAY / PROFILE_HOURS };
 
 /* One day in twelve: ten working days replace half of what was known. */
 static const float day_gain = 0.08f;
@@ -68,34 +69,35 @@ static int16_t code(float x)
 	return (int16_t)lrintf(clampf(x, -31, 31) * CODE);
 }
 
-/* What last week and the week before agree on. */
-static float habit(const struct profile *f, unsigned slot)
+/* How far this hour of this weekday is from its kind of day: what two of three weeks
+ * agree on, and of that the less the more it is like what one day differs by anyway. */
+static float apart(const struct profile *f, unsigned class, unsigned slot)
 {
-	int a = f->odd[0][slot], b = f->odd[1][slot];
+	const int8_t *w = f->apart[slot / SLOTS_HOUR];
+	int lo = w[0] < w[1] ? w[0] : w[1], hi = w[0] < w[1] ? w[1] : w[0];
+	float m = (float)(w[2] < lo ? lo : w[2] > hi ? hi : w[2]) / APART_CODE;
+	float s = f->scale[class][slot / SLOTS_HOUR % PROFILE_HOURS];
+
+	return m * m * m / (m * m + s * s + 1e-6f);
+}
+
+/* What last week and the week before agree on beyond that. */
+static float habit(const struct profile *f, unsigned slot, float apart)
+{
+	float a = f->odd[0][slot] ? (float)f->odd[0][slot] / ODD_CODE - apart : 0;
+	float b = f->odd[1][slot] ? (float)f->odd[1][slot] / ODD_CODE - apart : 0;
 
 	if (a > 0 && b > 0)
-		return (float)(a < b ? a : b) / ODD_CODE;
+		return fminf(a, b);
 	if (a < 0 && b < 0)
-		return (float)(a > b ? a : b) / ODD_CODE;
+		return fmaxf(a, b);
 	return 0;
 }
 
-/* Habits at k slots from p: *hi and *lo are the same but on a holiday, which may be
- * like a Saturday or like a Sunday or like neither. */
-static void habits(const struct profile *f, const struct point *p, int k, float *hi,
-		   float *lo)
+static void lean(const struct profile *f, unsigned class, unsigned slot, float *at, float *odd)
 {
-	unsigned day = (unsigned)(p->slot % SLOTS_DAY + k + SLOTS_DAY) % SLOTS_DAY;
-
-	if (p->holiday) {
-		float sat = habit(f, 5 * SLOTS_DAY + day),
-		      sun = habit(f, 6 * SLOTS_DAY + day);
-
-		*hi = fmaxf(0, fmaxf(sat, sun));
-		*lo = fminf(0, fminf(sat, sun));
-	} else {
-		*hi = *lo = habit(f, (unsigned)(p->slot + k + SLOTS_WEEK) % SLOTS_WEEK);
-	}
+	*at = apart(f, class, slot);
+	*odd = habit(f, slot, *at);
 }
 
 static float scale_of(const struct profile *f, const struct normal *n)
@@ -115,13 +117,14 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 {
 	unsigned slot = p->slot % SLOTS_DAY, from = p->rest;
 	float quiet = -INFINITY;
-	bool odd = false;
+	bool odd = false, own;
 
 	n->slot = (uint16_t)slot;
 	n->class = p->rest;
 	n->hour = (uint8_t)(slot / (SLOTS_DAY / PROFILE_HOURS));
 	n->known = f->seen[from][slot] > 0;
 	n->scale = scale_of(f, n);
+	n->lean = 0;
 	if (!n->known && f->seen[!from][slot])
 		from = !from; /* borrow from the other kind of day */
 	if (!f->seen[from][slot]) { /* or from the bin before */
@@ -129,26 +132,42 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 		n->most = n->least_most = n->day;
 		return;
 	}
+	own = n->known;
 	n->day = (float)f->day[from][slot] / CODE;
 	n->up = -INFINITY;
 	n->down = INFINITY;
 	for (int k = -NEAR; k <= NEAR; k++) {
 		unsigned near = (slot + SLOTS_DAY + (unsigned)k) % SLOTS_DAY;
 		float day = (float)f->day[from][near] / CODE, hi, lo;
+		float apart[2], habit[2];
 
 		if (!f->seen[from][near])
 			continue;
-		habits(f, p, k, &hi, &lo);
+		if (p->holiday) { /* like a Saturday, like a Sunday, or like neither */
+			for (unsigned i = 0; i < 2; i++)
+				lean(f, from, (5 + i) * SLOTS_DAY + near, &apart[i], &habit[i]);
+			hi = fmaxf(0, fmaxf(apart[0] + habit[0], apart[1] + habit[1]));
+			lo = fminf(0, fminf(apart[0] + habit[0], apart[1] + habit[1]));
+			odd |= k <= 0 && lo < 0;
+		} else {
+			lean(f, from, (unsigned)(p->slot + k + SLOTS_WEEK) % SLOTS_WEEK,
+			     &apart[0], &habit[0]);
+			if (!own)
+				apart[0] = 0;
+			hi = lo = apart[0] + habit[0];
+			odd |= k <= 0 && habit[0] < 0;
+			if (!k)
+				n->lean = apart[0];
+		}
 		n->up = fmaxf(n->up, day + hi);
 		n->down = fminf(n->down, day + lo);
-		if (k <= 0) {
+		if (k <= 0)
 			quiet = fmaxf(quiet, day + lo);
-			odd |= lo < 0;
-		}
 		if (!k)
 			n->mid = day + hi;
 	}
-	n->most = (float)f->most[from][slot] / CODE;
+	n->day += n->lean;
+	n->most = (float)f->most[from][slot] / CODE + n->lean;
 	/* Habitually less in one of the four bins: what the others let expect. */
 	n->least_most = odd ? fminf(n->most, quiet) : n->most;
 }
@@ -209,6 +228,29 @@ void profile_learn(struct profile *f, const struct normal *n, float x, float mos
 	median(&f->scale_all, &f->scaled_all, v);
 }
 
+static void note_hour(struct profile *f, const struct normal *n, const struct point *p,
+		      float d)
+{
+	unsigned hour = p->slot / SLOTS_HOUR;
+
+	if (hour != f->hour_at) {
+		int8_t *w = f->apart[f->hour_at];
+
+		if (f->hour_bins >= SLOTS_HOUR / 2) {
+			w[2] = w[1];
+			w[1] = w[0];
+			w[0] = (int8_t)lrintf(clampf(f->hour_sum / f->hour_bins, -7.9f, 7.9f) *
+					      APART_CODE);
+		}
+		f->hour_at = (uint16_t)hour;
+		f->hour_bins = 0;
+		f->hour_sum = 0;
+	}
+	f->hour_sum += clampf(d, -clip * 2, clip * 2);
+	f->hour_bins++;
+	(void)n;
+}
+
 void profile_note(struct profile *f, const struct normal *n, const struct point *p,
 		  float x)
 {
@@ -218,8 +260,13 @@ void profile_note(struct profile *f, const struct normal *n, const struct point 
 		return;
 	f->odd[1][p->slot] = f->odd[0][p->slot];
 	f->odd[0][p->slot] = 0;
-	if (fabsf(d) > odd_spreads * n->scale)
-		f->odd[0][p->slot] = (int8_t)lrintf(clampf(d, -7.9f, 7.9f) * ODD_CODE);
+	if (fabsf(d) > odd_spreads * n->scale) {
+		f->odd[0][p->slot] =
+			(int8_t)lrintf(clampf(d + n->lean, -7.9f, 7.9f) * ODD_CODE);
+		if (!f->odd[0][p->slot])
+			f->odd[0][p->slot] = 1;
+	}
+	note_hour(f, n, p, d + n->lean);
 }
 
 void profile_new_day(struct profile *f)

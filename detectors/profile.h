@@ -14,16 +14,21 @@
 #include "daemon/model/point.h"
 
 enum { PROFILE_CLASSES = 2, PROFILE_HOURS = 24 }; /* working days, days of rest */
+enum { PROFILE_WEEKS = 3 }; /* of which the middle one is believed */
 
 struct profile {
 	int16_t day[PROFILE_CLASSES][SLOTS_DAY];  /* the usual value */
 	int16_t most[PROFILE_CLASSES][SLOTS_DAY]; /* the usual largest of 4 bins */
 	uint8_t seen[PROFILE_CLASSES][SLOTS_DAY]; /* days learnt, up to 255 */
 	int8_t odd[2][SLOTS_WEEK];                /* last week's deviation, and before */
+	/* How far the hours of each weekday were from the day, newest week first. */
+	int8_t apart[7 * PROFILE_HOURS][PROFILE_WEEKS];
 	float scale[PROFILE_CLASSES][PROFILE_HOURS], scale_all;
 	uint16_t scaled[PROFILE_CLASSES][PROFILE_HOURS], scaled_all; /* values in them */
 	float level, level_var;     /* of today against the usual, and its uncertainty */
 	float usual_level, day_var; /* of the days before, and their spread */
+	float hour_sum;             /* of the hour so far, from the day */
+	uint16_t hour_bins, hour_at; /* in it, and which of the week it is */
 	uint16_t days;              /* whole days in usual_level */
 };
 
@@ -33,6 +38,7 @@ struct normal {
 	float mid;        /* with what happened at this hour both of the last two weeks */
 	float up, down;   /* largest and smallest mid within a quarter of an hour */
 	float most, least_most; /* usual largest of 4 bins, and its lower edge */
+	float lean;       /* part of all of them that is of the weekday */
 	float scale;      /* robust spread around mid, one standard deviation */
 	bool known;       /* this kind of day has been seen at this hour */
 	uint8_t class, hour;
