@@ -25,6 +25,7 @@
 #include "detectors/profile.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { CODE = 1024, ODD_CODE = 16, APART_CODE = 16, NEAR = 3, SCALED_ENOUGH = 6,
        SLOTS_HOUR = SLOTS_DAY / PROFILE_HOURS };
@@ -79,6 +80,13 @@ static float apart(const struct profile *f, unsigned class, unsigned slot)
 	float s = f->scale[class][slot / SLOTS_HOUR % PROFILE_HOURS];
 
 	return m * m * m / (m * m + s * s + 1e-6f);
+}
+
+static int8_t odd_code(float d) /* 0: it was not odd */
+{
+	int8_t v = (int8_t)lrintf(clampf(d, -7.9f, 7.9f) * ODD_CODE);
+
+	return v ? v : 1;
 }
 
 /* What last week and the week before agree on beyond that. */
@@ -260,12 +268,8 @@ void profile_note(struct profile *f, const struct normal *n, const struct point 
 		return;
 	f->odd[1][p->slot] = f->odd[0][p->slot];
 	f->odd[0][p->slot] = 0;
-	if (fabsf(d) > odd_spreads * n->scale) {
-		f->odd[0][p->slot] =
-			(int8_t)lrintf(clampf(d + n->lean, -7.9f, 7.9f) * ODD_CODE);
-		if (!f->odd[0][p->slot])
-			f->odd[0][p->slot] = 1;
-	}
+	if (fabsf(d) > odd_spreads * n->scale)
+		f->odd[0][p->slot] = odd_code(d + n->lean);
 	note_hour(f, n, p, d + n->lean);
 }
 
@@ -289,4 +293,54 @@ void profile_adopt(struct profile *f, float by)
 {
 	f->level += by;
 	f->usual_level = f->level;
+}
+
+float profile_least(const struct profile *f, float floor)
+{
+	int least = INT16_MAX;
+
+	for (int c = 0; c < PROFILE_CLASSES; c++)
+		for (int i = 0; i < SLOTS_DAY; i++)
+			if (f->seen[c][i] && f->day[c][i] < least)
+				least = f->day[c][i];
+	return (float)profile_unlog((float)least / CODE) * floor;
+}
+
+static float moved(float x, float by)
+{
+	return profile_log(profile_unlog(x) * (double)by);
+}
+
+void profile_rebase(struct profile *f, float was, float is)
+{
+	float by = was / is;
+
+	for (int i = 0; i < SLOTS_WEEK; i++) {
+		const int16_t *day = f->day[i >= 5 * SLOTS_DAY];
+		float at = (float)day[i % SLOTS_DAY] / CODE;
+
+		for (int k = 0; k < 2; k++)
+			if (f->odd[k][i])
+				f->odd[k][i] = odd_code(
+				    moved(at + (float)f->odd[k][i] / ODD_CODE, by) -
+				    moved(at, by));
+		if (i % SLOTS_HOUR != SLOTS_HOUR / 2)
+			continue;
+		for (int k = 0; k < PROFILE_WEEKS; k++) {
+			int8_t *a = &f->apart[i / SLOTS_HOUR][k];
+
+			*a = (int8_t)lrintf(clampf(moved(at + (float)*a / APART_CODE, by) -
+						   moved(at, by), -7.9f, 7.9f) * APART_CODE);
+		}
+	}
+	for (int c = 0; c < PROFILE_CLASSES; c++) {
+		for (int i = 0; i < SLOTS_DAY; i++) {
+			f->day[c][i] = code(moved((float)f->day[c][i] / CODE, by));
+			f->most[c][i] = code(moved((float)f->most[c][i] / CODE, by));
+		}
+		memset(f->scaled[c], 0, sizeof(f->scaled[c]));
+	}
+	f->scaled_all = 0;
+	f->hour_bins = 0;
+	f->hour_sum = 0;
 }

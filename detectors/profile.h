@@ -66,6 +66,14 @@ void profile_new_day(struct profile *f);
 /* The level moves by `by` on purpose and at once: it is the new normal. */
 void profile_adopt(struct profile *f, float by);
 
+/* The least that is usual at any time of a day, in the value's unit, where values were
+ * divided by `floor` before their logarithms were taken. */
+float profile_least(const struct profile *f, float floor);
+
+/* All that is known was learnt of values divided by `was`, and is from now on of values
+ * divided by `is`. */
+void profile_rebase(struct profile *f, float was, float is);
+
 /* Spread of a single value around mid + level now. */
 float profile_spread(const struct profile *f, const struct normal *n);
 

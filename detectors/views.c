@@ -85,6 +85,10 @@ static const float record_nats = 4, record_least = 0.01f;
  * that is forgotten after 29 h. */
 static const float news_nats = 6.9f, news_most = 2.5f, grown = 1.5f, told_kept = 0.998f;
 
+/* The floor is so many grains; it moves when it is wrong by this factor, and only when
+ * it is more than this share of the quietest hour. */
+static const float grains = 1, floor_moves = 2, floor_deep = 1;
+
 static const float calm = 0.7f; /* of the limit: hysteresis */
 
 /* Scales are kept a little too wide on purpose (tail.c), so rates fall off faster than
@@ -200,7 +204,7 @@ static void look_plain(const struct views_state *s, bool stale, struct look *l)
 static void look_at(const struct views_conf *c, const struct views_state *s,
 		    const struct point *p, double value, int overlap, struct look *l)
 {
-	l->x = profile_log(value / c->floor);
+	l->x = profile_log(value / s->floor);
 	l->most = largest(s->x, LOW_BINS - 1, l->x);
 	profile_expect(&s->profile, p, s->x[0], &l->n);
 	l->spread = profile_spread(&s->profile, &l->n);
@@ -277,8 +281,11 @@ static void sum_up(const float *share, double budget, const struct views_state *
 static void begin(const struct views_conf *c, struct views_state *s,
 		  const struct point *p)
 {
-	float x = profile_log(p->value / c->floor);
+	float x;
 
+	s->floor = (float)c->floor;
+	s->value = (float)p->value;
+	x = profile_log(p->value / s->floor);
 	s->first_s = p->at_s;
 	s->last_slot = p->slot;
 	s->fickle = 1;
@@ -292,9 +299,36 @@ static bool turned(const struct views_state *s, const struct point *p, int block
 	return (p->at_s - s->first_s) / block_s != (s->last_s - s->first_s) / block_s;
 }
 
+static float moved(float x, float was, float is)
+{
+	return profile_log(profile_unlog(x) * (double)was / (double)is);
+}
+
+/* The floor was too low or too high for what the series is made of: what is known is told
+ * again in the new measure. */
+static void lay_floor(const struct views_conf *c, struct views_state *s)
+{
+	float is = fmaxf((float)c->floor, grains * s->grain.size), was = s->floor;
+	float least = profile_least(&s->profile, was), high = fmaxf(is, was);
+
+	if (is < floor_moves * was && was < floor_moves * is)
+		return;
+	if (high < floor_deep * least) /* neither is near anything that is usual */
+		return;
+	s->floor = is;
+	profile_rebase(&s->profile, was, is);
+	for (int i = 0; i < LOW_BINS - 1; i++)
+		s->x[i] = moved(s->x[i], was, is);
+	s->ewma = moved(s->ewma, was, is);
+	s->max = moved(s->max, was, is);
+	s->min = moved(s->min, was, is);
+	s->fast = s->fast_before = s->other = 0;
+}
+
 /* The seasonal views' blocks are local days; the plain ones, which know no calendar,
  * count from the first bin. */
-static void turn_day(struct views_state *s, const struct point *p)
+static void turn_day(const struct views_conf *c, struct views_state *s,
+		     const struct point *p)
 {
 	unsigned bins = DAY_S / (p->step_s ? p->step_s : 300);
 
@@ -306,6 +340,8 @@ static void turn_day(struct views_state *s, const struct point *p)
 		for (int i = 0; i < VIEW_SEASONAL; i++)
 			tail_close(&s->tail[i], bins / 4);
 		profile_new_day(&s->profile);
+		if (s->side == SIDE_NONE)
+			lay_floor(c, s);
 	}
 	s->last_slot = p->slot;
 	if (p->at_s - s->last_s > STALE_S) {
@@ -407,9 +443,9 @@ static void fill(const struct views_conf *c, const struct views_state *s,
 	enum view i = s->side == SIDE_NONE ? m->news_view : s->view;
 
 	out->side = s->side;
-	out->low = profile_unlog(l->n.down + base - 2 * l->spread) * c->floor;
-	out->median = profile_unlog(l->n.mid + base) * c->floor;
-	out->high = profile_unlog(l->n.up + base + 2 * l->spread) * c->floor;
+	out->low = profile_unlog(l->n.down + base - 2 * l->spread) * s->floor;
+	out->median = profile_unlog(l->n.mid + base) * s->floor;
+	out->high = profile_unlog(l->n.up + base + 2 * l->spread) * s->floor;
 	out->score = fmaxf(m->best[SIDE_UP], m->best[SIDE_DOWN]);
 	out->view = s->side != SIDE_NONE || m->news > 0 ? views[i].words : "";
 }
@@ -435,7 +471,7 @@ void views_step(const float share[static VIEWS], const struct views_conf *c,
 	if (!s->first_s)
 		begin(c, s, p);
 	else
-		turn_day(s, p);
+		turn_day(c, s, p);
 	look_at(c, s, p, p->value, 0, &l);
 	peak = l;
 	if (p->peak > p->value)
@@ -467,6 +503,9 @@ void views_step(const float share[static VIEWS], const struct views_conf *c,
 			profile_note(&s->profile, &l.n, p, l.x);
 	}
 	follow(s, &l);
+	if (p->train && calm_now)
+		grain_put(&s->grain, (float)p->value, s->value);
+	s->value = (float)p->value;
 	if (p->train && calm_now)
 		profile_learn(&s->profile, &l.n, l.x, l.most);
 	s->last_s = p->at_s;

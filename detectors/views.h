@@ -11,6 +11,7 @@
 
 #include "daemon/model/opt.h"
 #include "daemon/model/point.h"
+#include "detectors/grain.h"
 #include "detectors/profile.h"
 #include "detectors/tail.h"
 
@@ -45,6 +46,9 @@ struct views_conf {
 struct views_state {
 	struct profile profile;
 	struct tail tail[VIEW_CALIBRATED];
+	struct grain grain;
+	float floor;             /* what is near it or below is next to nothing */
+	float value;             /* of the newest bin */
 	int64_t first_s, last_s; /* first and newest bin seen; 0: none */
 	int64_t alert_s;         /* when the alert that stands began */
 	/* Newest first: values, their distances from the upper and the lower edge of
