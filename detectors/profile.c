@@ -27,6 +27,7 @@
 #include <math.h>
 #include <string.h>
 
+enum { SEEN_AFTER = 4, SCALED_AFTER = 24 };
 enum { CODE = 1024, ODD_CODE = 16, APART_CODE = 16, NEAR = 3, SCALED_ENOUGH = 6,
        SLOTS_HOUR = SLOTS_DAY / PROFILE_HOURS };
 
@@ -289,10 +290,66 @@ void profile_new_day(struct profile *f)
 		f->days++;
 }
 
-void profile_adopt(struct profile *f, float by)
+void profile_forget_new(struct profile *f)
 {
-	f->level += by;
-	f->usual_level = f->level;
+	memset(f->fresh, 0, sizeof(f->fresh));
+	memset(f->freshened, 0, sizeof(f->freshened));
+}
+
+void profile_new(struct profile *f, const struct normal *n, float x)
+{
+	uint16_t *count = &f->freshened[n->class][n->hour];
+
+	f->fresh[n->class][n->hour] += clampf(x - n->day - f->usual_level, -31, 31);
+	if (*count < UINT16_MAX)
+		++*count;
+}
+
+static float fresh_mean(const struct profile *f, int class)
+{
+	float sum = 0;
+	unsigned n = 0;
+
+	for (int h = 0; h < PROFILE_HOURS; h++) {
+		sum += f->fresh[class][h];
+		n += f->freshened[class][h];
+	}
+	return n ? sum / (float)n : 0;
+}
+
+static void adopt_class(struct profile *f, int class)
+{
+	float by[PROFILE_HOURS], mean;
+	int from = class;
+
+	if (fresh_mean(f, class) == 0)
+		from = !class;
+	mean = fresh_mean(f, from);
+	for (int h = 0; h < PROFILE_HOURS; h++)
+		by[h] = f->freshened[from][h] ? f->fresh[from][h] / f->freshened[from][h] : mean;
+	for (int i = 0; i < SLOTS_DAY; i++) {
+		int16_t *day = &f->day[class][i], *most = &f->most[class][i];
+		float at = ((float)i + 0.5f) / SLOTS_HOUR + PROFILE_HOURS - 0.5f;
+		int h = (int)at % PROFILE_HOURS;
+		float part = at - (float)(int)at;
+		float d = by[h] + part * (by[(h + 1) % PROFILE_HOURS] - by[h]);
+
+		*day = code((float)*day / CODE + d);
+		*most = code((float)*most / CODE + d);
+		if (f->seen[class][i] > SEEN_AFTER)
+			f->seen[class][i] = SEEN_AFTER;
+	}
+	for (int h = 0; h < PROFILE_HOURS; h++)
+		if (f->scaled[class][h] > SCALED_AFTER)
+			f->scaled[class][h] = SCALED_AFTER;
+}
+
+void profile_adopt(struct profile *f)
+{
+	for (int c = 0; c < PROFILE_CLASSES; c++)
+		adopt_class(f, c);
+	f->level = f->usual_level;
+	profile_forget_new(f);
 }
 
 float profile_least(const struct profile *f, float floor)

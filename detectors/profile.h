@@ -29,6 +29,9 @@ struct profile {
 	float usual_level, day_var; /* of the days before, and their spread */
 	float hour_sum;             /* of the hour so far, from the day */
 	uint16_t hour_bins, hour_at; /* in it, and which of the week it is */
+	/* Of what may become normal: sums of distances from the day, by the hour. */
+	float fresh[PROFILE_CLASSES][PROFILE_HOURS];
+	uint16_t freshened[PROFILE_CLASSES][PROFILE_HOURS];
 	uint16_t days;              /* whole days in usual_level */
 };
 
@@ -63,8 +66,12 @@ void profile_note(struct profile *f, const struct normal *n, const struct point 
 /* The local day is over. */
 void profile_new_day(struct profile *f);
 
-/* The level moves by `by` on purpose and at once: it is the new normal. */
-void profile_adopt(struct profile *f, float by);
+/* A bin of what may turn out to be a new normal; what was noted of an earlier one goes. */
+void profile_new(struct profile *f, const struct normal *n, float x);
+void profile_forget_new(struct profile *f);
+
+/* What was noted since is the new normal, on purpose and at once. */
+void profile_adopt(struct profile *f);
 
 /* The least that is usual at any time of a day, in the value's unit, where values were
  * divided by `floor` before their logarithms were taken. */

@@ -36,6 +36,8 @@ enum {
 	ARMED_DAYS = 7,           /* whole days before the seasonal views speak */
 	KIND_DAYS = 4,            /* of a kind: one weekend does not tell what the next is */
 	LEARN_S = 21 * DAY_S,     /* until then an alert does not stop the learning */
+	RELEARN_S = 7 * DAY_S,    /* the same after a new level was adopted */
+	AGAIN_S = DAY_S,          /* what comes back so soon never went */
 	HABIT_S = DAY_S,          /* what lasts longer than this is no habit */
 	STALE_S = 3600,           /* after a longer gap the bins before say nothing */
 	RECENT = VIEWS_RECENT,    /* bins in which bursts are counted */
@@ -72,7 +74,6 @@ static const float fast_gain = 0.2f;  /* what lingers from the bins just before 
 static const float slow_gain = 0.04f; /* two hours: a slow rise */
 static const float ewma_gain = 0.1f;  /* what a sudden change is sudden against */
 static const float other_gain = 0.3f; /* three bins: distance from other days */
-static const float away_gain = 0.01f; /* eight hours: the level to adopt */
 static const float clip = 4;          /* spreads */
 
 /* A record is worth this, what comes once in two months, and more when it is far past
@@ -287,6 +288,7 @@ static void begin(const struct views_conf *c, struct views_state *s,
 	s->value = (float)p->value;
 	x = profile_log(p->value / s->floor);
 	s->first_s = p->at_s;
+	s->young_until_s = p->at_s + LEARN_S;
 	s->last_slot = p->slot;
 	s->fickle = 1;
 	s->ewma = s->max = s->min = x;
@@ -361,7 +363,7 @@ static bool move_alert(struct views_state *s, const struct sum *m,
 		if (m->best[s->side] >= 1)
 			s->calm_left = CALM_BINS;
 		else if (m->best[s->side] < calm && !--s->calm_left)
-			s->side = SIDE_NONE;
+			s->ended = s->side, s->ended_s = p->at_s, s->side = SIDE_NONE;
 		if (s->side != SIDE_NONE || m->best[other] < 1)
 			return false;
 	}
@@ -373,6 +375,10 @@ static bool move_alert(struct views_state *s, const struct sum *m,
 	s->view = m->view[s->side];
 	s->calm_left = CALM_BINS;
 	s->alert_s = p->at_s;
+	if (s->side != s->ended || p->at_s - s->ended_s > AGAIN_S) {
+		s->lasts_s = p->at_s;
+		profile_forget_new(&s->profile);
+	}
 	return true;
 }
 
@@ -391,7 +397,6 @@ static void follow(struct views_state *s, const struct look *l)
 	s->fickle += 0.003f * (inner - s->fickle);
 	s->fast_before = s->fast;
 	s->fast += fast_gain * (clampf(off, -limit / 2, limit / 2) - s->fast);
-	s->away += away_gain * (off - s->away);
 	s->slow = l->v[VIEW_SLOW_UP];
 	s->ewma += ewma_gain * (l->x - s->ewma);
 	s->other = l->v[VIEW_MORE];
@@ -489,19 +494,23 @@ void views_step(const float share[static VIEWS], const struct views_conf *c,
 		out->news = s->told = m.news;
 	s->told *= told_kept;
 	if (!p->train) /* a silence is no time in which a level proves itself */
-		s->alert_s += p->step_s;
-	if (s->side != SIDE_NONE && (double)(p->at_s - s->alert_s) > c->adopt_s) {
-		profile_adopt(&s->profile, s->away);
-		s->slow = s->fast = s->fast_before = s->away = 0;
+		s->alert_s += p->step_s, s->lasts_s += p->step_s;
+	if (s->side != SIDE_NONE && (double)(p->at_s - s->lasts_s) > c->adopt_s) {
+		profile_adopt(&s->profile);
+		s->young_until_s = p->at_s + RELEARN_S;
+		s->slow = s->fast = s->fast_before = 0;
+		s->ended_s = 0;
 		s->side = out->side = SIDE_NONE;
 		out->adopted = true;
 	}
-	calm_now = (s->side == SIDE_NONE && !stood) || p->at_s - s->first_s < LEARN_S;
+	calm_now = (s->side == SIDE_NONE && !stood) || p->at_s < s->young_until_s;
 	if (p->train) {
 		calibrate(s, &l, &peak, calm_now, m.lasting);
 		if (s->side == SIDE_NONE || p->at_s - s->alert_s < HABIT_S)
 			profile_note(&s->profile, &l.n, p, l.x);
 	}
+	if (p->train && (s->side != SIDE_NONE || p->at_s - s->ended_s < AGAIN_S))
+		profile_new(&s->profile, &l.n, l.x);
 	follow(s, &l);
 	if (p->train && calm_now)
 		grain_put(&s->grain, (float)p->value, s->value);

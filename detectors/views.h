@@ -50,6 +50,8 @@ struct views_state {
 	float floor;             /* what is near it or below is next to nothing */
 	float value;             /* of the newest bin */
 	int64_t first_s, last_s; /* first and newest bin seen; 0: none */
+	int64_t young_until_s;   /* until then it learns from all that it sees */
+	int64_t lasts_s, ended_s; /* since when alerts follow each other, and the last end */
 	int64_t alert_s;         /* when the alert that stands began */
 	/* Newest first: values, their distances from the upper and the lower edge of
 	 * normal, and of the largest of four from its lower edge. */
@@ -57,13 +59,13 @@ struct views_state {
 	float under[VIEWS_LOW_BINS - 1], low[VIEWS_LOW_BINS - 1];
 	float fast, fast_before; /* what lingers, now and one bin ago */
 	float fickle;            /* spread from bin to bin against spread of the hour */
-	float slow, ewma, other, away;
+	float slow, ewma, other;
 	float max, min;
 	float same;              /* bins in a row that were the same to the bit */
 	float told;              /* news */
 	float alert_told;        /* score */
 	uint16_t last_slot;
-	uint8_t side, calm_left, view;
+	uint8_t side, ended, calm_left, view;
 };
 
 /* Settings of a detector that is made of views. */
