@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/base/err.h"
 #include "daemon/base/mem.h"
@@ -141,12 +142,16 @@ static bool parse_stamp(const char *s, const struct calendar *cal, int64_t *out)
 		if (mo < 1 || mo > 12 || d < 1 || d > 31 || h < 0 || h > 24 || mi < 0 ||
 		    mi > 59 || !(sec >= 0 && sec < 61))
 			return false;
-		*out = calendar_unix(cal, y, mo, d, h, mi, (int)sec);
-		if (!s[n])
+		if (!s[n]) {
+			*out = calendar_unix(cal, y, mo, d, h, mi, (int)sec);
 			return true;
-		struct local_time t; /* of a time that said its own zone: undo ours */
-		calendar_at(cal, *out, &t);
-		*out += t.utc_off_s;
+		}
+		struct tm tm = { .tm_year = y - 1900, .tm_mon = mo - 1, .tm_mday = d,
+				 .tm_hour = h, .tm_min = mi, .tm_sec = (int)sec };
+
+		/* It says its own zone: not by way of ours, in which an hour of the
+		 * year does not exist. */
+		*out = (int64_t)timegm(&tm);
 		if (!strcmp(s + n, "Z"))
 			return true;
 		if (sscanf(s + n, "%c%2d:%2d", &sign, &off_h, &off_m) != 3 ||

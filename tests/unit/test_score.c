@@ -63,6 +63,25 @@ static void a_limit_is_scored_row_by_row_and_a_gap_changes_nothing(void **unused
 	free(out);
 }
 
+static void a_stamp_with_its_own_zone_knows_no_skipped_hour(void **unused)
+{
+	/* In Amsterdam there is no 02:00 on that day, and in UTC there is. */
+	static const char *const args[] = { "--above=10", "--for=30m", "--detector",
+					    "threshold", "--timezone", "Europe/Amsterdam" };
+	int rc;
+	char *out = run("timestamp,value\n2026-03-29T01:55:00Z,11\n"
+			"2026-03-29T02:00:00Z,11\n2026-03-29T04:05:00+02:00,11\n",
+			args, ARRAY_LEN(args), &rc);
+
+	(void)unused;
+	assert_int_equal(rc, 0);
+	assert_string_equal(out, "timestamp,anomaly_score,alert\n"
+				 "2026-03-29T01:55:00Z,0.000000,0\n"
+				 "2026-03-29T02:00:00Z,0.000000,0\n"
+				 "2026-03-29T04:05:00+02:00,0.000000,0\n");
+	free(out);
+}
+
 static void one_row_and_none_are_scored_too(void **unused)
 {
 	int rc;
@@ -115,6 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(a_limit_is_scored_row_by_row_and_a_gap_changes_nothing),
+		cmocka_unit_test(a_stamp_with_its_own_zone_knows_no_skipped_hour),
 		cmocka_unit_test(one_row_and_none_are_scored_too),
 		cmocka_unit_test(what_is_wrong_ends_with_its_exit_code),
 	};
