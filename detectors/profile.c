@@ -1,13 +1,18 @@
 /* profile.c - what is normal at this hour: the learnt week of one series.
  * SPDX-License-Identifier: ISC
  *
- * normal = day + odd + level, all in logarithms:
+ * normal = day + apart + odd + level, all in logarithms:
  *
  * day    288 slots of local wall-clock time, once for working days and once for
  *        days of rest. Days of a kind are pooled, since five Mondays are needed
  *        to learn what one working week shows. Beside the usual value it keeps
  *        the usual largest of four bins: a job that starts up to a quarter of an
  *        hour late leaves that figure alone, and a job that did not run does not.
+ * apart  168 hours of the week: how far each weekday is from the days of its kind, the
+ *        middle one of three weeks. An office that closes at noon on Fridays, a shop
+ *        that has its best day on Saturdays, a weekend that falls on other days: two
+ *        kinds of day would be wrong by factors, seven days learnt apart would take
+ *        months. Small differences count less than large ones, since they are noise.
  * odd    2016 slots of the week: how far last week and the week before were from
  *        the day. What both weeks agree on (the smaller of the two, or nothing)
  *        is taken as habit: so a weekly job is known after its second time, and
@@ -19,6 +24,10 @@
  * scale  spread by the hour and kind of day, a running median of distances, so
  *        that neither a burst nor the edges of a late job widen it.
  *
+ * fresh  what a level that will not go looks like, by the hour, while an alert stands: when
+ *        it is adopted, the day is that. A level alone would leave nights wrong where
+ *        something was added, and noons where something was multiplied.
+ *
  * Whoever is not to be learnt from (an alert, a silence) is not given to
  * profile_learn. Innovations are clipped all the same.
  */
@@ -27,9 +36,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { SEEN_AFTER = 4, SCALED_AFTER = 24 };
 enum { CODE = 1024, ODD_CODE = 16, APART_CODE = 16, NEAR = 3, SCALED_ENOUGH = 6,
        SLOTS_HOUR = SLOTS_DAY / PROFILE_HOURS };
+/* An adopted day is known as well as one that was seen so often. */
+enum { SEEN_AFTER = 4, SCALED_AFTER = 24 };
 
 /* One day in twelve: ten working days replace half of what was known. */
 static const float day_gain = 0.08f;
@@ -83,6 +93,11 @@ static float apart(const struct profile *f, unsigned class, unsigned slot)
 	return m * m * m / (m * m + s * s + 1e-6f);
 }
 
+static int8_t apart_code(float d)
+{
+	return (int8_t)lrintf(clampf(d, -7.9f, 7.9f) * APART_CODE);
+}
+
 static int8_t odd_code(float d) /* 0: it was not odd */
 {
 	int8_t v = (int8_t)lrintf(clampf(d, -7.9f, 7.9f) * ODD_CODE);
@@ -126,7 +141,7 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 {
 	unsigned slot = p->slot % SLOTS_DAY, from = p->rest;
 	float quiet = -INFINITY;
-	bool odd = false, own;
+	bool odd = false;
 
 	n->slot = (uint16_t)slot;
 	n->class = p->rest;
@@ -137,11 +152,10 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 	if (!n->known && f->seen[!from][slot])
 		from = !from; /* borrow from the other kind of day */
 	if (!f->seen[from][slot]) { /* or from the bin before */
-		n->day = n->mid = n->up = n->down = x_before - f->level;
+		n->day = n->mid = n->mid_low = n->up = n->down = x_before - f->level;
 		n->most = n->least_most = n->day;
 		return;
 	}
-	own = n->known;
 	n->day = (float)f->day[from][slot] / CODE;
 	n->up = -INFINITY;
 	n->down = INFINITY;
@@ -161,7 +175,7 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 		} else {
 			lean(f, from, (unsigned)(p->slot + k + SLOTS_WEEK) % SLOTS_WEEK,
 			     &apart[0], &habit[0]);
-			if (!own)
+			if (!n->known)
 				apart[0] = 0;
 			hi = lo = apart[0] + habit[0];
 			odd |= k <= 0 && habit[0] < 0;
@@ -172,8 +186,10 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 		n->down = fminf(n->down, day + lo);
 		if (k <= 0)
 			quiet = fmaxf(quiet, day + lo);
-		if (!k)
+		if (!k) {
 			n->mid = day + hi;
+			n->mid_low = day + lo;
+		}
 	}
 	n->day += n->lean;
 	n->most = (float)f->most[from][slot] / CODE + n->lean;
@@ -184,6 +200,12 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 float profile_spread(const struct profile *f, const struct normal *n)
 {
 	return sqrtf(n->scale * n->scale + f->level_var);
+}
+
+float profile_off(const struct profile *f, const struct normal *n, float x)
+{
+	x -= f->level;
+	return x > n->mid ? x - n->mid : fminf(0, x - n->mid_low);
 }
 
 /* Running median: a step up as often as one down. */
@@ -237,8 +259,8 @@ void profile_learn(struct profile *f, const struct normal *n, float x, float mos
 	median(&f->scale_all, &f->scaled_all, v);
 }
 
-static void note_hour(struct profile *f, const struct normal *n, const struct point *p,
-		      float d)
+/* d: from the day of its kind, whatever the weekday lets expect. */
+static void note_hour(struct profile *f, const struct point *p, float d)
 {
 	unsigned hour = p->slot / SLOTS_HOUR;
 
@@ -248,16 +270,14 @@ static void note_hour(struct profile *f, const struct normal *n, const struct po
 		if (f->hour_bins >= SLOTS_HOUR / 2) {
 			w[2] = w[1];
 			w[1] = w[0];
-			w[0] = (int8_t)lrintf(clampf(f->hour_sum / f->hour_bins, -7.9f, 7.9f) *
-					      APART_CODE);
+			w[0] = apart_code(f->hour_sum / f->hour_bins);
 		}
 		f->hour_at = (uint16_t)hour;
 		f->hour_bins = 0;
 		f->hour_sum = 0;
 	}
-	f->hour_sum += clampf(d, -clip * 2, clip * 2);
+	f->hour_sum += d;
 	f->hour_bins++;
-	(void)n;
 }
 
 void profile_note(struct profile *f, const struct normal *n, const struct point *p,
@@ -271,7 +291,7 @@ void profile_note(struct profile *f, const struct normal *n, const struct point 
 	f->odd[0][p->slot] = 0;
 	if (fabsf(d) > odd_spreads * n->scale)
 		f->odd[0][p->slot] = odd_code(d + n->lean);
-	note_hour(f, n, p, d + n->lean);
+	note_hour(f, p, d + n->lean);
 }
 
 void profile_new_day(struct profile *f)
@@ -386,8 +406,8 @@ void profile_rebase(struct profile *f, float was, float is)
 		for (int k = 0; k < PROFILE_WEEKS; k++) {
 			int8_t *a = &f->apart[i / SLOTS_HOUR][k];
 
-			*a = (int8_t)lrintf(clampf(moved(at + (float)*a / APART_CODE, by) -
-						   moved(at, by), -7.9f, 7.9f) * APART_CODE);
+			*a = apart_code(moved(at + (float)*a / APART_CODE, by) -
+					moved(at, by));
 		}
 	}
 	for (int c = 0; c < PROFILE_CLASSES; c++) {

@@ -38,7 +38,8 @@ struct profile {
 /* What the profile says of one point; all but scale without the level. */
 struct normal {
 	float day;        /* the day's usual value */
-	float mid;        /* with what happened at this hour both of the last two weeks */
+	float mid, mid_low; /* with what happened at this hour both of the last two weeks;
+			     * they differ on a holiday, which may be like other days */
 	float up, down;   /* largest and smallest mid within a quarter of an hour */
 	float most, least_most; /* usual largest of 4 bins, and its lower edge */
 	float lean;       /* part of all of them that is of the weekday */
@@ -54,6 +55,9 @@ double profile_unlog(float x);
 /* x_before: the value of the bin before, for hours that nothing is known of. */
 void profile_expect(const struct profile *f, const struct point *p, float x_before,
 		    struct normal *n);
+
+/* Signed distance of a value from what is normal now. */
+float profile_off(const struct profile *f, const struct normal *n, float x);
 
 /* A bin that may be learnt from: x its value, most the largest of it and the three
  * before it. */

@@ -158,7 +158,7 @@ static void look_seasonal(const struct views_state *s, int overlap, struct look 
 	float fine = l->spread * clampf(s->fickle, 0.3f, 1);
 	/* An uncertain level makes all bins of the small hours wrong together. */
 	float wide = sqrtf(l->n.scale * l->n.scale + 3 * f->level_var);
-	float off = clampf((l->x - l->n.mid - f->level) / wide, -clip, clip);
+	float off = clampf(profile_off(f, &l->n, l->x) / wide, -clip, clip);
 
 	l->over = (l->x - l->n.up - f->level) / l->spread;
 	l->under = (l->x - l->n.down - f->level) / l->spread;
@@ -362,8 +362,11 @@ static bool move_alert(struct views_state *s, const struct sum *m,
 	if (s->side != SIDE_NONE) {
 		if (m->best[s->side] >= 1)
 			s->calm_left = CALM_BINS;
-		else if (m->best[s->side] < calm && !--s->calm_left)
-			s->ended = s->side, s->ended_s = p->at_s, s->side = SIDE_NONE;
+		else if (m->best[s->side] < calm && !--s->calm_left) {
+			s->ended = s->side;
+			s->ended_s = p->at_s;
+			s->side = SIDE_NONE;
+		}
 		if (s->side != SIDE_NONE || m->best[other] < 1)
 			return false;
 	}
@@ -391,7 +394,7 @@ static void push(float *v, int n, float newest)
 /* What the next bins are held against; nothing of it outlives the day. */
 static void follow(struct views_state *s, const struct look *l)
 {
-	float limit = clip * l->spread, off = l->x - l->n.mid - s->profile.level;
+	float limit = clip * l->spread, off = profile_off(&s->profile, &l->n, l->x);
 	float inner = fminf(fabsf(off - s->fast), limit) * 1.25f / l->n.scale;
 
 	s->fickle += 0.003f * (inner - s->fickle);
@@ -493,8 +496,10 @@ void views_step(const float share[static VIEWS], const struct views_conf *c,
 	if (m.news > s->told * grown)
 		out->news = s->told = m.news;
 	s->told *= told_kept;
-	if (!p->train) /* a silence is no time in which a level proves itself */
-		s->alert_s += p->step_s, s->lasts_s += p->step_s;
+	if (!p->train) { /* a silence is no time in which a level proves itself */
+		s->alert_s += p->step_s;
+		s->lasts_s += p->step_s;
+	}
 	if (s->side != SIDE_NONE && (double)(p->at_s - s->lasts_s) > c->adopt_s) {
 		profile_adopt(&s->profile);
 		s->young_until_s = p->at_s + RELEARN_S;

@@ -37,7 +37,7 @@ enum view {
 	VIEW_CALIBRATED = VIEW_RECORD,
 };
 
-enum { VIEWS_VERSION = 1, VIEWS_LOW_BINS = 4, VIEWS_RECENT = 16 };
+enum { VIEWS_VERSION = 2, VIEWS_LOW_BINS = 4, VIEWS_RECENT = 16 };
 
 struct views_conf {
 	double budget, adopt_s, floor;

@@ -284,6 +284,102 @@ static void a_weekly_job_is_known_after_its_second_time(void **unused)
 	rig_close(&r);
 }
 
+/* Closed at noon on Fridays, open on Saturdays: two kinds of day do not tell it. */
+static double shop(struct rig *r, int bin)
+{
+	int weekday = bin % WEEK / DAY;
+	double hour = bin % DAY / 12.0;
+	bool open = hour >= 8 && hour < (weekday == 4 ? 12.5 : 18) && weekday != 6;
+
+	return (open ? 2e7 : 1e6) * exp(0.3 * noise(r));
+}
+
+static struct verdict feed_value(struct rig *r, double value)
+{
+	struct point p = point_of(r->bin++, value);
+	struct verdict v;
+
+	r->d->step(r->conf, r->state, &p, &v);
+	return v;
+}
+
+static void weekdays_of_one_kind_may_differ(void **unused)
+{
+	struct rig r;
+	bool seen = false;
+
+	(void)unused;
+	rig_open(&r, "seasonal");
+	for (int i = 0; i < 3 * WEEK; i++)
+		feed_value(&r, shop(&r, r.bin));
+	for (int i = 0; i < 2 * WEEK; i++)
+		assert_int_equal(feed_value(&r, shop(&r, r.bin)).side, SIDE_NONE);
+	for (int i = 0; i < 5 * DAY + 130; i++)
+		feed_value(&r, shop(&r, r.bin));
+	for (int i = 0; i < 8 && !seen; i++) /* on Saturday at eleven nobody comes */
+		seen = feed_value(&r, shop(&r, r.bin) * 0.05).side == SIDE_DOWN;
+	assert_true(seen);
+	rig_close(&r);
+}
+
+/* A few transfers an hour, by night none in most bins. */
+static double clinic(struct rig *r, int bin)
+{
+	double hour = bin % DAY / 12.0, n = 0, chance = noise(r) * 0.5 + 0.5;
+	double mean = bin % WEEK < 5 * DAY ? 40 * hump(hour, 13, 2.5) : 0;
+
+	n = floor(mean * exp(0.3 * noise(r)) + (chance > 0.6) + (chance > 0.8));
+	return n * 1e5;
+}
+
+static void zeros_at_night_do_not_blind_the_day(void **unused)
+{
+	static const struct {
+		const char *what;
+		int at, len;
+		double times, plus;
+		enum side side;
+	} rows[] = {
+		{ "three times as much at one", 154, 4, 3, 0, SIDE_UP },
+		{ "next to nothing at one", 150, 10, 0.02, 0, SIDE_DOWN },
+		{ "forty transfers at three in the night", 36, 4, 1, 4e6, SIDE_UP },
+		{ "nothing at three in the night", 36, 24, 0, 0, SIDE_NONE },
+		{ "three transfers at three in the night", 36, 1, 0, 3e5, SIDE_NONE },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct rig r;
+		enum side side = SIDE_NONE;
+
+		rig_open(&r, "seasonal");
+		for (int k = 0; k < 4 * WEEK + DAY + rows[i].at; k++)
+			feed_value(&r, clinic(&r, r.bin));
+		for (int k = 0; k < rows[i].len && side == SIDE_NONE; k++)
+			side = feed_value(&r, clinic(&r, r.bin) * rows[i].times +
+					      rows[i].plus).side;
+		if (side != rows[i].side)
+			fail_msg("%s gave %d", rows[i].what, side);
+		rig_close(&r);
+	}
+}
+
+static void a_new_level_of_another_shape_is_adopted_whole(void **unused)
+{
+	struct rig r;
+	int adopted = 0;
+
+	(void)unused;
+	rig_open(&r, "seasonal");
+	learn(&r, 4 * WEEK);
+	for (int i = 0; i < 13 * DAY; i++) /* a constant stream beside it: nights change most */
+		adopted += feed(&r, 1, 0.5).adopted;
+	assert_int_equal(adopted, 1);
+	for (int i = 0; i < WEEK; i++)
+		assert_int_equal(feed(&r, 1, 0.5).side, SIDE_NONE);
+	rig_close(&r);
+}
+
 static void a_gap_is_not_a_fall_to_zero(void **unused)
 {
 	for (int left_out = 0; left_out < 2; left_out++) {
@@ -661,6 +757,9 @@ int main(void)
 		cmocka_unit_test(what_is_usual_enough_is_left_alone),
 		cmocka_unit_test(a_holiday_is_like_a_day_of_rest),
 		cmocka_unit_test(a_weekly_job_is_known_after_its_second_time),
+		cmocka_unit_test(weekdays_of_one_kind_may_differ),
+		cmocka_unit_test(zeros_at_night_do_not_blind_the_day),
+		cmocka_unit_test(a_new_level_of_another_shape_is_adopted_whole),
 		cmocka_unit_test(a_gap_is_not_a_fall_to_zero),
 		cmocka_unit_test(the_first_weeks_say_when_they_are_over),
 		cmocka_unit_test(a_flood_on_the_third_day_is_news_already),
