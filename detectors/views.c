@@ -202,7 +202,7 @@ static void look_plain(const struct views_state *s, bool stale, struct look *l)
 
 /* overlap: how many of the bins before are partly in this window too, since it slides.
  * They are no bins before it: a burst of one bin would be its own second. */
-static void look_at(const struct views_conf *c, const struct views_state *s,
+static void look_at(const struct views_state *s,
 		    const struct point *p, double value, int overlap, struct look *l)
 {
 	l->x = profile_log(value / s->floor);
@@ -444,7 +444,7 @@ static uint32_t armed_in(const struct views_state *s, const struct point *p)
 	return days * DAY_S - slot * 300;
 }
 
-static void fill(const struct views_conf *c, const struct views_state *s,
+static void fill(const struct views_state *s,
 		 const struct look *l, const struct sum *m, struct verdict *out)
 {
 	float base = s->profile.level;
@@ -480,10 +480,10 @@ void views_step(const float share[static VIEWS], const struct views_conf *c,
 		begin(c, s, p);
 	else
 		turn_day(c, s, p);
-	look_at(c, s, p, p->value, 0, &l);
+	look_at(s, p, p->value, 0, &l);
 	peak = l;
 	if (p->peak > p->value)
-		look_at(c, s, p, p->peak, 1, &peak);
+		look_at(s, p, p->peak, 1, &peak);
 	stood = s->side != SIDE_NONE;
 	if (p->at_s - s->first_s >= DAY_S)
 		sum_up(share, c->budget, s, &l, 0, &m);
@@ -491,7 +491,7 @@ void views_step(const float share[static VIEWS], const struct views_conf *c,
 		     (s->side != SIDE_NONE && m.best[s->side] > grown * s->alert_told);
 	if (out->fresh)
 		s->alert_told = m.best[s->side];
-	fill(c, s, &l, &m, out);
+	fill(s, &l, &m, out);
 	m.news = fminf(m.news, news_most);
 	if (m.news > s->told * grown)
 		out->news = s->told = m.news;
@@ -535,9 +535,9 @@ void views_judge(const float share[static VIEWS], const struct views_conf *c,
 	say_nothing(s, p, out);
 	if (p->gap || !s->first_s || p->at_s - s->first_s < DAY_S)
 		return;
-	look_at(c, s, p, p->value, p->at_s - s->last_s <= p->step_s, &l);
+	look_at(s, p, p->value, p->at_s - s->last_s <= p->step_s, &l);
 	sum_up(share, c->budget, s, &l, EARLY, &m);
-	fill(c, s, &l, &m, out);
+	fill(s, &l, &m, out);
 	out->score = m.best[SIDE_UP];
 	if (s->side == SIDE_NONE && m.best[SIDE_UP] >= 1) {
 		out->side = SIDE_UP;
