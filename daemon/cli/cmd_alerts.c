@@ -43,8 +43,15 @@ static const char *short_time(int64_t ms, int64_t now_ms, char buf[static UNIT_T
 static void add_told(struct table *t, const struct alert *a)
 {
 	char *ack = a->ack_ms ? xasprintf("ack by %s", *a->ack_by ? a->ack_by : "somebody") : NULL;
-	size_t n = a->quiet ? strcspn(a->quiet, " ") : 0;
-	char *quiet = a->quiet ? xasprintf("quiet: %.*s", (int)(n < 20 ? n : 20), a->quiet) : NULL;
+	char *quiet = NULL;
+
+	if (a->quiet) {
+		size_t n = strcspn(a->quiet, " ");
+
+		if (n < 4 && a->quiet[n]) /* "No channel": one word would say nothing */
+			n += 1 + strcspn(a->quiet + n + 1, " ");
+		quiet = xasprintf("quiet: %.*s", (int)(n < 20 ? n : 20), a->quiet);
+	}
 
 	table_text(t, ack ? ack : quiet ? quiet : "told");
 	table_paint(t, PAINT_DIM);

@@ -135,8 +135,8 @@ static struct table *make_table(const struct top_query *q, const struct top_resu
 				enum how how, struct column cols[static COLUMNS])
 {
 	static const struct column figures[] = {
-		{ "bytes", "bytes", COL_VALUE }, { "packets", "packets", COL_VALUE },
-		{ "flows", "flows", COL_VALUE }, { "bits_per_s", "mean rate", COL_VALUE },
+		{ "bytes", "bytes", COL_SPARE }, { "packets", "packets", COL_SPARE },
+		{ "flows", "flows", COL_SPARE }, { "bits_per_s", "mean rate", COL_SPARE },
 		{ "share", "share", COL_VALUE }, { NULL, "", COL_BAR },
 	};
 	struct table *t;
@@ -147,6 +147,7 @@ static struct table *make_table(const struct top_query *q, const struct top_resu
 					   title_of(key_word(&q->keys[k])),
 					   is_port(&q->keys[k]) ? COL_VALUE : COL_TEXT };
 	memcpy(cols + q->n_keys, figures, sizeof(figures));
+	cols[q->n_keys + q->order].kind = COL_VALUE; /* that of the order stays */
 	n += q->n_keys;
 	for (unsigned k = 0; how & CSV_NAMES && k < q->n_keys; k++)
 		if (top_key_is_addr(&q->keys[k]))

@@ -318,6 +318,9 @@ static void narrow(const struct table *t, unsigned *width, unsigned room)
 	for (unsigned i = 0; i < t->n_cols; i++)
 		if (t->cols[i].kind == COL_BAR && all_of(t, width) > room)
 			width[i] = 0;
+	for (unsigned i = t->n_cols; i--;)
+		if (t->cols[i].kind == COL_SPARE && all_of(t, width) > room)
+			width[i] = 0;
 	while (all_of(t, width) > room) {
 		unsigned widest = t->n_cols;
 
@@ -356,6 +359,7 @@ static void show_cell(const struct table *t, const struct screen *sc, struct str
 		      const struct cell *c, unsigned col, unsigned width)
 {
 	enum column_kind kind = t->cols[col].kind;
+	bool right = kind == COL_VALUE || kind == COL_SPARE;
 	struct strb fit = { 0 };
 	unsigned pad;
 
@@ -365,9 +369,9 @@ static void show_cell(const struct table *t, const struct screen *sc, struct str
 		text_fit(&fit, c->inert, kind == COL_TEXT ? width : UINT_MAX, sc->utf8);
 	pad = text_width(fit.s);
 	pad = width > pad ? width - pad : 0;
-	spaces(out, kind == COL_VALUE ? pad : 0);
+	spaces(out, right ? pad : 0);
 	screen_paint(sc, out, kind == COL_BAR ? PAINT_GREEN : c->paint, fit.s);
-	spaces(out, kind == COL_VALUE ? 0 : pad);
+	spaces(out, right ? 0 : pad);
 	strb_free(&fit);
 }
 

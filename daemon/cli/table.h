@@ -36,6 +36,7 @@ enum column_kind {
 	COL_TEXT,  /* to the left; gives way when the terminal is narrow */
 	COL_LONG,  /* likewise, but never cut: sentences, as the last column */
 	COL_VALUE, /* numbers: to the right */
+	COL_SPARE, /* likewise, but go before a text is cut; the last of them first */
 	COL_BAR,   /* a share of 1 as a bar; goes first when the terminal is narrow */
 	COL_DATA,  /* only for programs: not shown to people */
 };

@@ -205,6 +205,41 @@ static void a_narrow_terminal_costs_the_bar_first_then_text_never_numbers(void *
 	table_free(&t);
 }
 
+static void a_narrow_terminal_spares_numbers_before_it_cuts_a_text(void **state)
+{
+	static const struct column cols[] = { { "src", "source", COL_TEXT },
+					      { "bytes", "bytes", COL_VALUE },
+					      { "packets", "packets", COL_SPARE },
+					      { "flows", "flows", COL_SPARE },
+					      { "share", "share", COL_VALUE } };
+	static const struct {
+		unsigned width;
+		const char *shown;
+	} rows[] = { { 80, "source         bytes  packets  flows  share\n"
+			   "203.0.113.200  700 B       12      3  100 %\n" },
+		     { 40, "source         bytes  packets  share\n"
+			   "203.0.113.200  700 B       12  100 %\n" },
+		     { 30, "source         bytes  share\n"
+			   "203.0.113.200  700 B  100 %\n" } };
+	struct table *t = table_new(cols, ARRAY_LEN(cols));
+
+	(void)state;
+	table_row(t);
+	table_text(t, "203.0.113.200");
+	table_count(t, 700, "700 B");
+	table_count(t, 12, NULL);
+	table_count(t, 3, NULL);
+	table_real(t, 1, "100 %");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct screen sc = { .terminal = true, .utf8 = true, .width = rows[i].width };
+		char *s = shown(t, &sc);
+
+		assert_string_equal(s, rows[i].shown);
+		free(s);
+	}
+	table_free(&t);
+}
+
 static void widths_are_those_of_a_terminal(void **state)
 {
 	static const struct {
@@ -379,6 +414,7 @@ int main(void)
 		cmocka_unit_test(no_color_dumb_terminals_and_pipes_have_no_colour),
 		cmocka_unit_test(
 		    a_narrow_terminal_costs_the_bar_first_then_text_never_numbers),
+		cmocka_unit_test(a_narrow_terminal_spares_numbers_before_it_cuts_a_text),
 		cmocka_unit_test(widths_are_those_of_a_terminal),
 		cmocka_unit_test(text_is_cut_between_characters),
 		cmocka_unit_test(sparks_rise_from_zero_and_show_gaps),

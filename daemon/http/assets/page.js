@@ -497,7 +497,8 @@ function alertCard(a) {
 	el("summary", null, el("span", { class: "pill " + (fires ? a.severity : "") }, fires ? a.severity : "over"),
 		el("span", { class: "say" }, a.why || a.series.name + ": " + value(a.value, a.unit)),
 		a.ack ? el("span", { class: "pill", title: "acknowledged" }, "✓ " + (a.ack.by || "known"))
-			: a.quiet ? el("span", { class: "pill", title: a.quiet }, "quiet") : null,
+			: a.quiet ? el("span", { class: "pill", title: a.quiet },
+			a.quiet.startsWith("No channel") ? "no channel" : "quiet") : null,
 		el("span", { class: "quiet nowrap" }, time(a.started_at), fires ? "" : " for " + lasted)),
 	body);
 	if (card.open)
