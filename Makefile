@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 #   make                 build/culpritd and build/culprit
-#   make run             whatever is missing, build, start with state in ./state
+#   make run             whatever is missing, build, start with state in ./state;
+#                        ARGS="-c FILE" go to culpritd
 #   make demo            the same with invented traffic
 #   make check           everything that can be tested; ends with "N passed, N failed"
 #   make bench           measure          make fuzz SECONDS=60   look for crashes
@@ -71,10 +72,10 @@ deps:
 	@contrib/deps.sh build
 run: deps
 	@$(MAKE) --no-print-directory $(jobs) all
-	build/culpritd --state ./state -f
+	build/culpritd --state ./state -f $(ARGS)
 demo: deps
 	@$(MAKE) --no-print-directory $(jobs) all
-	build/culpritd --state ./state -f --demo
+	build/culpritd --state ./state -f --demo $(ARGS)
 
 $B/culpritd: $B/daemon/main.o $(lib)
 $B/culprit: $B/daemon/cli/culprit.o $(lib)

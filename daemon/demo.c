@@ -28,7 +28,7 @@
 #include "daemon/demo_send.h"
 #include "daemon/notify/mail.h"
 
-enum { CALM_S = 20, TELL_S = 10, EXPORTERS = 4, PEOPLE = 8, TURN_MS = 1000 };
+enum { CALM_S = 12, TELL_S = 10, EXPORTERS = 4, PEOPLE = 8, TURN_MS = 1000 };
 static const char rule_name[] = "demo-wan-busy";
 
 struct demo {
@@ -36,7 +36,7 @@ struct demo {
 	bool running;
 	atomic_bool stop;
 	uint16_t port;
-	bool colour;
+	bool colour, json;
 	char *page;		   /* its address; NULL: there is none */
 	struct engine *engine;	   /* borrowed until demo_stop */
 	int fd[EXPORTERS];
@@ -138,6 +138,15 @@ static void show(void *arg, const struct alert *a)
 	struct strb b = { 0 }, text = { 0 };
 	char headline[160];
 
+	if (d->json) {
+		json_t *j = alert_json(a, d->page);
+
+		json_dumpf(j, stdout, JSON_COMPACT);
+		puts("");
+		fflush(stdout);
+		json_decref(j);
+		return;
+	}
 	alert_headline(a, headline);
 	mail_alert_text(d->page, a, &text);
 	strb_fmt(&b, "\n%s%s %s %s\n", d->colour ? over(a) ? "\x1b[1;32m" : "\x1b[1;31m" : "",
@@ -224,12 +233,13 @@ static void add_network(struct config *c)
 	prefix_parse("10.20.0.0/24", n->prefixes);
 }
 
-struct demo *demo_prepare(struct engine_opts *o, struct err *err)
+struct demo *demo_prepare(struct engine_opts *o, bool json, struct err *err)
 {
 	struct demo *d = xcalloc(1, sizeof(*d));
 	int i = 0;
 
 	d->seed = 7;
+	d->json = json;
 	d->port = o->config->n_listeners ? o->config->listeners[0].port : 2055;
 	while (i < EXPORTERS && (d->fd[i] = open_one(i, d->port, err)) >= 0)
 		i++;

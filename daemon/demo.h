@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: ISC
  *
  * `culpritd --demo` sends NetFlow v5, v9, IPFIX and sFlow from a made-up site to
- * its own port on loopback, stages a culprit after half a minute, and prints what is
+ * its own port on loopback, stages a culprit after some seconds, and prints what is
  * counted and the alert to the terminal. Nothing leaves the machine.
  */
 #ifndef CUL_DEMO_H
@@ -13,8 +13,8 @@
 struct demo;
 
 /* Adds the demo's rule, exporter and network to the configuration, and itself as the one
- * who sees alerts. NULL + err. */
-struct demo *demo_prepare(struct engine_opts *o, struct err *err);
+ * who sees alerts; json: as an object a line. NULL + err. */
+struct demo *demo_prepare(struct engine_opts *o, bool json, struct err *err);
 /* Begins to send. The engine stays until demo_stop. */
 void demo_start(struct demo *d, struct engine *e);
 void demo_stop(struct demo *d); /* NULL is fine, in both */

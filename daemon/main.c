@@ -29,7 +29,7 @@ enum { TURN_MS = 500 };
 
 struct options {
 	const char *program, *file, *state, *pidfile, *clock;
-	bool foreground, test, print, demo, verbose;
+	bool foreground, test, print, demo, json, verbose;
 };
 
 static const char usage[] =
@@ -41,6 +41,7 @@ static const char usage[] =
 	"  -t, --test          check the configuration, say every error, and end\n"
 	"  -T, --print         the same, then print it with all defaults filled in\n"
 	"      --demo          also send traffic to itself, with a culprit in it\n"
+	"                      (--demo=json: its alerts as JSON, one a line)\n"
 	"      --pidfile FILE  write the process id there (background only)\n"
 	"      --clock TIME*N  begin at TIME (Unix seconds), run N times as fast (tests)\n"
 	"  -v, --verbose       say more\n"
@@ -55,7 +56,7 @@ static bool parse(int argc, char **argv, struct options *o, int *status)
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "test", no_argument, NULL, 't' },
 		{ "print", no_argument, NULL, 'T' },
-		{ "demo", no_argument, NULL, 'D' },
+		{ "demo", optional_argument, NULL, 'D' },
 		{ "pidfile", required_argument, NULL, 'p' },
 		{ "clock", required_argument, NULL, 'C' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -73,7 +74,14 @@ static bool parse(int argc, char **argv, struct options *o, int *status)
 		case 'f': o->foreground = true; break;
 		case 't': o->test = true; break;
 		case 'T': o->test = o->print = true; break;
-		case 'D': o->demo = true; break;
+		case 'D':
+			o->demo = true;
+			o->json = optarg;
+			if (!optarg || !strcmp(optarg, "json"))
+				break;
+			fprintf(stderr, "culpritd: --demo or --demo=json, not \"%s\"\n", optarg);
+			*status = EX_USAGE;
+			return false;
 		case 'p': o->pidfile = optarg; break;
 		case 'C': o->clock = optarg; break;
 		case 'v': o->verbose = true; break;
@@ -259,7 +267,7 @@ static int run(const struct options *o, int tell)
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL); /* before threads: they inherit it */
 	signal(SIGPIPE, SIG_IGN);
-	if (o->demo && !(demo = demo_prepare(&eo, &err)))
+	if (o->demo && !(demo = demo_prepare(&eo, o->json, &err)))
 		goto fail;
 	e = engine_start(&eo, &err);
 	if (!e)

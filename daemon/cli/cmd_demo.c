@@ -64,8 +64,8 @@ static int wait_for(pid_t pid)
 static int run(const struct cli *c, const char *state)
 {
 	char *path = daemon_path(c->program);
-	char *argv[8] = { path, (char *)"--demo", (char *)"-f", (char *)"--state",
-			  (char *)state };
+	char *argv[8] = { path, (char *)(c->json ? "--demo=json" : "--demo"), (char *)"-f",
+			  (char *)"--state", (char *)state };
 	pid_t pid;
 	int code;
 

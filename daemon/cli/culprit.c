@@ -69,7 +69,7 @@ static const struct verb verbs[] = {
 	  "Decode what a capture holds and print its flows" },
 	{ "score", score, "--detector NAME FILE.csv",
 	  "Run a detector over a series in a file" },
-	{ "demo", cmd_demo, "",
+	{ "demo", cmd_demo, "[--json]",
 	  "The daemon with traffic of its own, and a culprit in it" },
 };
 
