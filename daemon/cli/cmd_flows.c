@@ -298,7 +298,8 @@ static bool read_flows(struct flows *f, struct err *err)
 	q.threads = 1;
 	ok = ok && archive_read(&q, keep_rows, f, &f->read, err);
 	filter_free(&own);
-	qsort(f->chosen, f->n_chosen, sizeof(*f->chosen), by_rank);
+	if (f->n_chosen)
+		qsort(f->chosen, f->n_chosen, sizeof(*f->chosen), by_rank);
 	for (; f->n_chosen > f->n; f->n_chosen--)
 		free(f->chosen[f->n_chosen - 1].text);
 	return ok;
