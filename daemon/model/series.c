@@ -424,7 +424,9 @@ const char *measure_text(const struct measure *m, double value, char *buf)
 	switch (m->kind) {
 	case MEASURE_BITS_S: return text_rate(value, buf);
 	case MEASURE_BYTES: return text_bytes(value, buf);
-	case MEASURE_UTILISATION: snprintf(buf, UNIT_TEXT, "%.3g %%", value * 100); break;
+	case MEASURE_UTILISATION:
+		snprintf(buf, UNIT_TEXT, value < 9.995 ? "%.3g %%" : "%.0f %%", value * 100);
+		break;
 	case MEASURE_ENTROPY: snprintf(buf, UNIT_TEXT, "%.2f bits", value); break;
 	default:
 		snprintf(buf, UNIT_TEXT, "%.24s %s", text_count(value, n), measure_unit(m));
