@@ -29,14 +29,16 @@ jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 # Once, and quiet: before `make deps` there may be no pkg-config at all.
 pkg  := $(shell pkg-config --cflags --libs $(PKGS) 2>/dev/null)
 lost := $(if $(pkg),,missing)
+# Names of interfaces by SNMP are there where net-snmp is; SNMP= leaves them out.
+SNMP ?= $(shell pkg-config --libs netsnmp 2>/dev/null)
 
 # Ours, whatever the packager puts in CFLAGS. snprintf cuts on purpose here, and whether the
 # compiler sees that it may depends on the optimisation.
 cul_cflags := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wno-format-truncation -I. -MMD -MP \
 	-DCUL_VERSION='"$(VERSION)"' $(filter -I% -D% -pthread,$(pkg)) \
-	-fPIE -fstack-protector-strong $(if $(WERROR),-Werror)
+	$(if $(SNMP),-DCUL_SNMP) -fPIE -fstack-protector-strong $(if $(WERROR),-Werror)
 cul_ldflags := -pie -Wl,--as-needed -Wl,-z,relro,-z,now
-cul_libs := $(filter -l% -L% -Wl%,$(pkg)) -lbz2 -lm -lpthread
+cul_libs := $(filter -l% -L% -Wl%,$(pkg)) $(SNMP) -lbz2 -lm -lpthread
 ifneq ($(SAN)$(FUZZ),)
 sanitize    := address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 cul_cflags  += $(if $(FUZZ),-fsanitize=fuzzer-no-link) -fsanitize=$(sanitize)
@@ -65,6 +67,7 @@ targets := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 replays := $(targets:%=$B/tests/fuzz/replay_%)
 
 all: there $(lib) $(programs)
+	@$(if $(SNMP),:,echo "Built without SNMP: net-snmp's development files are not there")
 there:
 	@$(if $(lost),echo "Libraries are missing; \`make deps\` installs them:" && \
 	  contrib/deps.sh list && exit 1,:)

@@ -13,30 +13,31 @@ set -eu
 debian_build='gcc make libc6-dev pkg-config|pkgconf libmicrohttpd-dev libesmtp-dev
 	libhiredis-dev libconfuse-dev libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev
 	libsqlite3-dev libzstd-dev liblz4-dev libmaxminddb-dev libc-ares-dev libxxhash-dev
-	libssl-dev libcairo2-dev liblzo2-dev libbz2-dev zlib1g-dev'
+	libssl-dev libcairo2-dev liblzo2-dev libbz2-dev zlib1g-dev libsnmp-dev'
 debian_test='libcmocka-dev redis-server softflowd nfdump prometheus python3-aiosmtpd
 	python3-jsonschema python3-scapy python3-yaml tcpdump curl jq openssl
 	prometheus-alertmanager squid nginx-light|nginx iproute2 nftables
-	chromium
+	chromium snmpd
 	postfix|exim4-daemon-light|exim4-daemon-heavy|opensmtpd|sendmail-bin
 	sasl2-bin libsasl2-modules libsasl2-modules-db'
 debian_fuzz='clang'
 fedora_build='gcc make pkgconf-pkg-config libmicrohttpd-devel libesmtp-devel hiredis-devel
 	libconfuse-devel libcurl-devel jansson-devel sqlite-devel libzstd-devel lz4-devel
 	libmaxminddb-devel c-ares-devel xxhash-devel openssl-devel cairo-devel lzo-devel
-	bzip2-devel zlib-devel|zlib-ng-compat-devel'
+	bzip2-devel zlib-devel|zlib-ng-compat-devel net-snmp-devel'
 fedora_test='libcmocka-devel redis|valkey softflowd nfdump
 	golang-github-prometheus|prometheus python3-aiosmtpd python3-jsonschema python3-scapy
 	python3-pyyaml tcpdump curl jq
-	openssl libasan libubsan chromium postfix|exim|sendmail|opensmtpd cyrus-sasl
+	openssl libasan libubsan chromium net-snmp postfix|exim|sendmail|opensmtpd cyrus-sasl
 	cyrus-sasl-plain'
 fedora_fuzz='clang compiler-rt'
 alpine_build='gcc make musl-dev linux-headers pkgconf libmicrohttpd-dev libesmtp-dev
 	hiredis-dev confuse-dev curl-dev jansson-dev sqlite-dev zstd-dev lz4-dev
-	libmaxminddb-dev c-ares-dev xxhash-dev openssl-dev cairo-dev lzo-dev bzip2-dev zlib-dev'
+	libmaxminddb-dev c-ares-dev xxhash-dev openssl-dev cairo-dev lzo-dev bzip2-dev zlib-dev
+	net-snmp-dev'
 alpine_test='bash cmocka-dev redis softflowd nfdump prometheus py3-aiosmtpd py3-jsonschema py3-yaml scapy
 	tcpdump
-	curl jq openssl coreutils chromium postfix|exim|opensmtpd cyrus-sasl'
+	curl jq openssl coreutils chromium net-snmp postfix|exim|opensmtpd cyrus-sasl'
 alpine_fuzz='clang compiler-rt'
 
 if command -v dpkg-query >/dev/null; then

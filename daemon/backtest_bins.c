@@ -206,7 +206,7 @@ static void learn_interface(struct bins *b, const char *id)
 		return;
 	memcpy(&x, k.b, sizeof(x));
 	if (names_interface_find(names, x, name) < 0)
-		names_interface_set(names, x, FAKE_INDEX + b->indexes++, name, 0, false);
+		names_interface_set(names, x, FAKE_INDEX + b->indexes++, name, 0, TOLD_EXPORTER);
 }
 
 static bool add_tape(void *arg, const char *text)

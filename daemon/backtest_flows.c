@@ -68,7 +68,7 @@ static void learn_interface(struct flows *f, const struct names *theirs, uint32_
 	names_interface(theirs, id, index, &i);
 	if (*i.name || i.speed_bps)
 		names_interface_set(f->p->o->names, our_exporter(f, theirs, id), index,
-				    *i.name ? i.name : NULL, i.speed_bps, false);
+				    *i.name ? i.name : NULL, i.speed_bps, TOLD_EXPORTER);
 }
 
 /* ---- lateness, as the collector learns it ---- */

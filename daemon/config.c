@@ -99,6 +99,7 @@ static void free_sources(struct config *c)
 
 		for (size_t j = 0; j < e->n_interfaces; j++)
 			free_fields(&config_interface, &e->interfaces[j]);
+		free_fields(&config_exporter, e);
 		free(e->interfaces);
 		free(e->name);
 	}

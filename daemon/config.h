@@ -76,11 +76,22 @@ struct interface_conf {
 	uint32_t sampling;  /* 1 in N; 0: as the exporter's */
 };
 
+/* How an exporter's SNMP agent is asked for its interfaces. */
+struct snmp_conf {
+	char *version;     /* "": it is not; "v2c", "v3" */
+	char *address;     /* ""; or address, or address and port */
+	struct addr addr;  /* of both: the exporter's own when none is written */
+	uint16_t port;
+	char *community_file, *user, *auth, *auth_file, *priv, *priv_file;
+	int64_t every_ms;
+};
+
 struct exporter_conf {
 	char *name;
 	struct addr addr;
 	uint16_t port;     /* source port; 0: any */
 	uint32_t sampling; /* 1 in N, overrides what the exporter says; 0: believe it */
+	struct snmp_conf snmp;
 	struct interface_conf *interfaces;
 	size_t n_interfaces;
 };

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "daemon/base/mem.h"
+#include "daemon/evidence/snmp.h"
 #include "daemon/model/calendar.h"
 #include "rules/filter/filter.h"
 #include "storage/store.h"
@@ -154,10 +155,13 @@ static void check_notify(struct config_reader *r, const struct node *n)
 
 static bool any_speed(const struct config *c)
 {
-	for (size_t i = 0; i < c->n_exporters; i++)
+	for (size_t i = 0; i < c->n_exporters; i++) {
+		if (*c->exporters[i].snmp.version)
+			return true;
 		for (size_t j = 0; j < c->exporters[i].n_interfaces; j++)
 			if (c->exporters[i].interfaces[j].speed_bps)
 				return true;
+	}
 	return false;
 }
 
@@ -197,6 +201,46 @@ static void check_rule(struct config_reader *r, const struct node *n,
 		    n->title);
 }
 
+static void check_word(struct config_reader *r, const struct node *n, const char *name,
+		       const char *word, const char *const *words)
+{
+	const struct value *v = config_value(n, name);
+	char hint[HINT];
+
+	if (!among(word, (const char **)words))
+		config_bad(r, v, "%s: \"%s\" is none of those that there are%s", name, word,
+			   config_hint(word, words, hint, sizeof(hint)));
+}
+
+/* Secrets go by files alone, and a half written v3 would ask in the clear. */
+static void check_snmp(struct config_reader *r, const struct node *n,
+		       const struct exporter_conf *e)
+{
+	const struct snmp_conf *s = &e->snmp;
+	const struct value *v = config_value(n, "snmp");
+	bool v3 = !strcmp(s->version, "v3");
+
+	check_word(r, n, "snmp_auth", s->auth, snmp_auth_words);
+	check_word(r, n, "snmp_priv", s->priv, snmp_priv_words);
+	if (!v || !*s->version)
+		return;
+	if (!v3 && strcmp(s->version, "v2c"))
+		config_bad(r, v, "snmp: \"%s\" is neither v2c nor v3; an address goes into "
+				 "snmp_address", s->version);
+	else if (!snmp_built())
+		config_warn(r, v, "snmp: this culpritd was built without SNMP and will not ask; "
+				  "install net-snmp's development files (libsnmp-dev) and build "
+				  "again");
+	else if (!v3 && !*s->community_file)
+		config_bad(r, v, "snmp = \"v2c\" needs snmp_community_file, a file with the "
+				 "community that only culpritd may read");
+	else if (v3 && !*s->user)
+		config_bad(r, v, "snmp = \"v3\" needs snmp_user");
+	else if (v3 && *s->priv_file && !*s->auth_file)
+		config_bad(r, v, "snmp_priv_file needs snmp_auth_file too: SNMPv3 encrypts "
+				 "only what it signs");
+}
+
 static void check_exporters(struct config_reader *r, const struct node *n, size_t i)
 {
 	const struct exporter_conf *e = &r->c->exporters[i];
@@ -212,6 +256,7 @@ static void check_exporters(struct config_reader *r, const struct node *n, size_
 			    "both their source port, or remove one",
 			    e->name, o->name);
 	}
+	check_snmp(r, n, e);
 }
 
 static void check_network(struct config_reader *r, const struct node *n, size_t i)

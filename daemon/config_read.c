@@ -18,6 +18,7 @@
 
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
+#include "daemon/evidence/snmp.h"
 #include "daemon/evidence/squid_net.h"
 
 enum { HINT = 128, PER_LIST_MAX = 4096 };
@@ -389,6 +390,21 @@ static void read_interface(struct config_reader *r, const struct node *n,
 	}
 }
 
+static void read_snmp(struct config_reader *r, const struct node *n, struct exporter_conf *e)
+{
+	const struct value *v = config_value(n, "snmp_address");
+	struct snmp_conf *s = &e->snmp;
+
+	s->addr = e->addr;
+	s->port = SNMP_PORT;
+	if (v && *s->address && !addr_parse(s->address, &s->addr) &&
+	    !parse_endpoint(s->address, &s->addr, &s->port))
+		config_bad(r, v,
+			   "snmp_address: \"%s\" is not an address; write 192.0.2.1, "
+			   "192.0.2.1:1161 or [2001:db8::1]:1161",
+			   s->address);
+}
+
 static void read_exporter(struct config_reader *r, const struct node *n)
 {
 	struct config *c = r->c;
@@ -407,6 +423,7 @@ static void read_exporter(struct config_reader *r, const struct node *n)
 	else if (v && (!addr_parse(v->text, &e->addr) || addr_is_none(&e->addr)))
 		config_bad(r, v, "address: \"%s\" is not the address of an exporter",
 			   v->text);
+	read_snmp(r, n, e);
 	for (size_t i = 0; i < n->n_kids; i++)
 		read_interface(r, &n->kids[i], e);
 }

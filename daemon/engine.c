@@ -22,6 +22,7 @@
 #include "daemon/engine_impl.h"
 #include "daemon/evidence/evidence.h"
 #include "daemon/evidence/geo.h"
+#include "daemon/evidence/ifnames.h"
 #include "daemon/evidence/owners.h"
 #include "daemon/evidence/looked.h"
 #include "daemon/evidence/squid.h"
@@ -265,6 +266,31 @@ static struct geo *engine_geo(const char *path)
 	return g;
 }
 
+/* Whose agents are asked for the names of interfaces. */
+static void ask_agents(struct engine *e, const struct config *c)
+{
+	struct ifnames_target *t = xcalloc(c->n_exporters + 1, sizeof(*t));
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_exporters; i++) {
+		const struct exporter_conf *ec = &c->exporters[i];
+		const struct snmp_conf *s = &ec->snmp;
+		const struct exporter *x = names_exporter_find(e->names, &ec->addr, ec->port);
+		bool v2 = !strcmp(s->version, "v2c");
+
+		if (x && *s->version && snmp_built())
+			t[n++] = (struct ifnames_target){
+				x->id, { s->addr, s->port, v2 ? s->community_file : "", s->user,
+					 s->auth, s->auth_file, s->priv, s->priv_file },
+				s->every_ms };
+	}
+	if (n && !e->ifnames)
+		e->ifnames = ifnames_start(e->names, snmp_interfaces);
+	if (e->ifnames)
+		ifnames_configure(e->ifnames, t, n);
+	free(t);
+}
+
 static bool start_keepers(struct engine *e, struct err *err)
 {
 	const struct config *c = e->config;
@@ -396,7 +422,7 @@ static bool start_http(struct engine *e, struct err *err)
 		.silence = sources_silence, .unsilence = sources_unsilence,
 		.learn = sources_learn,
 		.ack = sources_ack, .letters = sources_letters, .retry = sources_retry,
-		.act = sources_act, .arg = e,
+		.act = sources_act, .snmp = sources_snmp, .arg = e,
 	};
 	e->http = http_start(&o, &e->sources, err);
 	free(token);
@@ -440,6 +466,7 @@ struct engine *engine_start(const struct engine_opts *o, struct err *err)
 	start_analysis(e);
 	if (!start_workers(e, err) || !start_http(e, err))
 		goto fail;
+	ask_agents(e, c);
 	e->saved_ms = clock_mono_ms();
 	return e;
 fail:
@@ -459,6 +486,7 @@ void engine_stop(struct engine **ep)
 	http_stop(&e->http);
 	if (e->analysis)
 		learning_pause(e);
+	ifnames_stop(&e->ifnames);
 	templates_save(e);
 	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		worker_stop(&e->worker[i]);
@@ -524,6 +552,7 @@ bool engine_reload(struct engine *e, struct config *c, struct err *err)
 	if (*config_needs_restart(e->config, c, names, sizeof(names)))
 		log_warn("reload: these settings wait for a restart: %s", names);
 	ruleset_names(c, e->names);
+	ask_agents(e, c);
 	acting_configure(e, c);
 	tell_reload(e->tell, c);
 	analysis_rules(e->analysis, ruleset_geo(ruleset_new(c), e->country));

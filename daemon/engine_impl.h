@@ -40,6 +40,7 @@ struct engine {
 	struct archive *archive;
 	struct evidence *evidence;
 	struct owners *owners;
+	struct ifnames *ifnames;  /* NULL: no exporter's agent is asked */
 	struct geo *country, *as; /* NULL: none is configured */
 	struct origin *origin[WORKERS_MAX];
 	struct veil *veil; /* of clients; NULL: they have no pseudonyms */
@@ -91,6 +92,7 @@ void sources_sockets(void *arg, void (*fn)(void *fn_arg, const struct http_socke
 		     void *fn_arg);
 void sources_strays(void *arg, void (*fn)(void *fn_arg, const struct ledger *l),
 		    void *fn_arg);
+bool sources_snmp(void *arg, uint32_t exporter, struct err *why);
 bool sources_ready(void *arg, struct err *why);
 json_t *sources_silences(void *arg);
 json_t *sources_silence(void *arg, const json_t *asked, struct err *err);

@@ -150,7 +150,7 @@ static void name_exporter(const struct exporter_conf *ec, struct names *n)
 		if (ec->interfaces[i].index >= 0)
 			names_interface_set(n, e->id, (uint32_t)ec->interfaces[i].index,
 					    ec->interfaces[i].name,
-					    ec->interfaces[i].speed_bps, true);
+					    ec->interfaces[i].speed_bps, TOLD_CONFIG);
 }
 
 void ruleset_names(const struct config *c, struct names *n)

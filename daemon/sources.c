@@ -5,6 +5,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/units.h"
+#include "daemon/evidence/ifnames.h"
 #include "daemon/notify/notify.h"
 
 #include <math.h>
@@ -63,6 +64,17 @@ void sources_strays(void *arg, void (*fn)(void *fn_arg, const struct ledger *l),
 
 	for (unsigned i = 0; i < udp_workers(e->udp); i++)
 		fn(fn_arg, collector_strays(e->collector[i]));
+}
+
+bool sources_snmp(void *arg, uint32_t exporter, struct err *why)
+{
+	struct engine *e = arg;
+	struct ifnames_state s;
+
+	if (!ifnames_state(e->ifnames, exporter, &s) || !*s.err.msg)
+		return true;
+	*why = s.err;
+	return false;
 }
 
 bool sources_ready(void *arg, struct err *why)

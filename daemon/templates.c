@@ -32,7 +32,7 @@ static uint32_t index_of(struct engine *e, const struct exporter *x,
 	if (index <= 0)
 		return 0;
 	if (i->index < 0 && i->speed_bps)
-		names_interface_set(e->names, x->id, (uint32_t)index, NULL, i->speed_bps, true);
+		names_interface_set(e->names, x->id, (uint32_t)index, NULL, i->speed_bps, TOLD_CONFIG);
 	return (uint32_t)index;
 }
 

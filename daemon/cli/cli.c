@@ -200,7 +200,7 @@ struct names *cli_names(struct cli *c)
 				names_interface_set(c->names, x->id,
 						    (uint32_t)e->interfaces[j].index,
 						    e->interfaces[j].name,
-						    e->interfaces[j].speed_bps, true);
+						    e->interfaces[j].speed_bps, TOLD_CONFIG);
 	}
 	for (size_t i = 0; i < conf->n_networks; i++)
 		for (size_t j = 0; j < conf->networks[i].n_prefixes; j++)

@@ -153,7 +153,7 @@ static void keep_interface(struct dgram *d, uint32_t index, const char *name)
 
 	names_interface(d->c->names, exporter, index, &known);
 	if (strcmp(known.name, name))
-		names_interface_set(d->c->names, exporter, index, name, 0, false);
+		names_interface_set(d->c->names, exporter, index, name, 0, TOLD_EXPORTER);
 }
 
 static void keep(struct dgram *d, struct record *o)

@@ -55,7 +55,7 @@ bool sflow_if_counters(struct dgram *d, struct rd *r)
 		c.speed_bps = 0;
 	if (c.speed_bps)
 		names_interface_set(d->c->names, c.exporter, c.index, NULL,
-				    c.speed_bps, false);
+				    c.speed_bps, TOLD_EXPORTER);
 	if (d->out->counters)
 		d->out->counters(d->out->arg, &c);
 	return true;
@@ -73,6 +73,6 @@ bool sflow_port_name(struct dgram *d, uint32_t index, struct rd *r)
 	name[n] = '\0';
 	if (index && n)
 		names_interface_set(d->c->names, d->x->exporter->id, index, name, 0,
-				    false);
+				    TOLD_EXPORTER);
 	return true;
 }

@@ -95,6 +95,14 @@ static void sampling(json_t *list, const struct ledger *l)
 		     "samples one in N, write sampling = N into its exporter section.");
 }
 
+static void agent(json_t *list, const struct http *h, uint32_t exporter)
+{
+	struct err why = { "" };
+
+	if (h->src.snmp && !h->src.snmp(h->src.arg, exporter, &why))
+		hint(list, "note", "Its interfaces cannot be named by SNMP: %s.", why.msg);
+}
+
 json_t *hints_json(struct http *h, const struct exporter *e, int64_t now_ms,
 		   const char **state)
 {
@@ -121,6 +129,7 @@ json_t *hints_json(struct http *h, const struct exporter *e, int64_t now_ms,
 		*state = "waiting";
 	clock_of(list, l);
 	sampling(list, l);
+	agent(list, h, e->id);
 	if (now_ms - seen > SILENT_MS) {
 		*state = "silent";
 		hint(list, "problem", "Nothing has come for %s: is it up, does it still export to "

@@ -59,6 +59,9 @@ struct http_sources {
 		       void *fn_arg);
 	/* Is the daemon able to do its work? Else one sentence in why. (/readyz) */
 	bool (*ready)(void *arg, struct err *why);
+	/* Does the SNMP agent of that exporter answer, or is none asked? Else one sentence. May
+	 * be NULL. */
+	bool (*snmp)(void *arg, uint32_t exporter, struct err *why);
 	/* Sends a test message; adds the conversation to out. (POST, token) */
 	bool (*test_notify)(void *arg, const char *channel, struct strb *out, struct err *err);
 	/* Silences, acknowledgements, dead letters: JSON as contrib/openapi.yaml has it, NULL

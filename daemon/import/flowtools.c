@@ -131,7 +131,7 @@ static void interface_name(struct flowtools *t, const uint8_t *p, size_t len)
 	snprintf(name, sizeof(name), "%.*s", (int)strnlen((const char *)p + 6, len - 6), p + 6);
 	if (exporter)
 		names_interface_set(t->rows->names, exporter - 1, u(t, p + 4, 2), name, 0,
-				    false);
+				    TOLD_EXPORTER);
 }
 
 static void header_field(struct flowtools *t, unsigned type, const uint8_t *p, size_t len)

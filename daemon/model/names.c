@@ -59,9 +59,9 @@ struct which { /* key of the interface map */
 };
 
 struct ifname {
-	char name[NAME_LEN];
+	char name[NAME_LEN], alias[NAME_LEN];
 	uint64_t speed_bps;
-	bool name_configured, speed_configured;
+	enum told_by name_by, speed_by; /* while there is one */
 };
 
 struct length { /* all prefixes of one length */
@@ -242,30 +242,84 @@ static struct ifname *interface_new(struct names *n, const struct which *w)
 	return i;
 }
 
-/* Settles one property: configured text stands, learnt text may change. */
-void names_interface_set(struct names *n, uint32_t exporter, uint32_t index,
-			 const char *name, uint64_t speed_bps, bool configured)
+/* Settles each property by whose word it is; under the lock. */
+static struct ifname *interface_told(struct names *n, const struct which *w, const char *name,
+				     uint64_t speed_bps, enum told_by by)
 {
-	struct which w = { exporter, index };
-	struct ifname *i;
+	struct ifname *i = map_get(&n->ifs, w);
 
-	pthread_rwlock_wrlock(&n->lock);
-	i = map_get(&n->ifs, &w);
-	if (!i)
-		i = interface_new(n, &w);
-	if (!i)
-		goto out;
-	if (name && *name && (configured || !i->name_configured)) {
+	if (!i && !(i = interface_new(n, w)))
+		return NULL;
+	if (name && *name && (!*i->name || by >= i->name_by)) {
 		if (strcmp(i->name, name))
 			n->version++;
 		snprintf(i->name, sizeof(i->name), "%s", name);
-		i->name_configured |= configured;
+		i->name_by = by;
 	}
-	if (speed_bps && (configured || !i->speed_configured)) {
+	if (speed_bps && (!i->speed_bps || by >= i->speed_by)) {
 		i->speed_bps = speed_bps;
-		i->speed_configured |= configured;
+		i->speed_by = by;
 	}
-out:
+	return i;
+}
+
+void names_interface_set(struct names *n, uint32_t exporter, uint32_t index,
+			 const char *name, uint64_t speed_bps, enum told_by by)
+{
+	struct which w = { exporter, index };
+
+	pthread_rwlock_wrlock(&n->lock);
+	interface_told(n, &w, name, speed_bps, by);
+	unlock(n);
+}
+
+/* An alias is SNMP's alone, so it goes with what SNMP said. */
+static void interface_unsaid(struct names *n, struct ifname *i)
+{
+	if (*i->alias || (*i->name && i->name_by == TOLD_SNMP))
+		n->version++;
+	*i->alias = '\0';
+	if (i->name_by == TOLD_SNMP)
+		*i->name = '\0';
+	if (i->speed_by == TOLD_SNMP)
+		i->speed_bps = 0;
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct interface *x = a, *y = b;
+
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+static bool among(const struct interface *list, size_t count, uint32_t index)
+{
+	struct interface key = { .index = index };
+
+	return count && bsearch(&key, list, count, sizeof(*list), by_index);
+}
+
+void names_interfaces_snmp(struct names *n, uint32_t exporter, const struct interface *list,
+			   size_t count)
+{
+	const void *k;
+	void *v;
+
+	pthread_rwlock_wrlock(&n->lock);
+	for (uint32_t at = 0; map_next(&n->ifs, &at, &k, &v);)
+		if (((const struct which *)k)->exporter == exporter &&
+		    !among(list, count, ((const struct which *)k)->index))
+			interface_unsaid(n, v);
+	for (size_t j = 0; j < count; j++) {
+		struct which w = { exporter, list[j].index };
+		struct ifname *i = interface_told(n, &w, list[j].name, list[j].speed_bps,
+						  TOLD_SNMP);
+
+		if (!i || !strcmp(i->alias, list[j].alias))
+			continue;
+		snprintf(i->alias, sizeof(i->alias), "%s", list[j].alias);
+		n->version++;
+	}
 	unlock(n);
 }
 
@@ -280,6 +334,7 @@ void names_interface(const struct names *n, uint32_t exporter, uint32_t index,
 	i = map_get(&n->ifs, &w);
 	if (i) {
 		memcpy(out->name, i->name, sizeof(out->name));
+		memcpy(out->alias, i->alias, sizeof(out->alias));
 		out->speed_bps = i->speed_bps;
 	}
 	unlock(n);
@@ -290,8 +345,10 @@ int64_t names_interface_find(const struct names *n, uint32_t exporter, const cha
 	const void *k;
 	void *v;
 	uint32_t at = 0;
-	int64_t found = -1;
+	int64_t found = -1, alias = -1;
 
+	if (!*name)
+		return -1;
 	rdlock(n);
 	while (found < 0 && map_next(&n->ifs, &at, &k, &v)) {
 		const struct which *w = k;
@@ -299,9 +356,11 @@ int64_t names_interface_find(const struct names *n, uint32_t exporter, const cha
 
 		if (w->exporter == exporter && !strcmp(i->name, name))
 			found = w->index;
+		else if (w->exporter == exporter && !strcmp(i->alias, name))
+			alias = w->index;
 	}
 	unlock(n);
-	return found;
+	return found < 0 ? alias : found;
 }
 
 uint64_t names_version(const struct names *n)

@@ -93,8 +93,12 @@ struct exporter {
 struct interface {
 	uint32_t exporter, index;
 	char name[NAME_LEN]; /* "" when nobody told */
+	char alias[NAME_LEN]; /* what people wrote beside it (ifAlias); mostly "" */
 	uint64_t speed_bps;  /* 0 when nobody told */
 };
+
+/* Whose word it is about an interface; the later of these wins. */
+enum told_by { TOLD_SNMP, TOLD_EXPORTER, TOLD_CONFIG };
 
 struct names;
 
@@ -111,14 +115,18 @@ struct exporter *names_exporter_known(struct names *n, const struct addr *a, uin
 struct exporter *names_exporter_at(const struct names *n, uint32_t id); /* NULL: no such id */
 uint32_t names_exporters(const struct names *n); /* how many; ids are 0 .. n-1 */
 
-/* A name or speed that options data, configuration or SNMP told; NULL or 0 leaves as is.
- * `configured` wins over what was learnt. At most 4,096 interfaces an exporter. */
+/* A name or speed that somebody told; NULL or 0 leaves as is. What the same or a lesser
+ * source said before gives way. At most 4,096 interfaces an exporter. */
 void names_interface_set(struct names *n, uint32_t exporter, uint32_t index, const char *name,
-			 uint64_t speed_bps, bool configured);
+			 uint64_t speed_bps, enum told_by by);
+/* All that SNMP tells of an exporter, ascending by index: what it told before and is not in
+ * the list any more is forgotten, so that an index that is gone keeps no old name. */
+void names_interfaces_snmp(struct names *n, uint32_t exporter, const struct interface *list,
+			   size_t count);
 /* Fills *out (name "" and speed 0 when unknown). */
 void names_interface(const struct names *n, uint32_t exporter, uint32_t index,
 		     struct interface *out);
-/* ifIndex of the interface of that name, or -1. */
+/* ifIndex of the interface of that name, else of that alias, or -1. */
 int64_t names_interface_find(const struct names *n, uint32_t exporter, const char *name);
 /* Counts up whenever a name changed, so that compiled filters can look again. */
 uint64_t names_version(const struct names *n);

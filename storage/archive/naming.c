@@ -287,7 +287,7 @@ static void rename_from(struct name_sink *s)
 		const struct told *t = v;
 
 		names_interface_set(s->names, w->exporter, w->index, t->name,
-				    t->speed_bps, false);
+				    t->speed_bps, TOLD_EXPORTER);
 	}
 }
 
@@ -346,7 +346,7 @@ static bool apply_interfaces(struct name_sink *s, const struct file_names *fn,
 		if (t)
 			*t = told;
 		names_interface_set(s->names, w.exporter, w.index, told.name, speed,
-				    false);
+				    TOLD_EXPORTER);
 	}
 	return !r->bad;
 }

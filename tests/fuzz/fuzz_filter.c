@@ -23,7 +23,7 @@ static struct names *made_names(void)
 
 	names_exporter_known(n, &edge, 0, "edge");
 	names_exporter_known(n, &core, 0, "core");
-	names_interface_set(n, 0, 2, "WAN", 0, true);
+	names_interface_set(n, 0, 2, "WAN", 0, TOLD_CONFIG);
 	prefix_parse("10.20.0.0/16", &lan);
 	names_network_add(n, "lan", &lan);
 	return n;

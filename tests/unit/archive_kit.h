@@ -54,7 +54,7 @@ static inline struct names *kit_names(unsigned exporters)
 
 		snprintf(name, sizeof(name), "edge%u", i);
 		names_exporter_known(n, &a, 0, name);
-		names_interface_set(n, i, 2, "WAN", 20000000, false);
+		names_interface_set(n, i, 2, "WAN", 20000000, TOLD_EXPORTER);
 	}
 	return n;
 }

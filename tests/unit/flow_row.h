@@ -74,10 +74,10 @@ static inline struct names *flow_row_names(void)
 	assert_int_equal(names_exporter_known(n, &edge, 0, "edge")->id, 0);
 	assert_int_equal(names_exporter(n, &other, 2055)->id, 1);
 	assert_int_equal(names_exporter_known(n, &core, 0, "core")->id, 2);
-	names_interface_set(n, 0, 1, "LAN", 0, true);
-	names_interface_set(n, 0, 2, "WAN", 20000000, true);
-	names_interface_set(n, 2, 7, "WAN", 0, false);
-	names_interface_set(n, 2, 2, "ge-0/0/2.100", 0, false);
+	names_interface_set(n, 0, 1, "LAN", 0, TOLD_CONFIG);
+	names_interface_set(n, 0, 2, "WAN", 20000000, TOLD_CONFIG);
+	names_interface_set(n, 2, 7, "WAN", 0, TOLD_EXPORTER);
+	names_interface_set(n, 2, 2, "ge-0/0/2.100", 0, TOLD_EXPORTER);
 	for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++) {
 		struct prefix p;
 

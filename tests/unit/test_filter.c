@@ -861,7 +861,7 @@ static void a_filter_follows_names_that_change(void **state)
 	uint64_t bits[FILTER_WORDS];
 
 	assert_int_equal(filter_run(f, s->all, bits), 0);
-	names_interface_set(s->names, 0, 3, "UPLINK", 0, true);
+	names_interface_set(s->names, 0, 3, "UPLINK", 0, TOLD_CONFIG);
 	assert_int_equal(filter_run(f, s->all, bits), 1);
 	filter_free(&f);
 }

@@ -17,7 +17,7 @@ static struct names *site(void)
 	struct prefix p;
 	struct exporter *e = names_exporter_known(n, &a, 0, "edge");
 
-	names_interface_set(n, e->id, 2, "WAN", 0, true);
+	names_interface_set(n, e->id, 2, "WAN", 0, TOLD_CONFIG);
 	assert_true(prefix_parse("10.20.0.0/24", &p));
 	names_network_add(n, "lan", &p);
 	names_networks_done(n);
