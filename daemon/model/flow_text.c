@@ -100,6 +100,7 @@ static void special(const struct block *b, enum field f, uint32_t row, struct ce
 			 (unsigned long long)(c->v & ((UINT64_C(1) << 56) - 1)));
 		c->text = c->buf;
 		break;
+	case F_reason: c->v -= c->told; break; /* kept one higher: 0 is a reason */
 	case F_notes: notes_text((unsigned)c->v, c); break;
 	default: break;
 	}
@@ -313,7 +314,7 @@ static void add_interface(struct strb *s, const struct block *b, enum field f,
 static void add_rest(struct strb *s, const struct block *b, uint32_t row)
 {
 	static const enum field also[] = { F_icmp,     F_vlan, F_src_as, F_dst_as,
-					   F_app_name, F_user, F_url };
+					   F_app_name, F_user, F_url,	 F_reason };
 	struct cell c;
 
 	for (size_t i = 0; i < ARRAY_LEN(also); i++) {
