@@ -9,7 +9,7 @@
  *
  *   Ethernet, 802.11, PPP ─▶ VLAN tags, PBB, PPPoE, SNAP ─▶ MPLS ─▶ IPv4, IPv6 ─▶ TCP ...
  *        ▲                                                   ▲          │
- *        └── VXLAN, Geneve, GTP-U, GRE, EtherIP, IP-in-IP ───┴──────────┘
+ *        └── VXLAN, Geneve, GTP-U, L2TP, GRE, EtherIP, IP-in-IP ─┴──────┘
  *
  * A packet with several IP headers is told by its INNERMOST one that was captured:
  * whoever asks "who fills the link?" wants the subscriber and not the two ends of
@@ -24,7 +24,7 @@
  *
  * Sources: IEEE 802.1Q, 802.1ah, 802.1BR, 802.11; RFC 791, 8200, 8754 (SRH), 3032 (MPLS),
  * 4385 (control word), 2516 (PPPoE), 2784, 2890 and 2637 (GRE), 7348 (VXLAN), 8926
- * (Geneve), 3378 (EtherIP), 4302 (AH); 3GPP TS 29.281 (GTP-U).
+ * (Geneve), 2661 (L2TP), 3378 (EtherIP), 4302 (AH); 3GPP TS 29.281 (GTP-U).
  */
 #include "daemon/collect/frame.h"
 
@@ -114,13 +114,31 @@ static enum layer wlan(struct walk *w)
 	return ETHERTYPE;
 }
 
+/* A protocol number ends with its first odd octet, so a leading zero may be left out
+ * (RFC 1661 sec. 6.5). */
+static uint16_t ppp_protocol(struct walk *w)
+{
+	if (rd_left(&w->r) && *w->r.p & 1)
+		return (uint16_t)rd_uint(&w->r, 1);
+	return rd_u16(&w->r);
+}
+
 static enum layer ppp(struct walk *w)
 {
-	uint16_t type = rd_u16(&w->r);
+	struct rd head = w->r;
+	uint16_t type = rd_u16(&head);
 
-	if (type == 0xff03) /* HDLC address and control, when not compressed away */
-		type = rd_u16(&w->r);
 	switch (type) {
+	case 0xff03: /* HDLC address and control, when not compressed away */
+		skip(w, 2);
+		break;
+	case 0x0f00: /* Cisco's HDLC, unicast and broadcast: an Ethertype follows */
+	case 0x8f00:
+		skip(w, 2);
+		w->type = rd_u16(&w->r);
+		return w->type > 1500 ? ETHERTYPE : END;
+	}
+	switch (ppp_protocol(w)) {
 	case 0x0021: return IPV4;
 	case 0x0057: return IPV6;
 	case 0x0281:
@@ -183,6 +201,8 @@ static enum layer ethertype(struct walk *w)
 	case 0x88e7: /* I-TAG of 802.1ah */
 		return skip(w, 4) && ++w->tags <= TAGS_MAX ? ETHERNET : END;
 	case 0x893f: return other_tag(w, 6); /* E-TAG of 802.1BR */
+	case 0x8926: return other_tag(w, 4); /* VN-Tag */
+	case 0x892f: return other_tag(w, 4); /* HSR (IEC 62439-3) */
 	case 0x8909: return other_tag(w, 6); /* Cisco metadata: security group */
 	case 0x880b: return PPP;             /* in GRE (PPTP) */
 	}
@@ -332,6 +352,10 @@ static enum layer gre(struct walk *w)
 		if (rd_left(&w->r) < 12)
 			return END;
 		return skip(w, w->r.p[11] & 1 ? 20 : 12) ? ETHERNET : END;
+	case 0x883e: /* to a Squid: WCCP 2 has four octets before the packet, WCCP 1 none */
+		if (rd_left(&w->r) && *w->r.p >> 4 != 4)
+			skip(w, 4);
+		return IPV4;
 	}
 	return w->type > 1500 ? ETHERTYPE : END;
 }
@@ -383,12 +407,28 @@ static enum layer gtpu(struct walk *w)
 	return IP;
 }
 
+/* RFC 2661 sec. 3.1: a data message carries PPP. */
+static enum layer l2tp(struct walk *w)
+{
+	uint16_t flags = rd_u16(&w->r), offset = 0;
+
+	if (!rd_ok(&w->r) || flags & 0x8000 || (flags & 15) != 2)
+		return END;
+	/* length, tunnel, session, sequence numbers, octets to pass over */
+	if (!skip(w, (flags & 0x4000 ? 2 : 0) + 4 + (flags & 0x0800 ? 4 : 0)))
+		return END;
+	if (flags & 0x0200)
+		offset = rd_u16(&w->r);
+	return skip(w, offset) ? PPP : END;
+}
+
 /* Only the destination port tells a tunnel: the source port is a hash of the inside. */
 static enum layer udp_payload(struct walk *w)
 {
 	if (!skip(w, 4))
 		return END;
 	switch (w->in.dst_port) {
+	case 1701: return l2tp(w);
 	case 2152: return gtpu(w);
 	case 4789:
 	case 8472: return vxlan(w, false);
