@@ -48,10 +48,10 @@ static bool row(struct dgram *d, struct sflow_sample *s, struct rd *r)
 
 	sflow_begin(d, s);
 	whole = records(s, r);
-	if (whole || s->packet != PACKET_NONE)
+	if (s->packet != PACKET_NONE || s->discarded)
 		sflow_end(d, s);
 	else
-		out_unrow(d);
+		out_unrow(d); /* a transaction of a server (host sFlow) is no packet */
 	return whole;
 }
 
