@@ -29,7 +29,8 @@ struct word_key {
 	uint32_t exporter, kind;
 };
 
-/* RFC 3954 sec. 6.1: what a v9 scope field can be. */
+/* RFC 3954 sec. 6.1: what a v9 scope field can be. (Some name an element all the same,
+ * such as the sampler's id.) */
 enum { SCOPE_SYSTEM = 1, SCOPE_INTERFACE, SCOPE_LINE_CARD, SCOPE_CACHE, SCOPE_TEMPLATE };
 
 struct text {
@@ -40,7 +41,7 @@ struct text {
 struct record {
 	struct sampling_words rate;
 	uint64_t random;     /* IE 50 */
-	uint64_t sampler, interface, sysinit, app, vrf, speed;
+	uint64_t sampler, interface, sysinit, app, vrf;
 	bool has_sampler, has_interface, has_app, has_vrf;
 	struct text if_name, if_desc, app_name, vrf_name;
 };
@@ -193,7 +194,7 @@ bool options_take(struct dgram *d, const struct tmpl *t, bool ipfix, struct rd *
 		f = rd_sub(rec, len);
 		if (!rd_ok(rec))
 			return false;
-		if (!ipfix && i < t->n_scopes)
+		if (!ipfix && i < t->n_scopes && s->id <= SCOPE_TEMPLATE)
 			take_scope9(&o, s->id, f);
 		else
 			take(&o, s->pen, s->id, f);

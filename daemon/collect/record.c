@@ -22,7 +22,8 @@
 
 #include <string.h>
 
-enum { PROTO_ICMP = 1, PROTO_ICMP6 = 58, END_ACTIVE = 2, DOMAINS_ASKED = 8 };
+enum { PROTO_ICMP = 1, PROTO_ICMP6 = 58, END_ACTIVE = 2, DOMAINS_ASKED = 8,
+       LINK_80211 = 2 /* RFC 7133 sec. 8.2.2 */ };
 
 static uint32_t newest(const uint64_t *up, uint32_t n)
 {
@@ -297,6 +298,22 @@ static void totals(const struct plan *p, const struct run *r, uint32_t n)
 	}
 }
 
+static void flags_of_all(const struct run *r, uint32_t n)
+{
+	block_use(r->b, F_tcp_flags);
+	for (uint32_t i = 0; i < n; i++)
+		r->b->tcp_flags[r->row + i] |= (uint16_t)scratch_col(r->s, S_FLAGS_REST)[i];
+}
+
+/* What a section begins with, as frame.h has it. */
+static unsigned section_kind(const struct plan *p, const struct run *r, uint32_t i,
+			     enum target t, const uint8_t *at)
+{
+	if (t == S_SECTION_IP)
+		return *at >> 4 == 6 ? FRAME_IPV6 : FRAME_IPV4;
+	return cell(p, r, S_FRAME_TYPE, i) == LINK_80211 ? FRAME_80211 : FRAME_ETHERNET;
+}
+
 static void sections(const struct plan *p, const struct run *r, uint32_t n, enum target t)
 {
 	struct block *b = r->b;
@@ -304,16 +321,19 @@ static void sections(const struct plan *p, const struct run *r, uint32_t n, enum
 	block_use(b, F_bytes);
 	block_use(b, F_packets);
 	for (uint32_t i = 0; i < n; i++) {
-		uint64_t v = scratch_col(r->s, t)[i];
+		uint64_t v = scratch_col(r->s, t)[i], octets = v >> 32;
 		const uint8_t *at = r->set + (uint32_t)v;
+		uint64_t exported = cell(p, r, S_SECTION_LEN, i);
 		uint32_t row = r->row + i, ip_len = 0;
-		unsigned kind = FRAME_ETHERNET;
 
-		if (!v)
+		if (!v || (t == S_SECTION_IP && cell(p, r, S_SECTION_L2, i)))
 			continue;
-		if (t == S_SECTION_IP)
-			kind = *at >> 4 == 6 ? FRAME_IPV6 : FRAME_IPV4;
-		if (!frame_parse(at, v >> 32, kind, b, row, &ip_len) || !ip_len)
+		if (exported && exported < octets)
+			octets = exported; /* the rest is padding (RFC 7133 sec. 8) */
+		if (cell(p, r, S_SECTION_OFF, i) || /* no head: nothing to read */
+		    !frame_parse(at, octets, section_kind(p, r, i, t, at), b, row,
+				 &ip_len) ||
+		    !ip_len)
 			ip_len = (uint32_t)cell(p, r, S_FRAME_SIZE, i);
 		if (!b->packets[row])
 			b->packets[row] = 1;
@@ -417,7 +437,8 @@ static void way_back(const struct plan *p, const struct run *r, uint32_t i)
 #undef OWN
 	if (plan_tells(p, S_REV_FLAGS)) {
 		block_use(b, F_tcp_flags);
-		b->tcp_flags[to] = (uint16_t)scratch_col(r->s, S_REV_FLAGS)[i];
+		b->tcp_flags[to] = (uint16_t)(scratch_col(r->s, S_REV_FLAGS)[i] |
+					      cell(p, r, S_REV_FLAGS_REST, i));
 	}
 }
 
@@ -429,8 +450,10 @@ void record_settle(const struct plan *p, const struct run *r, uint32_t n)
 		durations(r, n);
 	if (plan_tells(p, S_SECTION_L2))
 		sections(p, r, n, S_SECTION_L2);
-	else if (plan_tells(p, S_SECTION_IP))
+	if (plan_tells(p, S_SECTION_IP))
 		sections(p, r, n, S_SECTION_IP);
+	if (plan_tells(p, S_FLAGS_REST))
+		flags_of_all(r, n);
 	if (plan_tells(p, F_proto) &&
 	    (plan_tells(p, F_dst_port) || plan_tells(p, S_ICMP_TYPE)))
 		icmp(p, r, n);
