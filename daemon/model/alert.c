@@ -321,7 +321,12 @@ void alert_headline(const struct alert *a, char out[static 160])
 	const char *name = a->series && *a->series ? a->series
 			   : a->rule		   ? a->rule
 						   : "all";
+	struct strb inert = { 0 };
 	size_t left = HEADLINE, all, cut;
+
+	/* Before it is cut: what a sink would have to quote takes more room. */
+	strb_tty(&inert, name);
+	name = inert.s;
 
 	if (a->state == ALERT_RESOLVED && !a->was)
 		resolved(a, &p);
@@ -340,4 +345,5 @@ void alert_headline(const struct alert *a, char out[static 160])
 	/* Widths that the compiler can see: together they fit, whatever was counted above. */
 	snprintf(out, 160, "%.*s%s: %.80s%.40s%.24s", cut < 8 ? 8 : cut > 72 ? 72 : (int)cut,
 		 name, cut < all ? ".." : "", p.what, p.normal, p.hour);
+	strb_free(&inert);
 }

@@ -139,7 +139,8 @@ bool alert_id_at_end(const char *text, char id[static ALERT_ID]);
 /* "2026-11-23T09:35:00.000Z" as Unix milliseconds; 0: it is no such time. */
 int64_t alert_time(const char *rfc3339);
 
-/* "WAN in: 18.7 Mbit/s for 2 minutes, normally 2-4 at this hour": at most 78 characters. */
+/* "WAN in: 18.7 Mbit/s for 2 minutes, normally 2-4 at this hour": at most 78 characters,
+ * none of which does anything (strb_tty). */
 void alert_headline(const struct alert *a, char out[static 160]);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "daemon/model/alert.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,7 @@ static void a_long_or_foreign_name_never_breaks_the_line(void **state)
 		"\x94\xa5",
 		"",
 		"\xff\xfe\xfd",
+		"\x1b[2J\x1b]0;pwn\x07\x1b[31m\r\nBcc: victim@example.com\r\n\r\n",
 	};
 
 	(void)state;
@@ -123,6 +125,8 @@ static void a_long_or_foreign_name_never_breaks_the_line(void **state)
 		alert_headline(a, line);
 		assert_in_range(utf8_cut(line, 69, SIZE_MAX), strlen(line), strlen(line));
 		assert_non_null(strstr(line, ": 18.7 Mbit/s for 2 minutes"));
+		for (const char *c = line; *c; c++)
+			assert_false(iscntrl((unsigned char)*c));
 		alert_unref(&a);
 	}
 }
