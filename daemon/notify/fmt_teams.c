@@ -54,15 +54,15 @@ static void flows(const struct alert *a, json_t *body)
 
 		story_share(f->share, &t);
 		strb_fmt(&t, ", %s: ", text_bytes((double)f->bytes, size));
-		if (f->client && *f->client) {
-			strb_tty(&t, f->client);
-			strb_add(&t, " through ");
-		}
 		story_end(&f->src, f->src_name, &t);
 		strb_add(&t, " to ");
 		story_end(&f->dst, f->dst_name, &t);
 		strb_add(&t, ", ");
 		story_service(f, &t);
+		if (f->client && *f->client) {
+			strb_add(&t, ", ");
+			story_proxied(f, &t);
+		}
 		j = block(&t, LINE, NULL, NULL);
 		json_object_set_new(j, "spacing", json_string(i ? "None" : "Medium"));
 		json_array_append_new(body, j);

@@ -373,6 +373,22 @@ static void cell(struct strb *b, const char *s, size_t width, bool right)
 		strb_addc(b, ' ');
 }
 
+void story_proxied(const struct top_flow *f, struct strb *b)
+{
+	char src[ADDR_TEXT], dst[ADDR_TEXT];
+	size_t len = strcspn(f->client, " "); /* a name may follow */
+
+	addr_text(&f->src, src);
+	addr_text(&f->dst, dst);
+	if ((strlen(src) == len && !strncmp(src, f->client, len)) ||
+	    (strlen(dst) == len && !strncmp(dst, f->client, len))) {
+		strb_add(b, "through the proxy");
+		return;
+	}
+	strb_add(b, "for ");
+	strb_tty(b, f->client);
+}
+
 static void column(struct strb *b, struct strb *text, size_t width, bool right)
 {
 	cell(b, text->s ? text->s : "", width, right);
@@ -389,9 +405,7 @@ static void table_row(const struct top_flow *f, struct strb *b)
 	strb_addc(b, ' ');
 	cell(b, text_bytes((double)f->bytes, buf), 8, true);
 	strb_add(b, "  ");
-	if (f->client && *f->client)
-		strb_tty(&t, f->client);
-	else if (f->src_name && *f->src_name)
+	if (f->src_name && *f->src_name)
 		strb_tty(&t, f->src_name);
 	else
 		strb_add(&t, addr_text(&f->src, addr));
@@ -403,8 +417,11 @@ static void table_row(const struct top_flow *f, struct strb *b)
 		strb_add(&t, addr_text(&f->dst, addr));
 	column(b, &t, 21, false);
 	strb_addc(b, ' ');
-	story_service(f, &t);
-	column(b, &t, 15, false);
+	if (f->client && *f->client)
+		story_proxied(f, &t); /* says more than the proxy's port */
+	else
+		story_service(f, &t);
+	column(b, &t, 44, false); /* the longest: "for" and an IPv6 address */
 	while (b->len && b->s[b->len - 1] == ' ')
 		b->s[--b->len] = '\0';
 	strb_addc(b, '\n');

@@ -52,6 +52,9 @@ void story_table(const struct alert *a, unsigned rows, struct strb *b);
 /* One flow's ends and service: "10.20.0.66 (reception-pc)", "https (tcp 443)". */
 void story_end(const struct addr *a, const char *name, struct strb *b);
 void story_service(const struct top_flow *f, struct strb *b);
+/* Of a flow of a proxy: "for 10.20.0.66", or "through the proxy" when that is one of its ends
+ * already. */
+void story_proxied(const struct top_flow *f, struct strb *b);
 void story_share(double share, struct strb *b); /* "71 %", "<1 %" */
 /* The last values as ▁▂▃▅▇█, gaps as blanks; adds nothing when there are none. */
 void story_spark(const struct alert *a, struct strb *b);

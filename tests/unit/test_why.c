@@ -259,11 +259,46 @@ static void doubts_are_told_with_their_size(void **state)
 	}
 }
 
+/* ---- flows of a proxy, as a line of the table ---- */
+
+static void who_it_was_for_stands_behind_a_proxy_s_flow(void **state)
+{
+	static const struct {
+		const char *src, *dst, *client, *line;
+	} rows[] = {
+		{ "198.51.100.10", "192.0.2.2", "10.20.0.66",
+		  " 71 %  1.00 MB  198.51.100.10         192.0.2.2             for 10.20.0.66" },
+		{ "10.20.0.1", "10.20.0.66", "10.20.0.66 (reception-pc)",
+		  " 71 %  1.00 MB  10.20.0.1             10.20.0.66            "
+		  "through the proxy" },
+		{ "10.20.0.1", "10.20.0.6", "10.20.0.66",
+		  " 71 %  1.00 MB  10.20.0.1             10.20.0.6             for 10.20.0.66" },
+		{ "10.20.0.1", "10.20.0.6", NULL,
+		  " 71 %  1.00 MB  10.20.0.1             10.20.0.6             http (tcp 80)" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct top_flow f = { .src_port = 80, .dst_port = 40000, .proto = 6,
+				      .bytes = 1000000, .share = 0.71,
+				      .client = (char *)rows[i].client };
+		struct alert a = { .top = &f, .n_top = 1 };
+		struct strb b = { 0 };
+
+		assert_true(addr_parse(rows[i].src, &f.src) && addr_parse(rows[i].dst, &f.dst));
+		story_table(&a, 5, &b);
+		assert_non_null(strchr(b.s, '\n'));
+		assert_string_equal(strtok(strchr(b.s, '\n') + 1, "\n"), rows[i].line);
+		strb_free(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_of_alert_can_be_read_aloud),
 		cmocka_unit_test(doubts_are_told_with_their_size),
+		cmocka_unit_test(who_it_was_for_stands_behind_a_proxy_s_flow),
 	};
 
 	struct names *names;
