@@ -70,12 +70,14 @@ static void make(const struct channel *c, const struct message *m, unsigned n,
 		 struct request *r)
 {
 	json_t *embed = json_object();
-	struct strb t = { 0 };
+	struct strb t = { 0 }, title = { 0 };
 	char when[48];
 
 	(void)n;
 	story_title(m, &t);
-	json_object_set_new(embed, "title", format_text(&t, TITLE));
+	format_markdown(&title, t.s); /* also Markdown, but for links */
+	strb_free(&t);
+	json_object_set_new(embed, "title", format_text(&title, TITLE));
 	json_object_set_new(embed, "description", description(c, m));
 	json_object_set_new(embed, "color", json_integer(color(story_color(m))));
 	if (m->alert) {
