@@ -76,19 +76,18 @@ static const char *lookup(struct helper *h, const struct addr *a)
 /* The channel is the word before the address, when there is one. */
 static void answer(struct helper *h, char *line)
 {
-	char *words[3] = { NULL }, *save = NULL;
-	const char *channel = NULL;
+	const char *words[3] = { NULL }, *channel = NULL;
+	char *save = NULL;
 	struct addr a;
 	int n = 0;
 
 	for (char *w = strtok_r(line, " \t\r\n", &save); w && n < 3;
 	     w = strtok_r(NULL, " \t\r\n", &save))
 		words[n++] = w;
-	if (n > 1 && !addr_parse(words[0], &a)) {
+	/* Squid's channels are numbers; anything else is not said again. */
+	if (n && strspn(words[0], "0123456789") == strlen(words[0])) {
 		channel = words[0];
-		words[0] = words[1];
-	} else if (n == 1 && strspn(words[0], "0123456789") == strlen(words[0])) {
-		channel = words[0]; /* and no address */
+		words[0] = words[1] ? words[1] : "";
 	}
 	if (channel)
 		printf("%s ", channel);
