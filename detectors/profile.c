@@ -90,7 +90,7 @@ static float apart(const struct profile *f, unsigned class, unsigned slot)
 	float m = (float)(w[2] < lo ? lo : w[2] > hi ? hi : w[2]) / APART_CODE;
 	float s = f->scale[class][slot / SLOTS_HOUR % PROFILE_HOURS];
 
-	return m * m * m / (m * m + s * s + 1e-6f);
+	return m * m * m / (m * m + 0.1f * s * s + 1e-6f);
 }
 
 static int8_t apart_code(float d)
@@ -259,6 +259,14 @@ void profile_learn(struct profile *f, const struct normal *n, float x, float mos
 	median(&f->scale_all, &f->scaled_all, v);
 }
 
+/* What most of an hour's bins agree on: a job that takes half of it is not of the hour. */
+static float agreed(float sum, float squares, float n)
+{
+	float mean = sum / n, dev = sqrtf(fmaxf(0, squares / n - mean * mean));
+
+	return copysignf(fmaxf(0, fabsf(mean) - dev), mean);
+}
+
 /* d: from the day of its kind, whatever the weekday lets expect. */
 static void note_hour(struct profile *f, const struct point *p, float d)
 {
@@ -270,13 +278,15 @@ static void note_hour(struct profile *f, const struct point *p, float d)
 		if (f->hour_bins >= SLOTS_HOUR / 2) {
 			w[2] = w[1];
 			w[1] = w[0];
-			w[0] = apart_code(f->hour_sum / f->hour_bins);
+			w[0] = apart_code(agreed(f->hour_sum, f->hour_squares,
+						 f->hour_bins));
 		}
 		f->hour_at = (uint16_t)hour;
 		f->hour_bins = 0;
-		f->hour_sum = 0;
+		f->hour_sum = f->hour_squares = 0;
 	}
 	f->hour_sum += d;
+	f->hour_squares += d * d;
 	f->hour_bins++;
 }
 
@@ -419,5 +429,5 @@ void profile_rebase(struct profile *f, float was, float is)
 	}
 	f->scaled_all = 0;
 	f->hour_bins = 0;
-	f->hour_sum = 0;
+	f->hour_sum = f->hour_squares = 0;
 }

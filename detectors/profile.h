@@ -27,7 +27,7 @@ struct profile {
 	uint16_t scaled[PROFILE_CLASSES][PROFILE_HOURS], scaled_all; /* values in them */
 	float level, level_var;     /* of today against the usual, and its uncertainty */
 	float usual_level, day_var; /* of the days before, and their spread */
-	float hour_sum;             /* of the hour so far, from the day */
+	float hour_sum, hour_squares; /* of the hour so far, of distances from the day */
 	uint16_t hour_bins, hour_at; /* in it, and which of the week it is */
 	/* Of what may become normal: sums of distances from the day, by the hour. */
 	float fresh[PROFILE_CLASSES][PROFILE_HOURS];
