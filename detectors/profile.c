@@ -241,7 +241,7 @@ void profile_learn(struct profile *f, const struct normal *n, float x, float mos
 	/* The first days may be far off; they are corrected in larger steps. */
 	float gain = fmaxf(1.0f / (float)(*seen + 1), day_gain);
 	float step = *seen < 3 ? 3 * limit : limit;
-	float off = clampf(x - n->mid - f->level, -limit, limit);
+	float off = clampf(profile_off(f, n, x), -limit, limit);
 	float up = clampf(x - n->day - f->level, -step, step);
 	float most_up = clampf(most - n->most - f->level, -step, step);
 
@@ -255,6 +255,8 @@ void profile_learn(struct profile *f, const struct normal *n, float x, float mos
 	float v = 1.4826f * fabsf(off) * n->scale / profile_spread(f, n);
 	f->level += k * off;
 	f->level_var = (1 - k) * f->level_var + r / (level_bins * level_bins);
+	if (n->mid_low < n->mid)
+		return; /* within what it may be nothing is off, and that is no spread */
 	median(&f->scale[n->class][n->hour], &f->scaled[n->class][n->hour], v);
 	median(&f->scale_all, &f->scaled_all, v);
 }
