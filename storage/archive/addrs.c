@@ -8,9 +8,11 @@
  * network occurs at all. A column with nearly as many addresses as rows (a
  * flood of random sources) stays out of the list and stands as it is.
  *
- * The hash is keyed per process (F17). What is not IPv4 or has few addresses
- * costs no more for that: sixteen planes of octets, of which the constant ones
- * take two octets each.
+ * Most addresses are IPv4: a slot then holds all 32 bits beside the code, so that a
+ * look-up touches one line of memory and not two, and the slots of a few rows are asked
+ * for before the first of them is needed. The hash is keyed per process (F17). What is
+ * not IPv4 costs a comparison more, and sixteen planes of octets, of which the constant
+ * ones take two octets each.
  */
 #include "storage/archive/addrs.h"
 
@@ -18,14 +20,25 @@
 
 #include <stdlib.h>
 
-enum { ADDRS_MAX = 65536, SLOTS_MIN = 4096 };
+enum {
+	ADDRS_MAX = 65536,
+	SLOTS_MIN = 4096,
+	AHEAD = 32,	 /* rows whose slots are fetched together */
+	DIGIT_BITS = 12, /* sorted by at once */
+	KEY_BITS = 32,
+};
+
+/* A slot is 0 when free, else tag << 32 | SLOT_V4 or 0 | code + 1; the tag of an IPv4
+ * address is the address, of others it is a part of the hash. */
+static const uint64_t SLOT_V4 = UINT64_C(1) << 31;
 
 struct addrs {
-	uint64_t mul[3];	 /* odd, secret */
-	uint32_t *slot, slots;	 /* code + 1, 0 free; slots is a power of two */
+	uint64_t mul[3]; /* odd, secret */
+	uint64_t *slot;
+	uint32_t slots;		 /* a power of two */
 	struct addr *list, *tmp; /* ADDRS_MAX each */
 	uint32_t *taken;	 /* slot of each code, to take it out again */
-	uint32_t *order, *order2;
+	uint64_t *order, *order2;
 	size_t n;
 };
 
@@ -77,15 +90,30 @@ const struct addr *addrs_list(const struct addrs *a)
 	return a->list;
 }
 
-static inline uint32_t home(const struct addrs *a, const struct addr *v)
-{
-	uint64_t w[2];
-	unsigned __int128 m;
+/* Where an address belongs, and what its slot holds beside the code. */
+struct place {
+	uint64_t mark;
+	uint32_t hash; /* of which the low bits are the slot */
+};
 
+static inline struct place place_of(const struct addrs *a, const struct addr *v)
+{
+	unsigned __int128 m;
+	uint64_t w[2], h;
+
+	if (addr_is4(v)) {
+		uint32_t v4;
+
+		memcpy(&v4, v->b + 12, sizeof(v4));
+		h = (v4 ^ (a->mul[0] >> 32)) * a->mul[1];
+		h = (h ^ h >> 32) * a->mul[2];
+		return (struct place){ (uint64_t)v4 << 32 | SLOT_V4,
+				       (uint32_t)(h >> 32) };
+	}
 	memcpy(w, v->b, 16);
 	m = (unsigned __int128)(w[0] ^ a->mul[0]) * (w[1] ^ a->mul[1]);
-	return (uint32_t)((((uint64_t)m ^ (uint64_t)(m >> 64)) * a->mul[2]) >> 32) &
-	       (a->slots - 1);
+	h = ((uint64_t)m ^ (uint64_t)(m >> 64)) * a->mul[2];
+	return (struct place){ h << 32, (uint32_t)(h >> 32) };
 }
 
 static void grow(struct addrs *a)
@@ -94,11 +122,12 @@ static void grow(struct addrs *a)
 	a->slots *= 2;
 	a->slot = xcalloc(a->slots, sizeof(*a->slot));
 	for (uint32_t c = 0; c < a->n; c++) {
-		uint32_t i = home(a, &a->list[c]);
+		struct place at = place_of(a, &a->list[c]);
+		uint32_t i = at.hash & (a->slots - 1);
 
 		while (a->slot[i])
 			i = (i + 1) & (a->slots - 1);
-		a->slot[i] = c + 1;
+		a->slot[i] = at.mark | (c + 1);
 		a->taken[c] = i;
 	}
 }
@@ -111,24 +140,46 @@ static void take_back(struct addrs *a, size_t n)
 		a->slot[a->taken[--a->n]] = 0;
 }
 
+/* The slot of v, or the free one where it belongs. */
+static inline uint32_t find(const struct addrs *a, const struct addr *v, struct place at)
+{
+	uint32_t i = at.hash & (a->slots - 1);
+
+	for (;; i = (i + 1) & (a->slots - 1)) {
+		uint64_t s = a->slot[i], code = s & (SLOT_V4 - 1);
+
+		if (!s || (s - code == at.mark &&
+			   (at.mark & SLOT_V4 || addr_eq(&a->list[code - 1], v))))
+			return i;
+	}
+}
+
 bool addrs_add(struct addrs *a, const struct addr *v, size_t n, uint32_t *codes)
 {
 	size_t before = a->n, most = before + n / 2 + 16;
+	struct place at[AHEAD];
 
 	for (size_t r = 0; r < n; r++) {
-		uint32_t i = home(a, &v[r]), c;
+		uint64_t *slot;
+		uint32_t i;
 
-		while ((c = a->slot[i]) != 0 && !addr_eq(&a->list[c - 1], &v[r]))
-			i = (i + 1) & (a->slots - 1);
-		if (c) {
-			codes[r] = c - 1;
+		if (r % AHEAD == 0)
+			for (size_t k = 0; k < AHEAD && r + k < n; k++) {
+				at[k] = place_of(a, &v[r + k]);
+				__builtin_prefetch(&a->slot[at[k].hash & (a->slots - 1)],
+						   1);
+			}
+		i = find(a, &v[r], at[r % AHEAD]);
+		slot = &a->slot[i];
+		if (*slot) {
+			codes[r] = (uint32_t)(*slot & (SLOT_V4 - 1)) - 1;
 			continue;
 		}
 		if (a->n >= most || a->n >= ADDRS_MAX) {
 			take_back(a, before);
 			return false;
 		}
-		a->slot[i] = (uint32_t)a->n + 1;
+		*slot = at[r % AHEAD].mark | (a->n + 1);
 		a->taken[a->n] = i;
 		a->list[a->n] = v[r];
 		codes[r] = (uint32_t)a->n++;
@@ -138,30 +189,88 @@ bool addrs_add(struct addrs *a, const struct addr *v, size_t n, uint32_t *codes)
 	return true;
 }
 
-/* Radix sort from the last octet; an octet that all addresses share costs one look. */
+/* ---- sorting ---- */
+
+/* What an octet of all addresses adds to the key they are sorted by: the bits in which
+ * they differ, since bits that are the same all over change no order. */
+struct varying {
+	unsigned octet, bits;
+	uint8_t squeezed[256];
+};
+
+static void squeeze(struct varying *v, unsigned octet, uint8_t differ)
+{
+	*v = (struct varying){ .octet = octet };
+	for (unsigned b = 0; b < 8; b++) {
+		if (!(differ >> b & 1))
+			continue;
+		for (unsigned i = 0; i < 256; i++)
+			v->squeezed[i] |= (uint8_t)((i >> b & 1) << v->bits);
+		v->bits++;
+	}
+}
+
+/* Returns how many octets vary. */
+static unsigned find_varying(const struct addrs *a, struct varying v[static 16])
+{
+	uint8_t differ[16] = { 0 };
+	unsigned n = 0;
+
+	for (size_t i = 1; i < a->n; i++)
+		for (unsigned k = 0; k < 16; k++)
+			differ[k] |= a->list[i].b[k] ^ a->list[0].b[k];
+	for (unsigned k = 0; k < 16; k++)
+		if (differ[k])
+			squeeze(&v[n++], k, differ[k]);
+	return n;
+}
+
+/* Sorts a->order, numbers with keys above them, by bits from .. from + DIGIT_BITS. */
+static void sort_by(struct addrs *a, unsigned from)
+{
+	enum { MASK = (1 << DIGIT_BITS) - 1 };
+	uint32_t start[MASK + 2] = { 0 };
+	uint64_t *swap = a->order;
+
+	for (size_t i = 0; i < a->n; i++)
+		start[(a->order[i] >> from & MASK) + 1]++;
+	for (unsigned d = 0; d < MASK; d++)
+		start[d + 1] += start[d];
+	for (size_t i = 0; i < a->n; i++)
+		a->order2[start[a->order[i] >> from & MASK]++] = a->order[i];
+	a->order = a->order2;
+	a->order2 = swap;
+}
+
+/* Radix sort from the last octet that varies to the first, as many of them at a time as a
+ * key holds: in IPv4 all. */
 void addrs_sort(struct addrs *a, uint32_t *map)
 {
-	uint32_t *from = a->order, *to = a->order2;
+	struct varying v[16];
+	unsigned left = find_varying(a, v);
 
-	for (uint32_t i = 0; i < a->n; i++)
-		from[i] = i;
-	for (int k = 15; k >= 0; k--) {
-		uint32_t start[257] = { 0 }, *swap = from;
+	for (size_t i = 0; i < a->n; i++)
+		a->order[i] = i;
+	while (left) {
+		unsigned from = left, have = 0;
 
-		for (size_t i = 0; i < a->n; i++)
-			start[a->list[i].b[k] + 1]++;
-		if (a->n && start[a->list[0].b[k] + 1] == a->n)
-			continue;
-		for (unsigned b = 0; b < 256; b++)
-			start[b + 1] += start[b];
-		for (size_t i = 0; i < a->n; i++)
-			to[start[a->list[from[i]].b[k]]++] = from[i];
-		from = to;
-		to = swap;
+		while (from && have + v[from - 1].bits <= KEY_BITS)
+			have += v[--from].bits;
+		for (size_t i = 0; i < a->n; i++) {
+			uint32_t code = (uint32_t)a->order[i], key = 0;
+
+			for (unsigned k = from; k < left; k++)
+				key = key << v[k].bits |
+				      v[k].squeezed[a->list[code].b[v[k].octet]];
+			a->order[i] = (uint64_t)key << 32 | code;
+		}
+		for (unsigned b = 0; b < have; b += DIGIT_BITS)
+			sort_by(a, 32 + b);
+		left = from;
 	}
 	for (uint32_t i = 0; i < a->n; i++) {
-		map[from[i]] = i;
-		a->tmp[i] = a->list[from[i]];
+		map[(uint32_t)a->order[i]] = i;
+		a->tmp[i] = a->list[(uint32_t)a->order[i]];
 	}
 	memcpy(a->list, a->tmp, a->n * sizeof(*a->list));
 }
