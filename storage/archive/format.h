@@ -54,11 +54,16 @@ enum ints_form { INTS_ZERO = 0, INTS_PACK = 1, INTS_BYTES = 2, INTS_FREQ = 3,
 
 enum plane_form { PLANE_SAME = 0, PLANE_RAW = 1, PLANE_ZSTD = 2 };
 
-/* For loops over columns: gcc turns them into vector instructions only when asked. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define FAST_LOOPS __attribute__((optimize("O3")))
-#else
+/* For loops over columns: gcc turns them into vector instructions only when asked, and
+ * where the C library chooses between two makes of a function when a program starts, into
+ * those of newer machines too: 64-bit minima are four times as fast. */
+#if !defined(__GNUC__) || defined(__clang__)
 #define FAST_LOOPS
+#elif defined(__x86_64__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) &&     \
+    !defined(__SANITIZE_THREAD__)
+#define FAST_LOOPS __attribute__((optimize("O3"), target_clones("avx2", "default")))
+#else
+#define FAST_LOOPS __attribute__((optimize("O3")))
 #endif
 
 /* ---- writing ---- */

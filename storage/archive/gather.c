@@ -19,7 +19,6 @@ struct gather *gather_new(void)
 
 	g->packer = packer_new();
 	g->addrs = addrs_new();
-	g->wide = xcalloc_warm(PART_ROWS, sizeof(*g->wide));
 	g->wide2 = xcalloc_warm(PART_ROWS, sizeof(*g->wide2));
 	g->narrow = xcalloc_warm(PART_ROWS, sizeof(*g->narrow));
 	g->map = xcalloc_warm(PART_ROWS, sizeof(*g->map));
@@ -40,13 +39,13 @@ void gather_free(struct gather **gp)
 	for (int f = 0; f < FIELD_COUNT; f++) {
 		free(g->col[f]);
 		free(g->codes[f]);
+		free(g->row_of[f]);
 	}
 	free(g->text);
 	free(g->text_at);
 	map_fini(&g->text_by_hash);
 	packer_free(&g->packer);
 	addrs_free(&g->addrs);
-	free(g->wide);
 	free(g->wide2);
 	free(g->narrow);
 	free(g->map);
@@ -131,20 +130,41 @@ static void take_column(struct gather *g, const struct block *b, int f)
 		       b->n * width);
 }
 
-/* Tells the interfaces of a column. Most were told a few rows ago, which a small table of
- * this block's sees without a call. */
-static void take_interfaces(const struct block *b, const uint32_t *index,
+/* Which of 64 neighbouring numbers occur, as bits; false: others do as well. */
+FAST_LOOPS static bool neighbours(const uint32_t *index, uint32_t n, uint64_t *which)
+{
+	uint32_t base = index[0] & ~UINT32_C(63), far = 0;
+	uint64_t seen = 0;
+
+	for (uint32_t r = 0; r < n; r++) {
+		far |= index[r] ^ base;
+		seen |= UINT64_C(1) << (index[r] & 63);
+	}
+	*which = seen;
+	return far < 64;
+}
+
+/* Tells the interfaces of a column. Mostly they are a router's first few; else a small
+ * table of this block's sees without a call that one was told a few rows ago. */
+static void take_interfaces(const struct block *b, const uint32_t *index, bool alone,
 			    struct naming *names)
 {
-	uint64_t seen[SEEN] = { 0 };
+	uint64_t seen[SEEN] = { 0 }, which;
 
+	if (alone && b->n && neighbours(index, b->n, &which)) {
+		for (; which; which &= which - 1)
+			naming_interface(names, b->exporter[0],
+					 (index[0] & ~UINT32_C(63)) +
+					     (uint32_t)__builtin_ctzll(which));
+		return;
+	}
 	for (uint32_t r = 0; r < b->n; r++) {
-		uint64_t which = (uint64_t)b->exporter[r] << 32 | index[r];
+		uint64_t key = (uint64_t)b->exporter[r] << 32 | index[r];
 		uint64_t *at = &seen[(index[r] ^ b->exporter[r] * 31) % SEEN];
 
-		if (*at == which + 1)
+		if (*at == key + 1)
 			continue;
-		*at = which + 1;
+		*at = key + 1;
 		naming_interface(names, b->exporter[r], index[r]);
 	}
 }
@@ -152,16 +172,19 @@ static void take_interfaces(const struct block *b, const uint32_t *index,
 static void take_exporters(struct gather *g, const struct block *b, struct naming *names)
 {
 	uint32_t *to = (uint32_t *)g->col[F_exporter] + g->n, local = 0;
+	bool alone = true;
 
 	for (uint32_t r = 0; r < b->n; r++) {
-		if (!r || b->exporter[r] != b->exporter[r - 1])
+		if (!r || b->exporter[r] != b->exporter[r - 1]) {
 			local = naming_exporter(names, b->exporter[r]);
+			alone = !r;
+		}
 		to[r] = local;
 	}
 	if (block_uses(b, F_in_if))
-		take_interfaces(b, b->in_if, names);
+		take_interfaces(b, b->in_if, alone, names);
 	if (block_uses(b, F_out_if))
-		take_interfaces(b, b->out_if, names);
+		take_interfaces(b, b->out_if, alone, names);
 }
 
 bool gather_add(struct gather *g, const struct block *b, struct naming *names)

@@ -20,7 +20,12 @@ struct gather {
 	struct addrs *addrs;
 	uint32_t *codes[FIELD_COUNT]; /* of address columns in the dictionary */
 	uint64_t coded;               /* bits: columns that have codes */
-	uint64_t *wide, *wide2;       /* PART_ROWS each */
+	uint32_t *row_of[FIELD_COUNT]; /* of such a column: a row for each code */
+	uint64_t has_rows;             /* bits: columns for which that is made */
+	uint8_t form[FIELD_COUNT];     /* of time columns, as last tried */
+	unsigned form_age;             /* frames since */
+	uint64_t form_used;            /* the columns there were */
+	uint64_t *wide2;               /* PART_ROWS each */
 	uint32_t *narrow, *map;
 };
 

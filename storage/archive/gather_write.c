@@ -6,14 +6,16 @@
  * often interfaces depend on the address beside them (FUNC): then one number for
  * each address of the dictionary is enough. Times lie close to each other:
  * start = end - duration, end = received - delay, or a step from the row
- * before, whichever the sample finds smallest. All differences are taken modulo
- * 2^64, so absurd values survive as well.
+ * before, whichever a sample of every eighth frame finds smallest: exporters seldom
+ * change their habits. All differences are taken modulo 2^64, so absurd values survive
+ * as well.
  */
 #include "storage/archive/gather_impl.h"
 
 #include <assert.h>
 
-enum { TRIAL = 2048 };
+enum { TRIAL = 2048, STRIDE = 1024, FORM_FRAMES = 8 };
+static const uint32_t NO_ROW = UINT32_MAX;
 
 /* The address column that a column usually follows. */
 static const struct {
@@ -53,56 +55,25 @@ static void section_end(const struct section *s)
 	out_u32(s->head, body_sum(s->body->p + s->began, len));
 }
 
-/* Least and greatest of n > 0 numbers; four at a time, since each waits for no other. */
+/* Least and greatest of n > 0 numbers. */
 #define RANGE_OF(type)                                                                   \
-	static void range_of_##type(const type *v, size_t n, uint64_t *min,              \
-				    uint64_t *max)                                       \
+	FAST_LOOPS static void range_of_##type(const type *v, size_t n, uint64_t *min,   \
+					       uint64_t *max)                            \
 	{                                                                                \
-		type lo[4] = { v[0], v[0], v[0], v[0] };                                 \
-		type hi[4] = { v[0], v[0], v[0], v[0] };                                 \
-		size_t i = 0;                                                            \
+		type lo = v[0], hi = v[0];                                               \
                                                                                          \
-		for (; i + 4 <= n; i += 4)                                               \
-			for (unsigned k = 0; k < 4; k++) {                               \
-				lo[k] = v[i + k] < lo[k] ? v[i + k] : lo[k];             \
-				hi[k] = v[i + k] > hi[k] ? v[i + k] : hi[k];             \
-			}                                                                \
-		for (; i < n; i++) {                                                     \
-			lo[0] = v[i] < lo[0] ? v[i] : lo[0];                             \
-			hi[0] = v[i] > hi[0] ? v[i] : hi[0];                             \
+		for (size_t i = 0; i < n; i++) {                                         \
+			lo = v[i] < lo ? v[i] : lo;                                      \
+			hi = v[i] > hi ? v[i] : hi;                                      \
 		}                                                                        \
-		for (unsigned k = 1; k < 4; k++) {                                       \
-			lo[0] = lo[k] < lo[0] ? lo[k] : lo[0];                           \
-			hi[0] = hi[k] > hi[0] ? hi[k] : hi[0];                           \
-		}                                                                        \
-		*min = (uint64_t)lo[0];                                                  \
-		*max = (uint64_t)hi[0];                                                  \
+		*min = (uint64_t)lo;                                                     \
+		*max = (uint64_t)hi;                                                     \
 	}
 RANGE_OF(uint8_t)
 RANGE_OF(uint16_t)
 RANGE_OF(uint32_t)
 RANGE_OF(uint64_t)
 RANGE_OF(int64_t)
-
-/* A column as numbers of 64 bits. */
-FAST_LOOPS static void widen(const uint8_t *col, unsigned width, size_t n, uint64_t *out)
-{
-	switch (width) {
-	case 1:
-		for (size_t i = 0; i < n; i++)
-			out[i] = col[i];
-		break;
-	case 2:
-		for (size_t i = 0; i < n; i++)
-			out[i] = ((const uint16_t *)col)[i];
-		break;
-	case 4:
-		for (size_t i = 0; i < n; i++)
-			out[i] = ((const uint32_t *)col)[i];
-		break;
-	default: memcpy(out, col, n * sizeof(*out));
-	}
-}
 
 static void range_of(const uint8_t *col, unsigned width, size_t n, uint64_t *min,
 		     uint64_t *max)
@@ -172,47 +143,79 @@ static void write_numbers(struct gather *g, struct out *o, const uint8_t *col,
 	ints_write_upto(g->packer, o, g->narrow, n, (uint32_t)((max - min) >> 32));
 }
 
-/* One value for each address of the dictionary, when v follows the codes; the rest of
- * out is min. */
-static bool follow(const struct gather *g, const uint64_t *v, const uint32_t *codes,
-		   uint64_t min, uint64_t max, uint64_t *out)
+/* A row for each address of the dictionary that column p has, NO_ROW for the others. */
+static const uint32_t *rows_of(struct gather *g, int p)
 {
-	size_t n = addrs_count(g->addrs);
-	uint64_t none = min - 1; /* no value of v: */
+	const uint32_t *codes = g->codes[p];
 
-	if (max == none)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		out[i] = none;
-	for (uint32_t r = 0; r < g->n; r++) {
-		uint64_t *at = &out[codes[r]];
-
-		if (*at == none)
-			*at = v[r];
-		else if (*at != v[r])
-			return false;
+	if (!g->row_of[p])
+		g->row_of[p] = xcalloc(PART_ROWS, sizeof(**g->row_of));
+	if (!(g->has_rows >> p & 1)) {
+		memset(g->row_of[p], 0xff, addrs_count(g->addrs) * sizeof(**g->row_of));
+		for (uint32_t r = 0; r < g->n; r++)
+			g->row_of[p][codes[r]] = r;
 	}
-	for (size_t i = 0; i < n; i++)
-		out[i] = out[i] == none ? min : out[i];
-	return true;
+	g->has_rows |= UINT64_C(1) << p;
+	return g->row_of[p];
+}
+
+/* One value for each address of the dictionary, when v follows the codes: that of its
+ * row, or min where there is none. That all rows have it is looked at without branches.
+ */
+#define FOLLOW(type)                                                                     \
+	static bool follow_##type(const type *v, const uint32_t *codes, uint32_t n,      \
+				  const uint32_t *row_of, size_t n_addrs, type min,      \
+				  type *out)                                             \
+	{                                                                                \
+		for (size_t i = 0; i < n_addrs; i++)                                     \
+			out[i] = row_of[i] == NO_ROW ? min : v[row_of[i]];               \
+		for (uint32_t r = 0; r < n;) {                                           \
+			uint32_t end = n - r < STRIDE ? n : r + STRIDE;                  \
+			type differ = 0;                                                 \
+                                                                                         \
+			for (; r < end; r++)                                             \
+				differ |= (type)(out[codes[r]] ^ v[r]);                  \
+			if (differ)                                                      \
+				return false;                                            \
+		}                                                                        \
+		return true;                                                             \
+	}
+FOLLOW(uint8_t)
+FOLLOW(uint16_t)
+FOLLOW(uint32_t)
+FOLLOW(uint64_t)
+
+/* Whether the column follows parent p; then its values are in g->wide2, as wide as it. */
+static bool follow(struct gather *g, int p, const uint8_t *col, unsigned width,
+		   uint64_t min)
+{
+	const uint32_t *codes = g->codes[p], *row_of = rows_of(g, p);
+	size_t n = addrs_count(g->addrs);
+	void *out = g->wide2;
+
+	switch (width) {
+	case 1: return follow_uint8_t(col, codes, g->n, row_of, n, (uint8_t)min, out);
+	case 2:
+		return follow_uint16_t((const uint16_t *)col, codes, g->n, row_of, n,
+				       (uint16_t)min, out);
+	case 4:
+		return follow_uint32_t((const uint32_t *)col, codes, g->n, row_of, n,
+				       (uint32_t)min, out);
+	default:
+		return follow_uint64_t((const uint64_t *)col, codes, g->n, row_of, n, min,
+				       out);
+	}
 }
 
 /* The column's parent by which it can be told, its values then in g->wide2; or -1. */
 static int find_parent(struct gather *g, int f, const uint8_t *col, unsigned width,
-		       uint64_t min, uint64_t max)
+		       uint64_t min)
 {
-	bool wide = false;
-
 	for (size_t i = 0; i < ARRAY_LEN(follows); i++) {
 		int p = (int)follows[i].parent;
 
-		if ((int)follows[i].column != f || !(g->coded >> p & 1) ||
-		    addrs_count(g->addrs) >= g->n)
-			continue;
-		if (!wide)
-			widen(col, width, g->n, g->wide);
-		wide = true;
-		if (follow(g, g->wide, g->codes[p], min, max, g->wide2))
+		if ((int)follows[i].column == f && g->coded >> p & 1 &&
+		    addrs_count(g->addrs) < g->n && follow(g, p, col, width, min))
 			return p;
 	}
 	return -1;
@@ -279,11 +282,14 @@ static void write_time(struct gather *g, int f, struct out *head, struct out *bo
 		       uint64_t min, uint64_t max)
 {
 	const uint64_t *v = (const uint64_t *)g->col[f];
-	enum column_form form = time_form(g, f, min, max);
+	enum column_form form;
 	struct section s;
 	uint64_t most = 0;
 	int64_t step = 0;
 
+	if (!g->form_age || !g->form[f])
+		g->form[f] = (uint8_t)time_form(g, f, min, max);
+	form = (enum column_form)g->form[f];
 	if (form != FORM_INTS) {
 		differences(g, f, form, 0, g->n, g->wide2);
 		if (!step_of(g->wide2, g->n, &step, &most))
@@ -330,7 +336,7 @@ static void write_number_column(struct gather *g, int f, struct out *head,
 		write_time(g, f, head, body, min, max);
 		return;
 	}
-	parent = find_parent(g, f, g->col[f], width, min, max);
+	parent = find_parent(g, f, g->col[f], width, min);
 	s = section_begin(head, body, (unsigned)f, parent < 0 ? FORM_INTS : FORM_FUNC);
 	write_range(head, min, max);
 	if (parent >= 0)
@@ -338,7 +344,7 @@ static void write_number_column(struct gather *g, int f, struct out *head,
 	if (parent < 0)
 		write_numbers(g, body, g->col[f], width, g->n, min, max);
 	else
-		write_numbers(g, body, (const uint8_t *)g->wide2, sizeof(*g->wide2),
+		write_numbers(g, body, (const uint8_t *)g->wide2, width,
 			      addrs_count(g->addrs), min, max);
 	section_end(&s);
 }
@@ -350,12 +356,9 @@ static void write_addr_range(struct gather *g, int f, struct out *head)
 	const uint32_t *codes = g->codes[f];
 
 	if (g->coded >> f & 1) { /* the list is sorted */
-		uint32_t least = codes[0], most = codes[0];
+		uint64_t least, most;
 
-		for (uint32_t i = 1; i < g->n; i++) {
-			least = codes[i] < least ? codes[i] : least;
-			most = codes[i] > most ? codes[i] : most;
-		}
+		range_of_uint32_t(codes, g->n, &least, &most);
 		lo = &list[least];
 		hi = &list[most];
 	} else {
@@ -382,7 +385,7 @@ static void write_addr_column(struct gather *g, int f, struct out *head, struct 
 	}
 	if (coded && f != F_src && f != F_dst) {
 		parent = find_parent(g, f, (const uint8_t *)g->codes[f],
-				     sizeof(**g->codes), 0, UINT32_MAX);
+				     sizeof(**g->codes), 0);
 	}
 	s = section_begin(head, body, (unsigned)f,
 			  parent >= 0 ? FORM_DFUNC
@@ -391,7 +394,7 @@ static void write_addr_column(struct gather *g, int f, struct out *head, struct 
 	write_addr_range(g, f, head);
 	if (parent >= 0) {
 		out_u8(body, (uint8_t)parent);
-		write_numbers(g, body, (const uint8_t *)g->wide2, sizeof(*g->wide2),
+		write_numbers(g, body, (const uint8_t *)g->wide2, sizeof(**g->codes),
 			      addrs_count(g->addrs), 0, addrs_count(g->addrs));
 	} else if (coded) {
 		ints_write_fast(g->packer, body, g->codes[f], g->n);
@@ -405,6 +408,7 @@ static void write_addr_column(struct gather *g, int f, struct out *head, struct 
 static void make_codes(struct gather *g)
 {
 	addrs_clear(g->addrs);
+	g->has_rows = 0;
 	for (int f = 0; f < FIELD_COUNT; f++) {
 		if (field_info[f].kind != KIND_ADDR || !(g->used >> f & 1) ||
 		    is_const(g, f))
@@ -451,12 +455,31 @@ static void least_and_most(const struct gather *g, enum field f, int64_t out[2])
 	out[1] = (int64_t)hi;
 }
 
+FAST_LOOPS static uint64_t sum_u64(const uint64_t *v, size_t n, uint64_t *all)
+{
+	uint64_t sum = 0, bits = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		sum += v[i];
+		bits |= v[i];
+	}
+	*all = bits;
+	return sum;
+}
+
+/* Of a column; UINT64_MAX when it is more. */
 static uint64_t sum_of(const struct gather *g, enum field f)
 {
 	const uint64_t *v = (const uint64_t *)g->col[f];
-	uint64_t sum = 0;
+	uint64_t sum, all;
 
-	for (uint32_t i = 0; g->used >> f & 1 && i < g->n; i++)
+	if (!(g->used >> f & 1))
+		return 0;
+	sum = sum_u64(v, g->n, &all);
+	if (all < UINT64_MAX / PART_ROWS)
+		return sum;
+	sum = 0;
+	for (uint32_t i = 0; i < g->n; i++)
 		if (__builtin_add_overflow(sum, v[i], &sum))
 			return UINT64_MAX;
 	return sum;
@@ -494,6 +517,9 @@ void gather_write(struct gather *g, int64_t names_ordinal, struct out *head,
 	unsigned sections = (unsigned)__builtin_popcountll(left);
 
 	assert(g->n);
+	if (++g->form_age >= FORM_FRAMES || g->used != g->form_used)
+		g->form_age = 0;
+	g->form_used = g->used;
 	sum_up(g, totals);
 	totals_write(head, totals);
 	out_u32(head, (uint32_t)names_ordinal);

@@ -317,13 +317,19 @@ void text_write(struct packer *p, struct out *o, const char *s, size_t n)
 	compressed(p->text, o, (const uint8_t *)s, n);
 }
 
+FAST_LOOPS static void take_plane(const uint32_t *v, size_t n, unsigned shift,
+				  uint8_t *out)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = (uint8_t)(v[i] >> shift);
+}
+
 static void write_bytes(struct packer *p, struct out *o, const uint32_t *v, size_t n,
 			unsigned planes)
 {
 	out_u8(o, (uint8_t)planes);
 	for (unsigned k = 0; k < planes; k++) {
-		for (size_t i = 0; i < n; i++)
-			p->plane[i] = (uint8_t)(v[i] >> 8 * k);
+		take_plane(v, n, 8 * k, p->plane);
 		plane_write(p, o, p->plane, n);
 	}
 }
