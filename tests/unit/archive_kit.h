@@ -170,6 +170,7 @@ static inline struct archive *kit_start(const char *dir, const struct names *nam
 	struct archive_opts o = { .directory = dir,
 				  .names = names,
 				  .queue_blocks = 100000,
+				  .min_free = 1, /* others may fill the disk */
 				  .mark_done = kit_mark_done,
 				  .arg = marked };
 	struct err err = { "" };

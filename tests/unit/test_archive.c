@@ -72,12 +72,15 @@ static struct archive_result read_all(const char *dir, archive_rows_f *fn, void 
 	return read_with(dir, NULL, fn, arg);
 }
 
+/* Of any worker: they count at the same time. */
 static bool count_rows(void *arg, unsigned worker, const struct block *b,
 		       const uint64_t *bits)
 {
 	(void)worker;
 	for (uint32_t w = 0; w * 64 < b->n; w++)
-		*(uint64_t *)arg += (uint64_t)__builtin_popcountll(bits[w]);
+		__atomic_fetch_add((uint64_t *)arg,
+				   (uint64_t)__builtin_popcountll(bits[w]),
+				   __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -149,6 +152,69 @@ static void sixty_five_thousand_random_sources_come_back(void **state)
 
 			b[i]->src[r] = addr_of4(&v);
 		}
+	}
+	round_trip(names, b, ARRAY_LEN(b));
+	for (size_t i = 0; i < ARRAY_LEN(b); i++)
+		block_unref(&b[i]);
+	names_free(&names);
+}
+
+/* What is tried on a frame now and then must hold for the ones after it. */
+static void columns_that_change_their_habits_come_back(void **state)
+{
+	enum { FRAMES = 12, EACH = 65536 / BLOCK_ROWS };
+	struct names *names = kit_names(1);
+	struct block *b[FRAMES * EACH];
+	uint64_t seed = 4;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(b); i++) {
+		unsigned habit = (unsigned)(i / EACH) % 3;
+
+		b[i] = kit_block(names, BLOCK_ROWS, kit_t0, &seed);
+		for (uint32_t r = 0; r < b[i]->n; r++) {
+			if (habit == 0)
+				b[i]->start_ms[r] = b[i]->end_ms[r] =
+				    b[i]->received_ms[r] = kit_t0;
+			if (habit == 1) /* in order, and far from each other */
+				b[i]->end_ms[r] = kit_t0 + (int64_t)r * 3;
+			if (habit == 2) {
+				b[i]->end_ms[r] = (int64_t)kit_rnd(&seed);
+				b[i]->src_as[r] = (uint32_t)kit_rnd(&seed);
+				b[i]->src_mask[r] = r == b[i]->n - 1;
+			}
+		}
+	}
+	round_trip(names, b, ARRAY_LEN(b));
+	for (size_t i = 0; i < ARRAY_LEN(b); i++)
+		block_unref(&b[i]);
+	names_free(&names);
+}
+
+/* The dictionary is sorted by the bits in which addresses differ: few, or all of them. */
+static void addresses_of_both_families_come_back(void **state)
+{
+	struct names *names = kit_names(1);
+	struct block *b[16];
+	uint64_t seed = 5;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(b); i++) {
+		b[i] = kit_block(names, BLOCK_ROWS, kit_t0, &seed);
+		for (uint32_t r = 0; r < b[i]->n; r++) {
+			uint64_t state6 = kit_rnd(&seed) % 5000, w[2];
+
+			if (kit_rnd(&seed) % 3 == 0)
+				continue;
+			w[0] = kit_rnd(&state6);
+			w[1] = kit_rnd(&state6);
+			memcpy(b[i]->src[r].b, w, sizeof(w));
+			b[i]->src_as[r] = (uint32_t)w[0];
+			if (i % 2)
+				b[i]->next_hop[r] = b[i]->src[r];
+		}
+		if (i % 2)
+			block_use(b[i], F_next_hop);
 	}
 	round_trip(names, b, ARRAY_LEN(b));
 	for (size_t i = 0; i < ARRAY_LEN(b); i++)
@@ -379,6 +445,8 @@ int main(void)
 		cmocka_unit_test(flows_of_a_router_come_back_as_they_were),
 		cmocka_unit_test(absurd_values_in_every_column_come_back),
 		cmocka_unit_test(sixty_five_thousand_random_sources_come_back),
+		cmocka_unit_test(columns_that_change_their_habits_come_back),
+		cmocka_unit_test(addresses_of_both_families_come_back),
 		cmocka_unit_test(the_file_tells_exporters_and_interfaces_by_name),
 		cmocka_unit_test(only_columns_that_were_asked_for_are_there),
 		cmocka_unit_test(
