@@ -10,7 +10,7 @@
 # take turns: in each round each gets the same flows, and the median of the rounds is
 # told. CPU is what the kernel counted for all threads (schedstat, in nanoseconds) from
 # the first datagram to SETTLE seconds after the last, so bins, baselines and judging
-# are in it; starting is not.
+# are in it; starting is not. A turn lasts ten seconds, so that a slice ends in each.
 #
 # Settings (environment): FLOWS a round, RATE in flows/s, ROUNDS, PROTOCOLS, EXPORTERS,
 # FAST (the rate at which nothing may be lost), DELAYS (alerts that are timed),
@@ -19,7 +19,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
-FLOWS=${FLOWS:-1000000} RATE=${RATE:-200000} ROUNDS=${ROUNDS:-5}
+FLOWS=${FLOWS:-2000000} RATE=${RATE:-200000} ROUNDS=${ROUNDS:-3}
 PROTOCOLS=${PROTOCOLS:-v5 v9 ipfix sflow} EXPORTERS=${EXPORTERS:-1}
 BACKTEST_SERIES=${BACKTEST_SERIES:-100}
 FAST=${FAST:-1000000} DELAYS=${DELAYS:-5} ARCHIVE_FLOWS=${ARCHIVE_FLOWS:-3000000}
