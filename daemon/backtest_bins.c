@@ -238,14 +238,10 @@ static bool add_tape(void *arg, const char *text)
 static bool add_exporter(void *arg, const char *key, const void *data, size_t len)
 {
 	struct bins *b = arg;
-	char text[ADDR_TEXT];
-	struct addr addr;
-	unsigned port;
 
 	(void)data;
 	(void)len;
-	if (sscanf(key, "%45s %u", text, &port) == 2 && !port && addr_parse(text, &addr))
-		names_exporter(b->p->o->names, &addr, 0);
+	names_exporter_recall(b->p->o->names, key);
 	return true;
 }
 

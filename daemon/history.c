@@ -96,16 +96,13 @@ static void put_baseline(void *arg, const char *key, const void *data, size_t le
 	writer_put(a->opts.writer, &p);
 }
 
-/* Series are found again by the exporters they belong to. */
 static void put_exporters(struct analysis *a)
 {
 	for (; a->n_kept < names_exporters(a->opts.names); a->n_kept++) {
-		const struct exporter *e = names_exporter_at(a->opts.names, a->n_kept);
-		char text[ADDR_TEXT], key[ADDR_TEXT + 8];
-		struct put p = { .kind = PUT_BLOB, .space = exporters, .key = key, .data = "",
-				 .len = 1 };
+		char key[EXPORTER_KEY];
+		struct put p = { .kind = PUT_BLOB, .space = exporters, .data = "", .len = 1 };
 
-		snprintf(key, sizeof(key), "%s %u", addr_text(&e->addr, text), e->port);
+		p.key = exporter_key(names_exporter_at(a->opts.names, a->n_kept), key);
 		writer_put(a->opts.writer, &p);
 	}
 }
@@ -195,14 +192,10 @@ static bool recall_total(void *arg, const char *key, const void *data, size_t le
 static bool recall_exporter(void *arg, const char *key, const void *data, size_t len)
 {
 	struct recall *r = arg;
-	char text[ADDR_TEXT];
-	struct addr addr;
-	unsigned port;
 
 	(void)data;
 	(void)len;
-	if (sscanf(key, "%45s %u", text, &port) == 2 && !port && addr_parse(text, &addr))
-		names_exporter(r->a->opts.names, &addr, 0);
+	names_exporter_recall(r->a->opts.names, key);
 	return true;
 }
 

@@ -120,16 +120,14 @@ static void take_bin(void *arg, unsigned view, const struct key *k, const struct
 	r->bins += b.step == STEP_BIN;
 }
 
-/* Series are found again by the exporters they belong to. */
 static void put_exporters(struct refill *r)
 {
 	for (uint32_t i = 0; i < names_exporters(r->o->names); i++) {
-		const struct exporter *e = names_exporter_at(r->o->names, i);
-		char text[ADDR_TEXT];
+		char key[EXPORTER_KEY];
 
+		exporter_key(names_exporter_at(r->o->names, i), key);
 		put(r, (struct put){ .kind = PUT_BLOB, .space = exporters, .data = "", .len = 1,
-				     .key = xasprintf("%s %u", addr_text(&e->addr, text),
-						      e->port) });
+				     .key = xstrdup(key) });
 	}
 }
 

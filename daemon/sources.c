@@ -6,6 +6,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/units.h"
 #include "daemon/evidence/ifnames.h"
+#include "daemon/model/json.h"
 #include "daemon/notify/notify.h"
 
 #include <math.h>
@@ -126,13 +127,6 @@ json_t *sources_act(void *arg, const char *path, const json_t *go, struct err *e
 
 /* --- channels and what they gave up --- */
 
-static json_t *time_json(int64_t ms)
-{
-	char t[UNIT_TEXT];
-
-	return ms ? json_string(text_rfc3339(ms, t)) : json_null();
-}
-
 static void channel_row(const struct notify_stat *s, void *arg)
 {
 	json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", s->channel,
@@ -141,9 +135,8 @@ static void channel_row(const struct notify_stat *s, void *arg)
 			      (json_int_t)s->digested, "given_up", (json_int_t)s->dead, "queued",
 			      (json_int_t)s->queued, "dead", (json_int_t)s->dead_now);
 
-	json_object_set_new(o, "last_sent", time_json(s->last_sent_ms));
-	json_object_set_new(o, "last_error",
-			    *s->last_error ? json_string(s->last_error) : json_null());
+	json_object_set_new(o, "last_sent", j_time(s->last_sent_ms));
+	json_object_set_new(o, "last_error", j_text(*s->last_error ? s->last_error : NULL));
 	json_array_append_new(arg, o);
 }
 
@@ -155,8 +148,8 @@ static void letter_row(void *arg, const struct notify_letter *l)
 
 	if (!o)
 		return;
-	json_object_set_new(o, "made_at", time_json(l->made_ms));
-	json_object_set_new(o, "given_up_at", time_json(l->given_up_ms));
+	json_object_set_new(o, "made_at", j_time(l->made_ms));
+	json_object_set_new(o, "given_up_at", j_time(l->given_up_ms));
 	json_array_append_new(arg, o);
 }
 

@@ -13,6 +13,7 @@
  */
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
+#include "daemon/model/json.h"
 #include "rules/noise_impl.h"
 
 #include <math.h>
@@ -213,14 +214,12 @@ json_t *noise_json(const struct noise *n, int64_t now_ms)
 		bool open = n->window_hours[i].open;
 		json_t *row = json_object();
 		int64_t until = n->window_hours[i].until_ms;
-		char t[48];
 
 		json_object_set_new(row, "name", json_string(w->name));
 		json_object_set_new(row, "when", json_string(hours_text(w->hours)));
 		json_object_set_new(row, "match", json_string(match_text(w->match)));
 		json_object_set_new(row, "active", json_boolean(open));
-		json_object_set_new(row, "until", open && until < INT64_MAX / 2
-				    ? json_string(text_rfc3339(until, t)) : json_null());
+		json_object_set_new(row, "until", j_time(open && until < INT64_MAX / 2 ? until : 0));
 		json_array_append_new(windows, row);
 	}
 	json_object_set_new(o, "silences", list);

@@ -26,9 +26,9 @@ int cmd_ack(struct cli *c, int argc, char **argv)
 		return cli_usage(c, "which alert? `culprit alerts` lists them");
 	comment = act_words(argc, argv, 2);
 	asked = json_object();
-	json_object_set_new(asked, "alert", json_of_text(argv[1]));
-	json_object_set_new(asked, "author", json_of_text(author));
-	json_object_set_new(asked, "comment", json_of_text(comment));
+	json_object_set_new(asked, "alert", j_text(argv[1]));
+	json_object_set_new(asked, "author", j_text(author));
+	json_object_set_new(asked, "comment", j_text(comment));
 	free(comment);
 	code = act_post(c, "/api/v1/alerts/ack", asked, &answer);
 	if (code)

@@ -331,13 +331,13 @@ static json_t *rule_json(const struct ask *a, unsigned i)
 	for (size_t k = 0; k < a->b.n; k++)
 		if (a->b.at[k].rule == i)
 			alert_row(t, a, &a->b.at[k], true);
-	json_object_set_new(o, "rule", json_of_text(r->name));
-	json_object_set_new(o, "measure", json_of_text(measure_word(&r->measure, word)));
-	json_object_set_new(o, "unit", json_of_text(measure_unit(&r->measure)));
-	json_object_set_new(o, "source", json_of_text(source_word[b->source]));
+	json_object_set_new(o, "rule", j_text(r->name));
+	json_object_set_new(o, "measure", j_text(measure_word(&r->measure, word)));
+	json_object_set_new(o, "unit", j_text(measure_unit(&r->measure)));
+	json_object_set_new(o, "source", j_text(source_word[b->source]));
 	json_object_set_new(o, "series", json_integer(b->series));
-	json_object_set_new(o, "from", json_of_time(b->first_ms));
-	json_object_set_new(o, "to", json_of_time(b->first_ms ? b->last_ms : 0));
+	json_object_set_new(o, "from", j_time(b->first_ms));
+	json_object_set_new(o, "to", j_time(b->first_ms ? b->last_ms : 0));
 	json_object_set_new(o, "weeks", json_real(backtest_weeks(b)));
 	json_object_set_new(o, "alerts", table_json(t));
 	table_free(&t);
@@ -429,8 +429,8 @@ static int show(struct ask *a, struct err *err)
 		code = cli_fail(EX_UNAVAILABLE, "%s", err->msg);
 	else if (list)
 		code = cli_print_json(json_pack("{s:o, s:o, s:O}", "from",
-						json_of_time(a->o.from_ms), "to",
-						json_of_time(a->o.to_ms), "rules", list));
+						j_time(a->o.from_ms), "to",
+						j_time(a->o.to_ms), "rules", list));
 	else
 		code = cli_print_text(&s);
 	json_decref(list);

@@ -232,14 +232,14 @@ static json_t *whole(const struct picture *p)
 {
 	json_t *o = json_object();
 
-	json_object_set_new(o, "rule", json_of_text(p->rule->name));
-	json_object_set_new(o, "series", json_of_text(p->series));
+	json_object_set_new(o, "rule", j_text(p->rule->name));
+	json_object_set_new(o, "series", j_text(p->series));
 	json_object_set_new(o, "detector", json_string(p->rule->detector->name));
 	json_object_set_new(o, "unit", json_string(measure_unit(&p->rule->measure)));
 	json_object_set_new(o, "armed_in_s", json_integer(p->armed_in_s));
-	json_object_set_new(o, "learnt_from", p->s->first_s ? json_of_time(p->s->first_s * 1000)
+	json_object_set_new(o, "learnt_from", p->s->first_s ? j_time(p->s->first_s * 1000)
 							    : json_null());
-	json_object_set_new(o, "learnt_to", p->s->last_s ? json_of_time(p->s->last_s * 1000)
+	json_object_set_new(o, "learnt_to", p->s->last_s ? j_time(p->s->last_s * 1000)
 							 : json_null());
 	json_object_set_new(o, "value", p->s->last_s ? json_real(value_of(p, p->s->x[0]))
 						     : json_null());

@@ -68,8 +68,8 @@ static json_t *whole(const struct ask *a)
 
 	return json_pack(
 	    "{s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:f, s:b, s:I, s:I}", "from",
-	    json_of_time(a->cq.from_ms), "to", json_of_time(a->cq.to_ms), "filter",
-	    json_of_text(filter_text(a->q.filter)), "measure", measure_word(&m, word),
+	    j_time(a->cq.from_ms), "to", j_time(a->cq.to_ms), "filter",
+	    j_text(filter_text(a->q.filter)), "measure", measure_word(&m, word),
 	    "unit", measure_unit(&m), "compared_with", change_when(c, when), "value",
 	    c->value, "before", c->before, "drop", a->cq.drop, "flows_counted",
 	    (json_int_t)c->counted, "flows", (json_int_t)c->seen);

@@ -302,10 +302,10 @@ static int print_bins(struct history *h, const char *series)
 	fill(t, h);
 	if (h->c->json) {
 		wrap = json_object();
-		json_object_set_new(wrap, "series", json_of_text(series));
+		json_object_set_new(wrap, "series", j_text(series));
 		json_object_set_new(wrap, "step_s", json_integer(h->step));
-		json_object_set_new(wrap, "from", json_of_time(h->from_ms));
-		json_object_set_new(wrap, "to", json_of_time(h->to_ms));
+		json_object_set_new(wrap, "from", j_time(h->from_ms));
+		json_object_set_new(wrap, "to", j_time(h->to_ms));
 	} else {
 		strb_tty(&head, series);
 		strb_add(&head, "\n");

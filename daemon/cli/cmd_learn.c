@@ -111,7 +111,7 @@ static int by_daemon(struct cli *c, const char *rule, int64_t from_ms)
 	int code;
 
 	json_object_set_new(asked, "from_s", json_integer(from_ms / 1000));
-	json_object_set_new(asked, "rule", rule ? json_of_text(rule) : json_null());
+	json_object_set_new(asked, "rule", rule ? j_text(rule) : json_null());
 	code = act_post(c, "/api/v1/learn", asked, &answer);
 	if (code)
 		return code;

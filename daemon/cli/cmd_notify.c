@@ -113,7 +113,7 @@ static int retry(struct cli *c, const char *channel)
 	json_t *asked = json_object(), *answer;
 	int code;
 
-	json_object_set_new(asked, "channel", channel ? json_of_text(channel) : json_null());
+	json_object_set_new(asked, "channel", channel ? j_text(channel) : json_null());
 	code = act_post(c, "/api/v1/notify/retry", asked, &answer);
 	if (code)
 		return code;

@@ -131,7 +131,7 @@ static int end(struct cli *c, int argc, char **argv)
 	if (argc != 3)
 		return cli_usage(c, "which silence? `culprit silence list` shows them");
 	asked = json_object();
-	json_object_set_new(asked, "id", json_of_text(argv[2]));
+	json_object_set_new(asked, "id", j_text(argv[2]));
 	code = act_post(c, "/api/v1/silences/end", asked, &answer);
 	return code ? code : told(c, answer, false);
 }
@@ -182,16 +182,16 @@ static int add(struct cli *c, int argc, char **argv, const char *author, const c
 	asked = json_object();
 	match = act_words(argc, argv, 1);
 	if (argc == 2 && is_id(match))
-		json_object_set_new(asked, "alert", json_of_text(match));
+		json_object_set_new(asked, "alert", j_text(match));
 	else
-		json_object_set_new(asked, "match", json_of_text(match));
+		json_object_set_new(asked, "match", j_text(match));
 	free(match);
 	if (until)
 		json_object_set_new(asked, "until", json_string(text_rfc3339(at, t)));
 	else
 		json_object_set_new(asked, "for_s", json_real((double)ms / 1000));
-	json_object_set_new(asked, "author", json_of_text(author));
-	json_object_set_new(asked, "comment", json_of_text(comment));
+	json_object_set_new(asked, "author", j_text(author));
+	json_object_set_new(asked, "comment", j_text(comment));
 	code = act_post(c, "/api/v1/silences", asked, &answer);
 	return code ? code : told(c, answer, true);
 }

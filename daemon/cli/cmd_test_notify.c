@@ -40,10 +40,10 @@ static int report(const struct cli *c, const char *name, bool ok, const char *sa
 	if (c->json) {
 		json_t *o = json_object();
 
-		json_object_set_new(o, "channel", json_of_text(name));
+		json_object_set_new(o, "channel", j_text(name));
 		json_object_set_new(o, "ok", json_boolean(ok));
-		json_object_set_new(o, "error", ok ? json_null() : json_of_text(error));
-		json_object_set_new(o, "conversation", json_of_text(said));
+		json_object_set_new(o, "error", ok ? json_null() : j_text(error));
+		json_object_set_new(o, "conversation", j_text(said));
 		code = cli_print_json(o);
 		return code ? code : ok ? EX_OK : EXIT_FAILURE;
 	}
@@ -102,7 +102,7 @@ int cmd_test_notify(struct cli *c, int argc, char **argv)
 	if (argc != 2)
 		return cli_usage(c, "which channel?");
 	o = json_object();
-	json_object_set_new(o, "channel", json_of_text(argv[1]));
+	json_object_set_new(o, "channel", j_text(argv[1]));
 	body = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	rc = ask(c, "/api/v1/test-notify", body, &answer, &err);

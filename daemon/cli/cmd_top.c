@@ -17,6 +17,7 @@
 #include "daemon/cli/query.h"
 #include "daemon/cli/through_top.h"
 #include "daemon/evidence/top.h"
+#include "daemon/evidence/why.h"
 #include "daemon/evidence/top_names.h"
 
 enum { ROWS = 10, ROWS_MAX = 10000, NAMES_MS = 500, COLUMNS = 2 * TOP_KEYS + 6 };
@@ -203,10 +204,10 @@ static json_t *row_json(const struct top_query *q, const struct top_result *r,
 		json_object_set_new(o, key_word(&q->keys[k]),
 				    is_port(&q->keys[k])
 					? json_integer((json_int_t)row->value[k].number)
-					: json_of_text(row->value[k].text));
-		json_array_append_new(values, json_of_text(row->value[k].text));
+					: j_text(row->value[k].text));
+		json_array_append_new(values, j_text(row->value[k].text));
 		json_array_append_new(names, row->value[k].name
-						 ? json_of_text(row->value[k].name)
+						 ? j_text(row->value[k].name)
 						 : json_null());
 		named |= row->value[k].name != NULL;
 	}
@@ -233,11 +234,11 @@ static json_t *result_json(const struct top_query *q, const struct top_result *r
 	for (unsigned i = 0; i < r->n; i++)
 		json_array_append_new(rows, row_json(q, r, &r->rows[i]));
 	put_sums(total, &r->total);
-	json_object_set_new(o, "from", json_of_time(q->from_ms));
-	json_object_set_new(o, "to", json_of_time(q->to_ms));
+	json_object_set_new(o, "from", j_time(q->from_ms));
+	json_object_set_new(o, "to", j_time(q->to_ms));
 	json_object_set_new(o, "by", by);
 	json_object_set_new(o, "order", json_string(order_word[q->order]));
-	json_object_set_new(o, "filter", json_of_text(filter_text(q->filter)));
+	json_object_set_new(o, "filter", j_text(filter_text(q->filter)));
 	json_object_set_new(o, "whole", json_boolean(q->whole));
 	json_object_set_new(o, "total", total);
 	if (r->distinct || !r->n)
@@ -251,7 +252,7 @@ static json_t *result_json(const struct top_query *q, const struct top_result *r
 	put_count(read, "blocks", r->read.blocks);
 	put_count(read, "blocks_skipped", r->read.blocks_skipped);
 	put_count(read, "blocks_damaged", r->read.blocks_damaged);
-	json_object_set_new(read, "oldest", json_of_time(r->read.oldest_ms));
+	json_object_set_new(read, "oldest", j_time(r->read.oldest_ms));
 	json_object_set_new(o, "read", read);
 	return o;
 }
@@ -327,26 +328,11 @@ static int list(struct top *t, const char *by, bool first)
 	return code;
 }
 
-/* By what evidence sorts the top flows of an alert. */
-static enum top_order alert_order(const struct alert *a)
-{
-	switch (a->measure.kind) {
-	case MEASURE_PACKETS_S:
-	case MEASURE_PACKETS: return TOP_PACKETS;
-	case MEASURE_FLOWS_S:
-	case MEASURE_FLOWS:
-	case MEASURE_PEERS:
-	case MEASURE_PORTS:
-	case MEASURE_ENTROPY: return TOP_FLOWS;
-	default: return TOP_BYTES;
-	}
-}
-
 static bool parse_sort(struct top *t)
 {
 	if (!t->sort &&
 	    t->q.alert) /* as the alert was measured, so as its mail was sorted */
-		t->order = alert_order(t->q.alert);
+		t->order = why_order(&t->q.alert->measure);
 	if (!t->sort || !strcmp(t->sort, "rate")) /* over one range they order alike */
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(order_word); i++)

@@ -437,47 +437,16 @@ void table_csv(const struct table *t, struct strb *out)
 	}
 }
 
-json_t *json_of_text(const char *s)
-{
-	json_t *j = json_string(s);
-	struct strb b = { 0 };
-
-	if (j)
-		return j;
-	strb_add(&b, "");
-	for (size_t n; *s; s += n) {
-		json_t *one;
-
-		n = utf8_cut(s, 1, 4);
-		one = json_stringn(s, n);
-		if (one)
-			strb_addn(&b, s, n);
-		else
-			strb_add(&b, "\xef\xbf\xbd");
-		json_decref(one);
-	}
-	j = json_string(b.s);
-	strb_free(&b);
-	return j;
-}
-
-json_t *json_of_time(int64_t ms)
-{
-	char buf[UNIT_TEXT];
-
-	return ms ? json_string(text_rfc3339(ms, buf)) : json_null();
-}
-
 static json_t *json_cell(const struct cell *c)
 {
 	switch (c->kind) {
 	case CELL_NONE: break;
-	case CELL_TEXT: return json_of_text(c->text ? c->text : "");
+	case CELL_TEXT: return j_text(c->text ? c->text : "");
 	case CELL_COUNT:
 		return json_integer(c->count > INT64_MAX ? INT64_MAX
 							 : (json_int_t)c->count);
 	case CELL_REAL: return json_real(c->real);
-	case CELL_TIME: return json_of_time(c->ms);
+	case CELL_TIME: return j_time(c->ms);
 	}
 	return json_null();
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "daemon/base/strb.h"
+#include "daemon/model/json.h"
 
 /* What a stream can show. */
 struct screen {
@@ -64,10 +65,5 @@ size_t table_rows(const struct table *t);
 void table_show(const struct table *t, const struct screen *sc, struct strb *out);
 void table_csv(const struct table *t, struct strb *out); /* RFC 4180, with a header */
 json_t *table_json(const struct table *t);               /* array of objects; gives */
-
-/* Text as JSON; octets that are no UTF-8 become U+FFFD. Gives. */
-json_t *json_of_text(const char *s);
-/* Unix time as RFC 3339; 0: null. Gives. */
-json_t *json_of_time(int64_t ms);
 
 #endif

@@ -132,11 +132,6 @@ static void head_line(const struct through_result *r, struct strb *out)
 
 /* --- for programs --- */
 
-static json_t *count_json(uint64_t v)
-{
-	return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
-}
-
 static json_t *result_json(const struct through_query *q, const struct through_result *r)
 {
 	json_t *o = json_object(), *by = json_array(), *rows = json_array();
@@ -149,25 +144,25 @@ static json_t *result_json(const struct through_query *q, const struct through_r
 
 		for (unsigned k = 0; k < q->n_keys; k++) {
 			json_object_set_new(j, through_word[q->keys[k]],
-					    json_of_text(row->value[k]));
-			json_array_append_new(values, json_of_text(row->value[k]));
+					    j_text(row->value[k]));
+			json_array_append_new(values, j_text(row->value[k]));
 		}
 		json_object_set_new(j, "values", values);
-		json_object_set_new(j, "bytes", count_json(row->bytes));
-		json_object_set_new(j, "requests", count_json(row->requests));
+		json_object_set_new(j, "bytes", j_count(row->bytes));
+		json_object_set_new(j, "requests", j_count(row->requests));
 		json_object_set_new(j, "share",
 				    json_real(r->bytes ? (double)row->bytes /
 							     (double)r->bytes : 0));
 		json_array_append_new(rows, j);
 	}
-	json_object_set_new(o, "from", json_of_time(q->from_ms));
-	json_object_set_new(o, "to", json_of_time(q->to_ms));
+	json_object_set_new(o, "from", j_time(q->from_ms));
+	json_object_set_new(o, "to", j_time(q->to_ms));
 	json_object_set_new(o, "by", by);
-	json_object_set_new(o, "filter", json_of_text(filter_text(q->filter)));
-	json_object_set_new(o, "bytes", count_json(r->bytes));
-	json_object_set_new(o, "explained", count_json(r->explained));
-	json_object_set_new(o, "requests", count_json(r->requests));
-	json_object_set_new(o, "distinct", count_json(r->distinct));
+	json_object_set_new(o, "filter", j_text(filter_text(q->filter)));
+	json_object_set_new(o, "bytes", j_count(r->bytes));
+	json_object_set_new(o, "explained", j_count(r->explained));
+	json_object_set_new(o, "requests", j_count(r->requests));
+	json_object_set_new(o, "distinct", j_count(r->distinct));
 	json_object_set_new(o, "rows", rows);
 	return o;
 }

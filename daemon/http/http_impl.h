@@ -16,6 +16,7 @@
 #include "daemon/http/jobs.h"
 #include "daemon/http/rates.h"
 #include "daemon/http/target.h"
+#include "daemon/model/json.h"
 #include "rules/filter/filter.h"
 
 enum { BODY_MAX = 1 << 20 };
@@ -92,12 +93,6 @@ void answer_json(struct answer *out, json_t *body); /* takes body */
 void answer_error(struct answer *out, unsigned status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void answer_free(struct answer *out);
-/* JSON of text from outside, of numbers that may be no number, of times (0: null). */
-json_t *j_text(const char *s);
-json_t *j_real(double v);
-json_t *j_count(uint64_t v);
-json_t *j_time(int64_t ms);
-void j_put(json_t *o, const char *key, json_t *v); /* takes v; NULL becomes null */
 
 /* metrics.c, api_*.c, page.c */
 extern answer_f page_html, page_css, page_js, page_icon, page_healthz, page_readyz, metrics_answer;

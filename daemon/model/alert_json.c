@@ -5,9 +5,6 @@
  * section 4 come first; what is beside them (filter, evidence, spark …) lets a
  * message be written from the stored text alone, after a restart too.
  * contrib/alert.schema.json describes it and a test holds every body against it.
- *
- * JSON has no NaN and 64-bit counters do not all fit its integers: a value that
- * is not finite is null, a counter above 2^63 - 1 is that.
  */
 #include "daemon/model/alert.h"
 
@@ -20,55 +17,9 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/strb.h"
 #include "daemon/base/units.h"
+#include "daemon/model/json.h"
 
 static const char schema[] = "culprit.alert/1";
-
-static json_t *real(double v)
-{
-	if (!isfinite(v))
-		return json_null();
-	if (v == floor(v) && fabs(v) < 9007199254740992.0)
-		return json_integer((json_int_t)v);
-	return json_real(v);
-}
-
-static json_t *count(uint64_t v)
-{
-	return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
-}
-
-/* Text from outside may be no UTF-8, which jansson refuses: then each octet
- * that is none becomes U+FFFD. */
-static json_t *text(const char *s)
-{
-	struct strb b = { 0 };
-	json_t *j;
-
-	if (!s)
-		return json_null();
-	j = json_string(s);
-	if (j)
-		return j;
-	for (size_t n; *s; s += n) {
-		n = utf8_cut(s, 1, 4);
-		j = json_stringn(s, n);
-		if (j)
-			strb_addn(&b, s, n);
-		else
-			strb_add(&b, "\xef\xbf\xbd");
-		json_decref(j);
-	}
-	j = json_string(b.s ? b.s : "");
-	strb_free(&b);
-	return j;
-}
-
-static json_t *when(int64_t ms)
-{
-	char buf[UNIT_TEXT];
-
-	return ms ? json_string(text_rfc3339(ms, buf)) : json_null();
-}
 
 static json_t *address(const struct addr *a)
 {
@@ -77,20 +28,15 @@ static json_t *address(const struct addr *a)
 	return addr_is_none(a) ? json_null() : json_string(addr_text(a, buf));
 }
 
-static void put(json_t *o, const char *key, json_t *v)
-{
-	json_object_set_new(o, key, v ? v : json_null());
-}
-
 static json_t *url_json(const struct alert_url *u)
 {
 	json_t *o = json_object();
 
-	put(o, "url", text(u->url ? u->url : ""));
-	put(o, "bytes", count(u->bytes));
-	put(o, "from", when(u->from_ms));
-	put(o, "to", when(u->to_ms));
-	put(o, "client", text(u->client));
+	j_put(o, "url", j_text(u->url ? u->url : ""));
+	j_put(o, "bytes", j_count(u->bytes));
+	j_put(o, "from", j_time(u->from_ms));
+	j_put(o, "to", j_time(u->to_ms));
+	j_put(o, "client", j_text(u->client));
 	return o;
 }
 
@@ -98,21 +44,21 @@ static json_t *flow_json(const struct top_flow *f)
 {
 	json_t *o = json_object(), *urls = json_array();
 
-	put(o, "src", address(&f->src));
-	put(o, "src_port", json_integer(f->src_port));
-	put(o, "dst", address(&f->dst));
-	put(o, "dst_port", json_integer(f->dst_port));
-	put(o, "proto", json_integer(f->proto));
-	put(o, "bytes", count(f->bytes));
-	put(o, "packets", count(f->packets));
-	put(o, "flows", count(f->flows));
-	put(o, "share", real(f->share));
-	put(o, "src_name", text(f->src_name));
-	put(o, "dst_name", text(f->dst_name));
-	put(o, "client", text(f->client));
+	j_put(o, "src", address(&f->src));
+	j_put(o, "src_port", json_integer(f->src_port));
+	j_put(o, "dst", address(&f->dst));
+	j_put(o, "dst_port", json_integer(f->dst_port));
+	j_put(o, "proto", json_integer(f->proto));
+	j_put(o, "bytes", j_count(f->bytes));
+	j_put(o, "packets", j_count(f->packets));
+	j_put(o, "flows", j_count(f->flows));
+	j_put(o, "share", j_real(f->share));
+	j_put(o, "src_name", j_text(f->src_name));
+	j_put(o, "dst_name", j_text(f->dst_name));
+	j_put(o, "client", j_text(f->client));
 	for (unsigned i = 0; i < f->n_urls; i++)
 		json_array_append_new(urls, url_json(&f->urls[i]));
-	put(o, "urls", urls);
+	j_put(o, "urls", urls);
 	return o;
 }
 
@@ -128,24 +74,24 @@ static json_t *lists(const struct alert *a, json_t *o)
 		const struct changed *c = &a->changed[i];
 		json_t *row = json_object();
 
-		put(row, "key", text(c->key ? c->key : ""));
-		put(row, "value", real(c->value));
-		put(row, "before", real(c->before));
-		put(row, "share_of_change", real(c->share_of_change));
+		j_put(row, "key", j_text(c->key ? c->key : ""));
+		j_put(row, "value", j_real(c->value));
+		j_put(row, "before", j_real(c->before));
+		j_put(row, "share_of_change", j_real(c->share_of_change));
 		json_array_append_new(changed, row);
 	}
 	for (unsigned i = 0; i < a->n_spark; i++)
-		json_array_append_new(spark, real(a->spark[i]));
+		json_array_append_new(spark, j_real(a->spark[i]));
 	for (unsigned i = 0; i < ALERT_NOTIFY && a->notify[i]; i++)
-		json_array_append_new(names, text(a->notify[i]));
-	put(sparks, "step_ms", json_integer(a->spark_step_ms));
-	put(sparks, "values", spark);
-	put(o, "top_flows", top);
-	put(o, "changed", changed);
-	put(o, "compared_with", text(a->compared));
-	put(o, "changed_unit", text(measure_unit(&compared)));
-	put(o, "spark", sparks);
-	put(o, "notify", names);
+		json_array_append_new(names, j_text(a->notify[i]));
+	j_put(sparks, "step_ms", json_integer(a->spark_step_ms));
+	j_put(sparks, "values", spark);
+	j_put(o, "top_flows", top);
+	j_put(o, "changed", changed);
+	j_put(o, "compared_with", j_text(a->compared));
+	j_put(o, "changed_unit", j_text(measure_unit(&compared)));
+	j_put(o, "spark", sparks);
+	j_put(o, "notify", names);
 	return o;
 }
 
@@ -153,8 +99,8 @@ static json_t *position(const struct archive_position *p)
 {
 	json_t *at = json_object();
 
-	put(at, "file", json_integer(p->file_s));
-	put(at, "offset", count(p->offset));
+	j_put(at, "file", json_integer(p->file_s));
+	j_put(at, "offset", j_count(p->offset));
 	return at;
 }
 
@@ -162,15 +108,15 @@ static json_t *evidence(const struct alert *a)
 {
 	json_t *o = json_object(), *at = position(&a->position);
 
-	put(at, "block", count(a->block_seq));
-	put(o, "short", json_boolean(a->evidence_short));
-	put(o, "from", when(a->evidence_from_ms));
-	put(o, "bytes", count(a->total_bytes));
-	put(o, "packets", count(a->total_packets));
-	put(o, "flows", count(a->total_flows));
-	put(o, "archive", at);
+	j_put(at, "block", j_count(a->block_seq));
+	j_put(o, "short", json_boolean(a->evidence_short));
+	j_put(o, "from", j_time(a->evidence_from_ms));
+	j_put(o, "bytes", j_count(a->total_bytes));
+	j_put(o, "packets", j_count(a->total_packets));
+	j_put(o, "flows", j_count(a->total_flows));
+	j_put(o, "archive", at);
 	if (a->end_position.file_s)
-		put(o, "archive_end", position(&a->end_position));
+		j_put(o, "archive_end", position(&a->end_position));
 	return o;
 }
 
@@ -185,20 +131,20 @@ static json_t *links(const struct alert *a, const char *base_url)
 	if (!len)
 		return o;
 	s = xasprintf("%.*s/alert/%s", (int)len, base_url, a->id);
-	put(o, "alert", text(s));
+	j_put(o, "alert", j_text(s));
 	free(s);
 	s = xasprintf("%.*s/?at=%lld", (int)len, base_url,
 		      (long long)(a->window_start_ms / BIN_MS * (BIN_MS / 1000)));
-	put(o, "bin", text(s));
+	j_put(o, "bin", j_text(s));
 	free(s);
 	if (a->act_ack) {
 		s = xasprintf("%.*s/%s", (int)len, base_url, a->act_ack);
-		put(o, "acknowledge", text(s));
+		j_put(o, "acknowledge", j_text(s));
 		free(s);
 	}
 	if (a->act_silence) {
 		s = xasprintf("%.*s/%s", (int)len, base_url, a->act_silence);
-		put(o, "silence", text(s));
+		j_put(o, "silence", j_text(s));
 		free(s);
 	}
 	return o;
@@ -210,22 +156,22 @@ static void told(const struct alert *a, json_t *o)
 	json_t *ack = a->ack_ms ? json_object() : json_null(), *acts;
 
 	if (a->ack_ms) {
-		put(ack, "by", text(a->ack_by ? a->ack_by : ""));
-		put(ack, "at", when(a->ack_ms));
-		put(ack, "comment", text(a->ack_comment ? a->ack_comment : ""));
+		j_put(ack, "by", j_text(a->ack_by ? a->ack_by : ""));
+		j_put(ack, "at", j_time(a->ack_ms));
+		j_put(ack, "comment", j_text(a->ack_comment ? a->ack_comment : ""));
 	}
-	put(o, "quiet", text(a->quiet));
-	put(o, "ack", ack);
+	j_put(o, "quiet", j_text(a->quiet));
+	j_put(o, "ack", ack);
 	if (a->group)
-		put(o, "group", json_integer(a->group));
+		j_put(o, "group", json_integer(a->group));
 	if (a->notice)
-		put(o, "notice", json_true());
+		j_put(o, "notice", json_true());
 	if (!a->act_ack && !a->act_silence)
 		return;
 	acts = json_object();
-	put(acts, "ack", text(a->act_ack));
-	put(acts, "silence", text(a->act_silence));
-	put(o, "acts", acts);
+	j_put(acts, "ack", j_text(a->act_ack));
+	j_put(acts, "silence", j_text(a->act_silence));
+	j_put(o, "acts", acts);
 }
 
 json_t *alert_json(const struct alert *a, const char *base_url)
@@ -235,51 +181,51 @@ json_t *alert_json(const struct alert *a, const char *base_url)
 	json_t *quality = json_object();
 	char word[32];
 
-	put(o, "schema", json_string(schema));
-	put(o, "id", text(a->id));
-	put(o, "fingerprint", text(a->fingerprint));
-	put(o, "status", json_string(alert_state_word[a->state]));
-	put(o, "severity", json_string(severity_word[a->severity]));
-	put(o, "rule", text(a->rule ? a->rule : ""));
-	put(series, "by", json_string(by_word(a->by)));
-	put(series, "id", text(a->series_id ? a->series_id : ""));
-	put(series, "name", text(a->series ? a->series : ""));
-	put(o, "series", series);
-	put(o, "measure", text(measure_word(&a->measure, word)));
-	put(o, "unit", text(measure_unit(&a->measure)));
-	put(o, "value", real(a->value));
-	put(o, "threshold", real(a->threshold));
+	j_put(o, "schema", json_string(schema));
+	j_put(o, "id", j_text(a->id));
+	j_put(o, "fingerprint", j_text(a->fingerprint));
+	j_put(o, "status", json_string(alert_state_word[a->state]));
+	j_put(o, "severity", json_string(severity_word[a->severity]));
+	j_put(o, "rule", j_text(a->rule ? a->rule : ""));
+	j_put(series, "by", json_string(by_word(a->by)));
+	j_put(series, "id", j_text(a->series_id ? a->series_id : ""));
+	j_put(series, "name", j_text(a->series ? a->series : ""));
+	j_put(o, "series", series);
+	j_put(o, "measure", j_text(measure_word(&a->measure, word)));
+	j_put(o, "unit", j_text(measure_unit(&a->measure)));
+	j_put(o, "value", j_real(a->value));
+	j_put(o, "threshold", j_real(a->threshold));
 	if (a->has_baseline) {
-		put(band, "low", real(a->low));
-		put(band, "median", real(a->median));
-		put(band, "high", real(a->high));
+		j_put(band, "low", j_real(a->low));
+		j_put(band, "median", j_real(a->median));
+		j_put(band, "high", j_real(a->high));
 	}
-	put(o, "baseline", band);
-	put(window, "start", when(a->window_start_ms));
-	put(window, "end", when(a->window_end_ms));
-	put(o, "window", window);
-	put(o, "started_at", when(a->started_ms));
-	put(o, "ended_at", when(a->ended_ms));
-	put(o, "why", text(a->why));
-	put(quality, "lost_flows", count(a->lost_flows));
-	put(quality, "dropped_datagrams", count(a->dropped_datagrams));
-	put(quality, "sampling", json_integer(a->sampling ? a->sampling : 1));
-	put(o, "quality", quality);
+	j_put(o, "baseline", band);
+	j_put(window, "start", j_time(a->window_start_ms));
+	j_put(window, "end", j_time(a->window_end_ms));
+	j_put(o, "window", window);
+	j_put(o, "started_at", j_time(a->started_ms));
+	j_put(o, "ended_at", j_time(a->ended_ms));
+	j_put(o, "why", j_text(a->why));
+	j_put(quality, "lost_flows", j_count(a->lost_flows));
+	j_put(quality, "dropped_datagrams", j_count(a->dropped_datagrams));
+	j_put(quality, "sampling", json_integer(a->sampling ? a->sampling : 1));
+	j_put(o, "quality", quality);
 	lists(a, o);
-	put(o, "links", links(a, base_url));
-	put(o, "filter", text(a->filter ? a->filter : ""));
-	put(o, "error", real(a->error));
-	put(o, "peak", real(a->peak));
-	put(o, "clear", real(a->clear));
-	put(o, "below", json_boolean(a->below));
-	put(o, "was", json_boolean(a->was));
-	put(o, "warning_share", json_boolean(a->warning_share));
-	put(o, "detector", text(a->detector));
-	put(o, "kind", text(a->kind));
-	put(o, "pending_at", when(a->pending_ms));
-	put(o, "judged_at", when(a->judged_ms));
-	put(o, "crossed_at", when(a->crossed_ms));
-	put(o, "evidence", evidence(a));
+	j_put(o, "links", links(a, base_url));
+	j_put(o, "filter", j_text(a->filter ? a->filter : ""));
+	j_put(o, "error", j_real(a->error));
+	j_put(o, "peak", j_real(a->peak));
+	j_put(o, "clear", j_real(a->clear));
+	j_put(o, "below", json_boolean(a->below));
+	j_put(o, "was", json_boolean(a->was));
+	j_put(o, "warning_share", json_boolean(a->warning_share));
+	j_put(o, "detector", j_text(a->detector));
+	j_put(o, "kind", j_text(a->kind));
+	j_put(o, "pending_at", j_time(a->pending_ms));
+	j_put(o, "judged_at", j_time(a->judged_ms));
+	j_put(o, "crossed_at", j_time(a->crossed_ms));
+	j_put(o, "evidence", evidence(a));
 	told(a, o);
 	return o;
 }

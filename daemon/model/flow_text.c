@@ -13,6 +13,7 @@
 #include "daemon/base/addr.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
+#include "daemon/model/json.h"
 #include "daemon/model/names.h"
 
 enum { CELL_TEXT = 96, PROTO_ICMP = 1, PROTO_ICMP6 = 58 };
@@ -188,20 +189,6 @@ void flow_text_json(struct strb *s, const struct block *b, uint32_t row)
 	strb_add(s, *gap == '{' ? "{}" : "}");
 }
 
-static json_t *json_text(const char *text)
-{
-	json_t *j = json_string(text);
-	struct strb s = { 0 };
-
-	if (j)
-		return j;
-	/* Not UTF-8: through the escape that mends it. */
-	strb_json(&s, text);
-	j = json_loads(s.s, JSON_DECODE_ANY, NULL);
-	strb_free(&s);
-	return j ? j : json_string("");
-}
-
 json_t *flow_text_object(const struct block *b, uint32_t row)
 {
 	json_t *o = json_object();
@@ -218,7 +205,7 @@ json_t *flow_text_object(const struct block *b, uint32_t row)
 			continue;
 		title(f, key);
 		if (c.text)
-			json_object_set_new(o, key, json_text(c.text));
+			json_object_set_new(o, key, j_text(c.text));
 		else if (c.v > INT64_MAX)
 			json_object_set_new(o, key, json_real((double)c.v));
 		else
@@ -226,7 +213,7 @@ json_t *flow_text_object(const struct block *b, uint32_t row)
 		if ((f == F_in_if || f == F_out_if) &&
 		    (name = interface_name(b, f, row, &i))) {
 			strcat(key, "_name");
-			json_object_set_new(o, key, json_text(name));
+			json_object_set_new(o, key, j_text(name));
 		}
 	}
 	return o;

@@ -198,6 +198,24 @@ struct exporter *names_exporter(struct names *n, const struct addr *a, uint16_t 
 	return e;
 }
 
+const char *exporter_key(const struct exporter *e, char buf[EXPORTER_KEY])
+{
+	char text[ADDR_TEXT];
+
+	snprintf(buf, EXPORTER_KEY, "%s %u", addr_text(&e->addr, text), e->port);
+	return buf;
+}
+
+void names_exporter_recall(struct names *n, const char *key)
+{
+	char text[ADDR_TEXT];
+	struct addr addr;
+	unsigned port;
+
+	if (sscanf(key, "%45s %u", text, &port) == 2 && !port && addr_parse(text, &addr))
+		names_exporter(n, &addr, 0);
+}
+
 struct exporter *names_exporter_known(struct names *n, const struct addr *a, uint16_t port,
 				      const char *name)
 {

@@ -100,6 +100,8 @@ struct interface {
 /* Whose word it is about an interface; the later of these wins. */
 enum told_by { TOLD_SNMP, TOLD_EXPORTER, TOLD_CONFIG };
 
+enum { EXPORTER_KEY = ADDR_TEXT + 8 };
+
 struct names;
 
 struct names *names_new(uint32_t max_exporters);
@@ -113,6 +115,10 @@ struct exporter *names_exporter_find(const struct names *n, const struct addr *a
 struct exporter *names_exporter_known(struct names *n, const struct addr *a, uint16_t port,
 				      const char *name);
 struct exporter *names_exporter_at(const struct names *n, uint32_t id); /* NULL: no such id */
+/* As history keeps it, "ADDRESS PORT"; series are found again by the exporters they belong
+ * to. One with a port of its own is made by the configuration, so it is not made here. */
+const char *exporter_key(const struct exporter *e, char buf[EXPORTER_KEY]);
+void names_exporter_recall(struct names *n, const char *key);
 uint32_t names_exporters(const struct names *n); /* how many; ids are 0 .. n-1 */
 
 /* A name or speed that somebody told; NULL or 0 leaves as is. What the same or a lesser

@@ -7,6 +7,7 @@
 
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
+#include "daemon/model/json.h"
 #include "daemon/notify/story.h"
 
 #define FORMAT(name) extern const struct format format_##name;
@@ -46,7 +47,7 @@ json_t *format_text(struct strb *b, size_t max_chars)
 		strb_add(&cut, "\xe2\x80\xa6");
 		s = cut.s;
 	}
-	j = json_string(s);
+	j = j_text(s);
 	strb_free(&cut);
 	strb_free(b);
 	return j;
