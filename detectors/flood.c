@@ -6,17 +6,20 @@
  *              from few to few ports (many ports from few sources is a scan). Clients who
  *              repeat themselves two to eight times are those of a server that is down, and
  *              it takes ten times as much.
+ *   TCP        of no connection (ACK, RST, SYN-ACK that nobody asked for), from many sources.
+ *   visits     whole connections, many more than there are visitors: no crowd.
  *   UDP        hardly answered, from many sources; the less each sends, the less it takes;
  *              from few sources it takes 20 times as much and no answers at all.
  *   ICMP       but for echo replies that were asked for.
  *   reflection from a port of flood_ports.c, from ten sources or more, large, unasked.
  *   carpets    flood_carpet.c.
- * All of it must be USUAL times what this victim gets anyhow (flood_track.c), so that a
- * collector of logs, a resolver or a popular name server is quiet.
+ * All of it must be far over what this victim gets anyhow (flood_track.c), so that a
+ * collector of logs, a resolver or a popular name server is quiet. The numbers stand in
+ * flood_over.c, the words in flood_words.c.
  *
- * What only its history could tell from a flood (streams from the same few sources; all of
- * UDP where an exporter tells one direction only) is not told of victims who were there in
- * the first half minute, until their usual is known: that takes 80 seconds.
+ * What only its history could tell from a flood (streams from the same few sources; UDP
+ * and stray TCP where an exporter tells one direction only) is not told of victims who were
+ * there in the first half minute, until their usual is known: that takes 80 seconds.
  *
  * A slice is judged as soon as it crosses, with what came of it so far: sums only grow. How
  * large it is, is then said of the part of the slice that has passed.
@@ -31,21 +34,16 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
 
-enum {
-	REFLECTORS = 10, LARGE = 250, /* sources, and octets of an answer, at least */
-	LONE_PART = 6,    /* of the UDP limit suffices where each source sends once */
-	FEW_SYN = 10,     /* times the limit from few sources */
-	FEW_UDP = 7,
-	FEW_PORTS = 8,
-	SEEN = 16,        /* packets that the exporter must have looked at */
-	USUAL = 3, SPREAD = 4,
-	GREW = 2, PAUSE_MS = 10000,
-};
+enum { GREW = 2, PAUSE_MS = 10000 };
 static const double SLICE_S = SLICE_MS / 1000.0;
 
 static const struct opt opts[] = {
 	{ "syn", OPT_QUANTITY, 100, 1, 1e9, offsetof(struct flood_conf, syn),
 	  "unanswered connection attempts a second to one address" },
+	{ "tcp", OPT_QUANTITY, 1000, 1, 1e9, offsetof(struct flood_conf, tcp),
+	  "TCP packets of no connection (ACK, RST, SYN-ACK ...) a second to one address" },
+	{ "connections", OPT_QUANTITY, 500, 1, 1e9, offsetof(struct flood_conf, connections),
+	  "connections a second to one address, eight and more from each source" },
 	{ "udp", OPT_QUANTITY, 3000, 10, 1e9, offsetof(struct flood_conf, udp),
 	  "unanswered UDP packets a second to one address; a sixth where no source repeats" },
 	{ "icmp", OPT_QUANTITY, 300, 1, 1e9, offsetof(struct flood_conf, icmp),
@@ -59,12 +57,6 @@ static const struct opt opts[] = {
 	{ "quiet", OPT_DURATION, 300, 30, 86400, offsetof(struct flood_conf, quiet),
 	  "it is over after this long without" },
 	{ NULL, OPT_NUMBER, 0, 0, 0, 0, NULL },
-};
-
-struct look {
-	double rate, limit;  /* packets/s that count, and where a flood begins */
-	double sources, bits;
-	bool reflected;
 };
 
 bool flood_tell(struct flood_state *st, double value, int64_t first_ms, int64_t last_ms,
@@ -88,184 +80,41 @@ bool flood_tell(struct flood_state *st, double value, int64_t first_ms, int64_t 
 	return true;
 }
 
-/* --- one slice of one victim --- */
-
-static bool is_new(const struct flood *f, const struct flood_host *h)
-{
-	return h->born > f->first + FLOOD_COLD || h->learnt >= 2;
-}
-
-static bool is_sampled(const struct flood_cell *c)
-{
-	return c->seen * 1.5 < (double)c->packets;
-}
-
-static bool is_many(const struct flood *f, const struct flood_cell *c, double sources)
-{
-	return sources >= f->conf.sources ||
-	       (is_sampled(c) && c->rows >= SEEN && sources >= 0.7 * (double)c->rows);
-}
-
-static bool syn(const struct flood *f, const struct flood_cell *c, struct look *l)
-{
-	bool sampled = is_sampled(c);
-	double part = 1;
-
-	if (c->in <= c->done || (sampled && c->seen < SEEN))
-		return false;
-	l->sources = hll_count(&c->sources, NULL);
-	if (!sampled && c->packets >= 2 * c->flows && c->packets <= 8 * c->flows)
-		part = 10;
-	if (!is_many(f, c, l->sources)) {
-		if (__builtin_popcountll(c->ports) > FEW_PORTS)
-			return false;
-		part *= FEW_SYN;
-	}
-	l->rate = (double)c->in / SLICE_S;
-	l->limit = f->conf.syn * part;
-	return true;
-}
-
-static bool udp(const struct flood *f, const struct flood_host *h,
-		const struct flood_cell *c, struct look *l)
-{
-	bool many, lone;
-	double net, answers;
-
-	if (is_sampled(c) && c->seen < SEEN)
-		return false;
-	l->sources = hll_count(&c->sources, NULL);
-	many = is_many(f, c, l->sources);
-	lone = many && c->seen <= 3 * (double)c->rows && l->sources >= 0.6 * (double)c->rows;
-	answers = lone ? 5 : many ? 10 : 50;
-	net = (double)c->in - answers * (double)c->out;
-	if ((!lone || flood_blind(f)) && !is_new(f, h))
-		return false;
-	l->rate = net / SLICE_S;
-	l->limit = lone ? f->conf.udp / LONE_PART : many ? f->conf.udp : f->conf.udp * FEW_UDP;
-	return true;
-}
-
-static bool icmp(const struct flood *f, const struct flood_cell *c, struct look *l)
-{
-	uint64_t asked = c->done < 2 * c->out ? c->done : 2 * c->out;
-
-	if (is_sampled(c) && c->seen < SEEN)
-		return false;
-	l->sources = hll_count(&c->sources, NULL);
-	l->rate = (double)(c->in - asked) / SLICE_S;
-	l->limit = f->conf.icmp;
-	return true;
-}
-
-static bool reflection(const struct flood *f, const struct flood_host *h,
-		       const struct flood_cell *c, struct look *l)
-{
-	double unasked = (double)c->in - 3 * (double)c->out, octets = (double)c->bytes;
-
-	if (unasked <= 0 || octets < LARGE * (double)c->packets ||
-	    (is_sampled(c) && c->seen < SEEN) || (flood_blind(f) && !is_new(f, h)))
-		return false;
-	l->sources = hll_count(&c->sources, NULL);
-	l->rate = unasked / SLICE_S;
-	l->limit = f->conf.reflection / 8 * (double)c->in / octets; /* in packets */
-	l->reflected = true;
-	return l->sources >= REFLECTORS && l->rate >= l->limit;
-}
-
-static bool over(const struct flood *f, const struct flood_host *h,
-		 const struct flood_cell *c, struct look *l)
-{
-	double usual = USUAL * h->mean + SPREAD * h->dev;
-	bool may;
-
-	memset(l, 0, sizeof(*l));
-	switch (h->key.cls) {
-	case FLOOD_SYN: may = syn(f, c, l); break;
-	case FLOOD_UDP: may = udp(f, h, c, l); break;
-	case FLOOD_ICMP: may = icmp(f, c, l); break;
-	default: may = reflection(f, h, c, l);
-		if (!may) {
-			l->reflected = false;
-			may = udp(f, h, c, l);
-		}
-	}
-	l->bits = (double)c->bytes * 8 / SLICE_S;
-	return may && l->rate >= l->limit && l->rate >= usual;
-}
-
-/* --- words --- */
-
-static const char *const advice[] = {
-	"Look whether the service still answers and whether SYN cookies are on, or ask "
-	"upstream to filter.",
-	"Ask upstream to filter it, or have the address blackholed if all else suffers.",
-};
-
-/* What came so far, as if of a whole slice. */
-static void of_open_slice(struct look *l, int64_t slice, int64_t now_ms)
-{
-	int64_t passed = now_ms - slice * SLICE_MS;
-
-	if (passed >= SLICE_MS)
-		return;
-	l->rate *= (double)SLICE_MS / (double)(passed > 1000 ? passed : 1000);
-	l->bits *= (double)SLICE_MS / (double)(passed > 1000 ? passed : 1000);
-}
-
-static void fill(const struct flood_host *h, const struct look *l, struct finding *out)
-{
-	const struct flood_service *sv = h->key.cls >= FLOOD_REFLECT
-		? flood_service((unsigned)h->key.cls - FLOOD_REFLECT) : NULL;
-	bool six = !addr_is4(&h->key.addr);
-	char a[ADDR_TEXT], rate[UNIT_TEXT], bits[UNIT_TEXT], n[UNIT_TEXT], had[UNIT_TEXT];
-	const char *what, *filter, *how = advice[1];
-	char port[64], most[UNIT_TEXT];
-
-	memset(out, 0, sizeof(*out));
-	out->by = BY_DST;
-	memcpy(out->key.b, h->key.addr.b, sizeof(h->key.addr.b));
-	if (l->reflected)
-		snprintf(out->kind, sizeof(out->kind), "%s reflection", sv->name);
-	else
-		snprintf(out->kind, sizeof(out->kind), "%s", h->key.cls == FLOOD_SYN ? "SYN flood"
-			 : h->key.cls == FLOOD_ICMP ? "ICMP flood" : "UDP flood");
-	what = h->key.cls == FLOOD_SYN ? "connection attempts that nobody completes"
-	     : h->key.cls == FLOOD_ICMP ? "ICMP packets that it did not ask for"
-	     : l->reflected ? "answers that it did not ask for" : "UDP packets, hardly answered";
-	snprintf(port, sizeof(port), "proto udp and src port %u", sv ? sv->port : 0u);
-	filter = h->key.cls == FLOOD_SYN ? "proto tcp and flags S and not flags A"
-	       : h->key.cls == FLOOD_ICMP ? (six ? "proto icmp6" : "proto icmp")
-	       : sv ? port : "proto udp";
-	if (h->key.cls == FLOOD_SYN)
-		how = advice[0];
-	addr_text(&h->key.addr, a);
-	snprintf(out->filter, sizeof(out->filter), "dst host %s and %s", a, filter);
-	out->measure.kind = l->reflected ? MEASURE_BITS_S : MEASURE_PACKETS_S;
-	out->limit = l->reflected ? l->limit / l->rate * l->bits : l->limit;
-	out->value = l->reflected ? l->bits : l->rate;
-	snprintf(out->why, sizeof(out->why),
-		 "%s against %s: %s a second (%s) are %s, from about %s sources; usual for it "
-		 "are %s a second, and %s would be a flood. %s",
-		 out->kind, a, text_count(l->rate, rate), text_rate(l->bits, bits), what,
-		 text_count(round(l->sources), n), text_count(h->mean, had),
-		 out->measure.kind == MEASURE_BITS_S ? text_rate(out->limit, most)
-						     : text_count(l->limit, most), how);
-}
-
 /* --- judging --- */
 
-static void begin_or_grow(const struct flood *f, struct flood_host *h, const struct look *l,
-			  int64_t slice, int64_t now_ms, finding_f *fn, void *arg)
+/* Is it told of that victim already, as a carpet or as the answers that these are the rest
+ * of? Large ones come in fragments without a port. */
+static bool is_told(struct flood *f, const struct flood_host *h)
+{
+	struct flood_key k = { h->key.addr, FLOOD_REFLECT };
+
+	if (flood_carpeted(f, &h->key.addr))
+		return true;
+	for (; h->key.cls == FLOOD_UDP && flood_service((unsigned)k.cls - FLOOD_REFLECT); k.cls++) {
+		const uint32_t *number = map_get(&f->hosts, &k);
+
+		if (number && f->host[*number].st.on)
+			return true;
+	}
+	return false;
+}
+
+static void begin_or_grow(struct flood *f, struct flood_host *h, const struct look *l,
+			  int64_t from, int64_t to, int64_t now_ms, finding_f *fn, void *arg)
 {
 	struct finding out;
 
-	fill(h, l, &out);
-	if (!h->st.on && flood_carpeted(f, &h->key.addr))
+	flood_words(h, l, &out);
+	if (!h->st.on && is_told(f, h))
 		return;
-	if (!flood_tell(&h->st, out.value, slice * SLICE_MS, (slice + 1) * SLICE_MS - 1, now_ms))
+	if (h->st.on && strcmp(out.kind, h->kind)) { /* one at a time: it goes on */
+		h->st.last_ms = (to + 1) * SLICE_MS - 1;
+		return;
+	}
+	if (!flood_tell(&h->st, out.value, from * SLICE_MS, (to + 1) * SLICE_MS - 1, now_ms))
 		return;
 	h->limit = out.limit;
+	h->measure = out.measure;
 	snprintf(h->kind, sizeof(h->kind), "%s", out.kind);
 	snprintf(h->st.why, sizeof(h->st.why), "%s", out.why);
 	out.first_ms = h->st.first_ms;
@@ -280,32 +129,44 @@ static void end(struct flood_host *h, finding_f *fn, void *arg)
 			       .limit = h->limit };
 
 	memcpy(out.key.b, h->key.addr.b, sizeof(h->key.addr.b));
-	out.measure.kind = strstr(h->kind, "reflection") ? MEASURE_BITS_S : MEASURE_PACKETS_S;
+	out.measure = h->measure;
 	snprintf(out.kind, sizeof(out.kind), "%s", h->kind);
-	snprintf(out.why, sizeof(out.why), "Over. %s", h->st.why);
+	snprintf(out.why, sizeof(out.why), "%s It is over.", h->st.why);
 	fn(arg, &out);
 	h->st.on = false;
 }
 
-static void judge_host(const struct flood *f, struct flood_host *h, int64_t now_ms,
-		       finding_f *fn, void *arg)
+static void judge_slices(struct flood *f, struct flood_host *h, int64_t now_ms, finding_f *fn,
+			 void *arg)
 {
-	const int64_t quiet = (int64_t)(f->conf.quiet * 1000);
+	bool thin = false, found = false;
+	struct look l;
 
-	for (unsigned i = 0; h->changed && i < FLOOD_RING; i++) {
+	for (unsigned i = 0; i < FLOOD_RING; i++) {
 		struct flood_cell *c = &h->ring[i];
-		struct look l;
 
 		if (c->slice < 0 || !c->changed)
 			continue;
 		c->changed = false;
-		if (!over(f, h, c, &l))
+		thin |= c->thin;
+		if (!flood_over(f, h, c, SLICE_MS / 1000.0, &l))
 			continue;
-		of_open_slice(&l, c->slice, now_ms);
-		begin_or_grow(f, h, &l, c->slice, now_ms, fn, arg);
+		found = true;
+		l.rate /= flood_passed(c->slice, now_ms);
+		l.bits /= flood_passed(c->slice, now_ms);
+		begin_or_grow(f, h, &l, c->slice, c->slice, now_ms, fn, arg);
 	}
+	if (thin && !found && flood_over_all(f, h, &l))
+		begin_or_grow(f, h, &l, f->newest - FLOOD_RING + 1, f->newest, now_ms, fn, arg);
+}
+
+static void judge_host(struct flood *f, struct flood_host *h, int64_t now_ms, finding_f *fn,
+		       void *arg)
+{
+	if (h->changed)
+		judge_slices(f, h, now_ms, fn, arg);
 	h->changed = false;
-	if (h->st.on && now_ms - h->st.last_ms >= quiet)
+	if (h->st.on && now_ms - h->st.last_ms >= (int64_t)(f->conf.quiet * 1000))
 		end(h, fn, arg);
 }
 
@@ -331,8 +192,9 @@ static void *open_flood(const void *conf, size_t memory)
 
 	f->conf = *(const struct flood_conf *)conf;
 	f->per_syn = 1 / (s * (float)f->conf.syn);
+	f->per_tcp = 1 / (s * (float)f->conf.tcp);
 	f->per_udp = 1 / (s * (float)f->conf.udp);
-	f->per_lone = f->per_udp * LONE_PART;
+	f->per_lone = f->per_udp * FLOOD_LONE_PART;
 	f->per_icmp = 1 / (s * (float)f->conf.icmp);
 	f->per_octet = 8 / (s * (float)f->conf.reflection);
 	flood_ports_init(&f->ports);

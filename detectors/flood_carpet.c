@@ -23,14 +23,14 @@
 
 #include "daemon/base/units.h"
 
-enum { LOOK = 8, GAP = 30, USUAL = 4, ANSWERS = 5, HOLD_MS = 2000 };
+enum { LOOK = 8, GAP = 30, USUAL = 4, ANSWERS = 5, HOLD_MS = 2000, FEW_ROWS = 24 };
 
 static const struct {
 	uint8_t bits4, bits6; /* of the prefix, in 128 */
 	float most;           /* weight of a slice that makes a carpet */
 	float least;          /* of a kid that counts */
 } levels[FLOOD_LEVELS] = {
-	{ 120, 64, 2, 1 / 32.0F },
+	{ 120, 64, 2, 1 / 128.0F },
 	{ 112, 48, 32, 1 / 4.0F },
 };
 
@@ -65,9 +65,27 @@ static struct flood_net *known(struct flood *f, const struct flood_key *k, uint6
 	return number ? &f->net[*number] : NULL;
 }
 
-static bool standing(const struct flood *f, const struct flood_net *n)
+static struct prefix of_net(const struct flood_net *n)
 {
-	return flood_carpeted(f, &n->key.addr);
+	unsigned level = (unsigned)n->key.cls;
+
+	return (struct prefix){ n->key.addr, addr_is4(&n->key.addr) ? levels[level].bits4
+								    : levels[level].bits6 };
+}
+
+/* The carpet that n is part of, or that is part of n; NULL. */
+static struct flood_carpet *standing(const struct flood *f, const struct flood_net *n)
+{
+	struct prefix p = of_net(n);
+
+	for (unsigned i = 0; i < FLOOD_CARPETS; i++) {
+		const struct flood_carpet *c = &f->carpet[i];
+
+		if (c->st.on && (prefix_has(&c->prefix, &p.addr) ||
+				 (n->key.cls && prefix_has(&p, &c->prefix.addr))))
+			return (struct flood_carpet *)c;
+	}
+	return NULL;
 }
 
 static struct flood_net *place(struct flood *f, float heat)
@@ -114,7 +132,8 @@ static struct flood_patch *patch(struct flood_net *n, int64_t slice)
 
 	if (p->slice == slice)
 		return p;
-	if (slice < n->settled || p->slice > slice)
+	if (p->slice > slice || (n->settled > n->born ? slice < n->settled
+						      : slice <= n->born - FLOOD_RING))
 		return NULL;
 	memset(p, 0, sizeof(*p));
 	p->slice = slice;
@@ -129,11 +148,13 @@ static void count(struct flood_net *n, const struct flood_flow *w, unsigned kid)
 		if (!p)
 			continue;
 		p->changed = n->changed = true;
+		p->thin |= w->sampled;
 		if (w->ok) {
 			p->out[kid] += w->weight / FLOOD_OK_WEIGHT;
 			continue;
 		}
 		p->in[kid] += w->weight;
+		p->rows++;
 		p->weight[group_of(w->cls)] += w->weight;
 		p->packets += flood_share(w, w->packets, s);
 		p->bytes += flood_share(w, w->bytes, s);
@@ -185,8 +206,9 @@ void flood_carpet_flow(struct flood *f, const struct flood_flow *w)
 {
 	bool two_way = w->cls != FLOOD_SYN;
 
-	/* Where answers are not told, long UDP flows prove nothing. */
-	if (w->cls == FLOOD_UDP && !w->lone && flood_blind(f))
+	/* Where answers are not told, long UDP flows prove nothing, and where one packet in a
+	 * thousand is, those that servers answer with do not either. */
+	if (w->cls == FLOOD_UDP && ((!w->lone && flood_blind(f)) || (w->sampled && w->served)))
 		return;
 	for (unsigned level = 0; level < FLOOD_LEVELS; level++) {
 		to_net(f, w, level);
@@ -216,7 +238,7 @@ void flood_carpet_advance(struct flood *f, int64_t newest)
 	memset(f->net_bits, 0, sizeof(f->net_bits));
 	for (uint32_t i = 0; i < f->n_net; i++) {
 		struct flood_net *n = &f->net[i];
-		bool stands = standing(f, n);
+		bool stands = standing(f, n) != NULL;
 
 		f->net_bits[n->key.cls][n->hash % FLOOD_BITS / 64] |=
 			UINT64_C(1) << (n->hash & 63);
@@ -237,13 +259,13 @@ struct over { /* a prefix that is bombed in some slice */
 	struct flood_patch *patch;
 	int64_t slice;
 	double packets, bits, sources, hosts;
-	unsigned group;
+	unsigned group, first, last; /* kids */
 };
 
 static bool judge_patch(const struct flood *f, struct flood_net *n, struct flood_patch *p,
 			struct over *o)
 {
-	unsigned level = (unsigned)n->key.cls, hot = 0;
+	unsigned level = (unsigned)n->key.cls, hot = 0, first = 0, last = 0;
 	float sum = 0, top = 0;
 
 	for (unsigned i = 0; i < FLOOD_KIDS; i++) {
@@ -251,7 +273,8 @@ static bool judge_patch(const struct flood *f, struct flood_net *n, struct flood
 
 		if (net < levels[level].least || net < USUAL * n->mean[i])
 			continue;
-		hot++;
+		first = hot++ ? first : i;
+		last = i;
 		sum += net;
 		top = fmaxf(top, net);
 	}
@@ -261,11 +284,12 @@ static bool judge_patch(const struct flood *f, struct flood_net *n, struct flood
 	if ((level || flood_blind(f)) && n->born <= f->first + FLOOD_COLD && !n->learnt)
 		return false;
 	*o = (struct over){ n, p, p->slice, (double)p->packets / 10, (double)p->bytes * 0.8,
-			    hll_count(&p->sources, NULL), hot, 0 };
-	for (unsigned g = 1; g < 4; g++)
+			    hll_count(&p->sources, NULL), hot, 0, first, last };
+	for (unsigned g = 1; g <= FLOOD_REFLECT; g++)
 		if (p->weight[g] > p->weight[o->group])
 			o->group = g;
-	return o->sources >= f->conf.sources;
+	return o->sources >= f->conf.sources ||
+	       (p->thin && p->rows >= FEW_ROWS && o->sources >= 0.7 * (double)p->rows);
 }
 
 /* The worst slice of n that changed. */
@@ -291,12 +315,19 @@ static bool judge_net(struct flood *f, struct flood_net *n, struct over *worst)
 	return found;
 }
 
-static struct prefix of_net(const struct flood_net *n)
+/* The smallest prefix around the kids that are bombed; all of a small one. */
+static struct prefix of_over(const struct over *o)
 {
-	unsigned level = (unsigned)n->key.cls;
+	unsigned level = (unsigned)o->net->key.cls;
+	bool four = addr_is4(&o->net->key.addr);
+	struct prefix p = { o->net->key.addr, four ? levels[level].bits4 : levels[level].bits6 };
 
-	return (struct prefix){ n->key.addr, addr_is4(&n->key.addr) ? levels[level].bits4
-								   : levels[level].bits6 };
+	if (!level || !four)
+		return p;
+	p.addr.b[14] = (uint8_t)o->first;
+	for (p.bits = 120; (o->first ^ o->last) >> (120 - p.bits); p.bits--)
+		p.addr.b[14] &= (uint8_t)(0xff00 >> (p.bits - 113));
+	return p;
 }
 
 /* p grows until it holds q, by as little as it can. */
@@ -315,38 +346,42 @@ static bool neighbours(const struct flood_net *a, const struct flood_net *b)
 	return addr_eq(&x.addr, &y.addr);
 }
 
-bool flood_carpeted(const struct flood *f, const struct addr *a)
+bool flood_carpeted(struct flood *f, const struct addr *a)
 {
 	for (unsigned i = 0; i < FLOOD_CARPETS; i++)
 		if (f->carpet[i].st.on && prefix_has(&f->carpet[i].prefix, a))
 			return true;
+	for (unsigned level = 0; level < FLOOD_LEVELS; level++) {
+		struct flood_key k = prefix_of(a, level);
+		const uint32_t *number = map_get(&f->nets, &k);
+
+		if (number && f->net[*number].held)
+			return true;
+	}
 	return false;
 }
 
-static struct flood_carpet *covering(struct flood *f, const struct addr *a)
+static struct flood_carpet *spare(struct flood *f)
 {
-	struct flood_carpet *spare = NULL;
-
 	for (unsigned i = 0; i < FLOOD_CARPETS; i++) {
 		struct flood_carpet *c = &f->carpet[i];
 
-		if (c->st.on && prefix_has(&c->prefix, a))
-			return c;
-		if (!c->st.on && !spare)
-			spare = c;
+		if (c->st.on)
+			continue;
+		*c = (struct flood_carpet){ 0 };
+		return c;
 	}
-	if (spare)
-		*spare = (struct flood_carpet){ 0 };
-	return spare;
+	return NULL;
 }
 
 static void fill(const struct flood *f, const struct flood_carpet *c, struct finding *out)
 {
 	static const char *const word[] = { "SYN packets that nobody completes", "UDP packets",
-					    "ICMP packets", "reflected answers" };
+					    "ICMP packets", "", "reflected answers" };
 	static const char *const filter[] = { "proto tcp and flags S and not flags A",
-					      "proto udp", "proto in (icmp icmp6)", "proto udp" };
-	char p[ADDR_TEXT + 4], rate[UNIT_TEXT], bits[UNIT_TEXT], n[UNIT_TEXT];
+					      "proto udp", "proto in (icmp icmp6)", "",
+					      "proto udp" };
+	char p[ADDR_TEXT + 4], rate[UNIT_TEXT], bits[UNIT_TEXT], n[UNIT_TEXT], hosts[UNIT_TEXT];
 
 	memset(out, 0, sizeof(*out));
 	out->by = BY_NONE;
@@ -355,19 +390,18 @@ static void fill(const struct flood *f, const struct flood_carpet *c, struct fin
 	out->last_ms = c->st.last_ms;
 	out->measure.kind = MEASURE_PACKETS_S;
 	out->value = c->st.told;
-	out->limit = levels[c->prefix.bits < 120 && addr_is4(&c->prefix.addr)].most *
+	out->limit = levels[c->level].most *
 		     (c->group == FLOOD_SYN ? f->conf.syn : c->group == FLOOD_ICMP ? f->conf.icmp
 										   : f->conf.udp / 6);
 	snprintf(out->kind, sizeof(out->kind), "carpet %s", p);
 	snprintf(out->filter, sizeof(out->filter), "dst net %s and %s", p, filter[c->group]);
 	snprintf(out->why, sizeof(out->why),
-		 "Carpet bombing of %s: %s %s/s (%s) come to %s%.0f of its %s at once, from "
-		 "about %s sources, each of them far over its own usual and unanswered, and to no "
+		 "Carpet bombing of %s: %s %s a second (%s) come to about %s of its %s at once, "
+		 "from %s sources or more, each of them far over its own usual and unanswered, and to no "
 		 "single one enough to be told by itself. Ask upstream to filter or divert the "
 		 "whole prefix: blocking one address at a time does not help.",
 		 p, text_count(c->st.told, rate), word[c->group], text_rate(c->bits, bits),
-		 c->hosts < FLOOD_KIDS - 16 ? "about " : "", c->hosts,
-		 c->prefix.bits <= 112 && addr_is4(&c->prefix.addr) ? "networks" : "hosts",
+		 text_count(c->hosts, hosts), c->level ? "networks" : "hosts",
 		 text_count(c->sources, n));
 }
 
@@ -395,7 +429,8 @@ static unsigned hold(struct flood *f, struct over *over, unsigned n, int64_t now
 	if (f->held_ms && now_ms - f->held_ms >= HOLD_MS)
 		f->held_ms = fresh = 0;
 	for (unsigned i = 0; i < n; i++) {
-		if (fresh && !standing(f, over[i].net))
+		over[i].net->held = fresh && !standing(f, over[i].net);
+		if (over[i].net->held)
 			over[i].net->changed = over[i].patch->changed = true;
 		else
 			over[kept++] = over[i];
@@ -416,24 +451,28 @@ void flood_carpet_judge(struct flood *f, int64_t now_ms, finding_f *fn, void *ar
 		for (unsigned i = 0; i < n; i++) {
 			struct over *o = &over[i];
 			struct flood_carpet *c;
-			struct prefix p = of_net(o->net);
+			struct prefix p = of_over(o);
 			double packets = 0, bits = 0;
 
 			if (o->net->key.cls != level)
 				continue;
-			c = covering(f, &p.addr);
+			c = standing(f, o->net);
+			if (c && c->level < level) /* told of its small ones */
+				continue;
+			if (!c)
+				c = spare(f);
 			if (!c)
 				continue;
 			/* All neighbours of the same moment are one. */
 			for (unsigned j = 0; j < n; j++) {
-				struct prefix q = of_net(over[j].net);
+				struct prefix q = of_over(&over[j]);
 
 				if (over[j].net->key.cls != level ||
 				    !(c->st.on ? prefix_has(&c->prefix, &q.addr)
 					       : j == i || neighbours(o->net, over[j].net)))
 					continue;
-				packets += over[j].packets;
-				bits += over[j].bits;
+				packets += over[j].packets / flood_passed(over[j].slice, now_ms);
+				bits += over[j].bits / flood_passed(over[j].slice, now_ms);
 				if (!c->st.on)
 					widen(&p, &q);
 				c->sources = fmax(c->sources, over[j].sources);
@@ -443,6 +482,7 @@ void flood_carpet_judge(struct flood *f, int64_t now_ms, finding_f *fn, void *ar
 			if (!c->st.on) {
 				c->prefix = p;
 				c->group = o->group;
+				c->level = level;
 			}
 			c->bits = fmax(c->bits, bits);
 			if (flood_tell(&c->st, packets, o->slice * slice,

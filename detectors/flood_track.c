@@ -18,6 +18,9 @@
  * The table of names is full sometimes: then a newcomer takes the place of the coolest of
  * a few neighbours if he is hotter, and never that of one who is being flooded.
  *
+ * What the counters held is kept on average, so that a new name knows what came to it before:
+ * less than QUARTER of a flood, but it was there.
+ *
  * What is usual for a victim is learnt from slices that have settled and were no flood, as
  * a slow mean with its mean distance: quickly up at first, then half an hour up, four
  * hours down, so that the answers a resolver gets all day are usual for it and a flood,
@@ -38,6 +41,7 @@ enum {
 	LONE = 3,     /* packets of a flow, at most, that one who is not answered sends */
 	TRIES = 6,    /* SYNs of one attempt, at most, that are no flood */
 	LOOK = 16,    /* neighbours, when a place is looked for */
+	ROWS_ENOUGH = 4, /* of an end of connections, to be sure */
 	SMALL = 16,   /* packets of a flow that others may stand for */
 	GAP = 30,     /* slices: a longer silence teaches nothing */
 };
@@ -70,6 +74,12 @@ static void set_bits(struct flood *f)
 				UINT64_C(1) << (f->host[i].hash & 63);
 }
 
+/* What came to one of that hash in a slice, on average, before it had a name. */
+static float before(const struct flood *f, uint64_t hash)
+{
+	return fminf(f->before[0][hash >> 51], f->before[1][hash >> 36 & (FLOOD_SKETCH - 1)]);
+}
+
 /* A place for one that hot, or NULL. */
 static struct flood_host *place(struct flood *f, float heat)
 {
@@ -85,12 +95,13 @@ static struct flood_host *place(struct flood *f, float heat)
 	}
 	if (!best || fmaxf(best->heat, best->warm) >= heat)
 		return NULL;
+	f->n_stray -= best->key.cls == FLOOD_STRAY;
 	map_del(&f->hosts, &best->key);
 	return best;
 }
 
-static struct flood_host *admit(struct flood *f, const struct flood_key *key, uint64_t hash,
-				float heat)
+static struct flood_host *admit(struct flood *f, const struct flood_flow *w,
+				const struct flood_key *key, uint64_t hash, float heat)
 {
 	struct flood_host *h = place(f, heat);
 	uint32_t *number;
@@ -103,6 +114,12 @@ static struct flood_host *admit(struct flood *f, const struct flood_key *key, ui
 	h->used = true;
 	h->born = h->settled = f->newest;
 	h->heat = heat;
+	if (w->weight > 0) { /* in packets: as those of the flow that weigh so much */
+		h->mean = before(f, hash) * (float)w->packets / w->weight /
+			  (float)(w->to - w->from + 1) / (SLICE_MS / 1000.0F);
+		h->dev = h->mean / 2;
+	}
+	f->n_stray += key->cls == FLOOD_STRAY;
 	for (unsigned i = 0; i < FLOOD_RING; i++)
 		h->ring[i].slice = -1;
 	number = map_put(&f->hosts, key, NULL);
@@ -135,7 +152,7 @@ static struct flood_host *unknown(struct flood *f, const struct flood_flow *w,
 	f->sketch_sum += w->weight;
 	if (least < QUARTER || least < 4 * f->sketch_sum / FLOOD_SKETCH)
 		return NULL;
-	return admit(f, key, hash, least);
+	return admit(f, w, key, hash, least);
 }
 
 static struct flood_cell *cell(struct flood_host *h, int64_t slice)
@@ -144,7 +161,9 @@ static struct flood_cell *cell(struct flood_host *h, int64_t slice)
 
 	if (c->slice == slice)
 		return c;
-	if (slice < h->settled || c->slice > slice)
+	/* What came in the slices before it had a name may be told late, too. */
+	if (c->slice > slice || (h->settled > h->born ? slice < h->settled
+						      : slice <= h->born - FLOOD_RING))
 		return NULL;
 	memset(c, 0, sizeof(*c));
 	c->slice = slice;
@@ -160,6 +179,13 @@ static uint64_t attempts(uint64_t packets, uint64_t flows, bool sampled)
 				       : (flows < packets ? flows : packets);
 }
 
+static void visit(struct flood_cell *c, uint64_t src_hash)
+{
+	uint64_t hash = flood_mix(src_hash, 78);
+
+	c->visitors[hash >> 62] |= UINT64_C(1) << (hash >> 56 & 63);
+}
+
 static void count_in(struct flood_host *h, const struct flood_flow *w)
 {
 	for (int64_t s = w->from; s <= w->to; s++) {
@@ -170,8 +196,11 @@ static void count_in(struct flood_host *h, const struct flood_flow *w)
 		if (!c)
 			continue;
 		c->changed = h->changed = true;
+		c->thin |= sampled;
 		if (w->ok) {
 			c->done += sampled ? packets / 4 : (s == w->to) * w->flows;
+			c->visits++;
+			visit(c, w->src_hash);
 			continue;
 		}
 		c->in += w->cls == FLOOD_SYN
@@ -183,6 +212,8 @@ static void count_in(struct flood_host *h, const struct flood_flow *w)
 		c->rows++;
 		c->seen += w->seen;
 		c->ports |= UINT64_C(1) << (w->port & 63);
+		if (w->served)
+			c->served += packets;
 		if (w->reply)
 			c->done += packets;
 		hll_add(&c->sources, flood_mix(w->src_hash, 77));
@@ -270,38 +301,76 @@ static void advance(struct flood *f, int64_t newest)
 	f->newest = newest;
 }
 
+/* The counters of a slice that is over become part of what was usual before. */
+static void remember(struct flood *f)
+{
+	float a;
+
+	f->periods += f->periods < FLOOD_BEFORE;
+	a = 1 / (float)f->periods;
+	for (unsigned row = 0; row < 2; row++) {
+		for (unsigned i = 0; i < FLOOD_SKETCH; i++) {
+			float v = f->before[row][i] + a * (f->sketch[row][i] - f->before[row][i]);
+
+			f->before[row][i] = v > 1e-6F ? v : 0; /* tiny ones take very long */
+		}
+	}
+}
+
 static void new_period(struct flood *f, int64_t period)
 {
 	f->last_rows = period == f->period + 1 ? f->period_rows : 0;
+	for (int64_t gap = f->period ? period - f->period : 0; gap > 0; gap--) {
+		remember(f);
+		if (gap > FLOOD_BEFORE * 4)
+			gap = FLOOD_BEFORE * 4;
+		memset(f->sketch, 0, sizeof(f->sketch));
+	}
 	f->period = period;
 	f->period_rows = 0;
 	memset(f->sketch, 0, sizeof(f->sketch));
 	memset(f->net_sketch, 0, sizeof(f->net_sketch));
 	f->sketch_sum = f->net_sum = 0;
 	set_bits(f);
-	for (unsigned i = 0; i < FLOOD_PAIRS; i++) {
-		struct flood_pair *p = &f->pair[i];
+	f->open = f->open_both = 0;
+	for (unsigned i = 0; i < FLOOD_ENDS; i++) {
+		struct flood_end *e = &f->end[i];
 
-		if (!p->ways || period - p->slice < FLOOD_RING)
+		f->open += e->rows >= ROWS_ENOUGH;
+		f->open_both += e->rows >= ROWS_ENOUGH && e->ways == 3;
+		if (!e->rows || period - e->slice < FLOOD_RING)
 			continue;
-		f->pairs = f->pairs * 0.995 + 1;
-		f->both = f->both * 0.995 + (p->ways == 3);
-		p->ways = 0;
+		if (e->rows >= ROWS_ENOUGH) {
+			f->ends = f->ends * 0.995 + 1;
+			f->both = f->both * 0.995 + (e->ways == 3);
+		}
+		e->rows = e->ways = 0;
 	}
 }
 
-/* One conversation in 64 tells whether both of its directions come to us. */
-static inline void note_pair(struct flood *f, uint64_t src, uint64_t dst)
+/* Who speaks TCP is seen as source and as destination, unless one direction is told only.
+ * That holds where packets are sampled, too, when both of a conversation hardly ever are. */
+static inline void note_end(struct flood *f, uint64_t hash, uint8_t way)
 {
-	uint64_t h = (src ^ dst) * UINT64_C(0x9e3779b97f4a7c15);
-	struct flood_pair *p = &f->pair[h >> 16 & (FLOOD_PAIRS - 1)];
+	struct flood_end *e = &f->end[hash >> 16 & (FLOOD_ENDS - 1)];
 
-	if (!p->ways) {
-		p->tag = (uint32_t)(h >> 24);
-		p->slice = f->period;
+	if (!e->rows) {
+		e->tag = (uint32_t)(hash >> 24);
+		e->slice = f->period;
 	}
-	if (p->tag == (uint32_t)(h >> 24))
-		p->ways |= src < dst ? 1 : 2;
+	if (e->tag != (uint32_t)(hash >> 24))
+		return;
+	e->rows += e->rows < UINT8_MAX;
+	e->ways |= way;
+}
+
+/* A row in 32 is enough to know, and all of them where few packets are told. */
+static inline void note_ends(struct flood *f, uint64_t src, uint64_t dst, uint32_t r, bool sampled)
+{
+	if (!sampled && ((dst ^ r) & 31))
+		return;
+	note_end(f, src, 1);
+	note_end(f, dst, 2);
 }
 
 /* --- flows --- */
@@ -375,14 +444,62 @@ static inline bool fill(struct flood *f, struct flood_flow *w, const struct bloc
 	return true;
 }
 
+/* TCP that belongs to no connection, as far as its flow shows: a few packets without SYN, or
+ * nothing but SYN-ACK. The rest of connections looks like that as well, for instance their
+ * last ACK where the exporter had closed the flow already: flood.c subtracts it. */
+static inline bool is_stray(const struct block *b, uint32_t r, uint16_t flags)
+{
+	enum { FIN = 1, RST = 4, PSH = 8 };
+	uint64_t flows = block_uses(b, F_flows) && b->flows[r] ? b->flows[r] : 1;
+
+	if (flags & SYN && (flags & (SYN | ACK | FIN | RST | PSH)) != (SYN | ACK))
+		return false;
+	return b->packets[r] <= LONE * flows * rate_of(b, r);
+}
+
+static void stray(struct flood *f, const struct block *b, uint32_t r, uint16_t flags)
+{
+	enum { RST = 4 };
+	struct flood_flow w = { .cls = FLOOD_STRAY };
+
+	if (!fill(f, &w, b, r))
+		return;
+	w.src_hash = flood_hash(f, w.src);
+	w.dst_hash = flood_hash(f, w.dst);
+	w.weight *= (float)w.packets * f->per_tcp;
+	if (!(flags & RST))
+		from_host(f, &w, FLOOD_STRAY);
+	to_host(f, &w);
+}
+
+/* Of connections that were made: their rests are no stray packets. */
+static void made(struct flood *f, struct flood_flow *w)
+{
+	struct flood_key key;
+	uint64_t hash = flood_mix(w->dst_hash, FLOOD_STRAY);
+	struct flood_host *h = flood_bit(f->host_bits, hash)
+				       ? known(f, w->dst, FLOOD_STRAY, hash, &key) : NULL;
+
+	if (h)
+		count_in(h, w);
+}
+
 static void tcp(struct flood *f, const struct block *b, uint32_t r, uint16_t flags)
 {
 	struct flood_flow w = { .cls = FLOOD_SYN };
 
+	if (is_stray(b, r, flags)) {
+		stray(f, b, r, flags);
+		if (flags & SYN || !(flags & ACK))
+			return;
+	}
+
+	if (!(flags & (SYN | ACK)))
+		return;
 	if ((flags & SYN) == 0) { /* a packet in the middle speaks only for one under watch */
 		w.dst_hash = flood_hash(f, &b->dst[r]);
-		if (((w.dst_hash ^ r) & 31) == 0)
-			note_pair(f, flood_hash(f, &b->src[r]), w.dst_hash);
+		if (((w.dst_hash ^ r) & 31) == 0 || rate_of(b, r) > 1)
+			note_ends(f, flood_hash(f, &b->src[r]), w.dst_hash, r, rate_of(b, r) > 1);
 		if (!flood_bit(f->host_bits, flood_mix(w.dst_hash, FLOOD_SYN)))
 			return;
 	}
@@ -392,17 +509,20 @@ static void tcp(struct flood *f, const struct block *b, uint32_t r, uint16_t fla
 	w.dst_hash = flood_hash(f, w.dst);
 	w.ok = flags & ACK;
 	if (w.ok) {
-		if (((w.src_hash ^ w.dst_hash) & 31) == 0)
-			note_pair(f, w.src_hash, w.dst_hash);
+		note_ends(f, w.src_hash, w.dst_hash, r, w.sampled);
 		w.weight = (flags & SYN) ? (float)w.flows * f->per_syn * FLOOD_OK_WEIGHT : 0;
 	} else {
 		w.weight *= (float)attempts(w.packets, w.flows, w.sampled) * f->per_syn;
+		if (f->n_stray) /* who asks is answered */
+			from_host(f, &w, FLOOD_STRAY);
 		flood_carpet_flow(f, &w);
 		to_host(f, &w);
 		return;
 	}
 	flood_carpet_flow(f, &w);
 	to_host(f, &w);
+	if (f->n_stray && flags & SYN)
+		made(f, &w);
 }
 
 static void udp(struct flood *f, const struct block *b, uint32_t r)
@@ -414,6 +534,7 @@ static void udp(struct flood *f, const struct block *b, uint32_t r)
 		return;
 	w.src_hash = flood_hash(f, w.src);
 	w.dst_hash = flood_hash(f, w.dst);
+	w.served = b->src_port[r] < 1024 && b->src_port[r] && w.port >= 1024;
 	by_octets = w.cls >= FLOOD_REFLECT ? (float)w.bytes * f->per_octet : 0;
 	w.weight *= fmaxf((float)w.packets * (w.lone ? f->per_lone : f->per_udp), by_octets);
 	from_host(f, &w, flood_udp_class(&f->ports, b->dst_port[r]));
@@ -455,10 +576,7 @@ static uint64_t large(const struct block *b, uint32_t base, uint64_t bits)
 static inline void row(struct flood *f, const struct block *b, uint32_t r)
 {
 	switch (b->proto[r]) {
-	case FLOOD_TCP:
-		if (b->tcp_flags[r] & (SYN | ACK))
-			tcp(f, b, r, b->tcp_flags[r]);
-		break;
+	case FLOOD_TCP: tcp(f, b, r, b->tcp_flags[r]); break;
 	case FLOOD_UDP_PROTO: udp(f, b, r); break;
 	case FLOOD_ICMP4: icmp(f, b, r, false); break;
 	case FLOOD_ICMP6: icmp(f, b, r, true); break;

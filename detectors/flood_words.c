@@ -1,0 +1,90 @@
+/* flood_words.c - a flood in words: whom, what, how much, and what to do.
+ * SPDX-License-Identifier: ISC
+ *
+ * The sentence begins with the victim's address, behind which evidence puts its name.
+ */
+#include "detectors/flood_impl.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/base/units.h"
+
+static const struct {
+	const char *kind, *what, *filter, *filter6, *advice;
+} words[] = {
+	[FLOOD_SYN] = { "SYN flood", "connection attempts that nobody completes",
+			"proto tcp and flags S and not flags A", NULL,
+			"Look whether the service still answers and whether SYN cookies are on, "
+			"or ask upstream to filter." },
+	[FLOOD_UDP] = { "UDP flood", "UDP packets, hardly answered", "proto udp", NULL,
+			"Ask upstream to filter it, or have the address blackholed if all "
+			"else suffers." },
+	[FLOOD_ICMP] = { "ICMP flood", "ICMP packets that it did not ask for", "proto icmp",
+			 "proto icmp6",
+			 "Ask upstream to filter it, or have the address blackholed if all "
+			 "else suffers." },
+	[FLOOD_STRAY] = { "TCP flood", "TCP packets that belong to no connection",
+			  "proto tcp and packets < 4", NULL,
+			  "Let a stateful firewall drop what belongs to no connection, or ask "
+			  "upstream to filter." },
+	[FLOOD_REFLECT] = { "UDP flood", "UDP packets, hardly answered", NULL, NULL,
+			    "Ask upstream to filter it, or have the address blackholed if all "
+			    "else suffers." },
+};
+
+static const struct flood_service *service_of(const struct flood_host *h)
+{
+	return h->key.cls < FLOOD_REFLECT ? NULL
+					  : flood_service((unsigned)h->key.cls - FLOOD_REFLECT);
+}
+
+void flood_words(const struct flood_host *h, const struct look *l, struct finding *out)
+{
+	const struct flood_service *sv = service_of(h);
+	unsigned cls = sv ? FLOOD_REFLECT : (unsigned)h->key.cls;
+	char a[ADDR_TEXT], rate[UNIT_TEXT], bits[UNIT_TEXT], n[UNIT_TEXT], had[UNIT_TEXT];
+	const char *what = words[cls].what, *how = words[cls].advice;
+	const char *filter = words[cls].filter, *kind = words[cls].kind;
+	char port[64], most[UNIT_TEXT], reflected[32];
+
+	memset(out, 0, sizeof(*out));
+	out->by = BY_DST;
+	memcpy(out->key.b, h->key.addr.b, sizeof(h->key.addr.b));
+	if (words[cls].filter6 && !addr_is4(&h->key.addr))
+		filter = words[cls].filter6;
+	if (sv) {
+		snprintf(port, sizeof(port), "proto udp and src port %u", sv->port);
+		filter = port;
+	}
+	if (l->kind == LOOK_REFLECTED && sv) {
+		snprintf(reflected, sizeof(reflected), "%s reflection", sv->name);
+		kind = reflected;
+		what = "answers that it did not ask for";
+	} else if (l->kind == LOOK_VISITS) {
+		kind = "connection flood";
+		what = "whole connections, eight and more of each source in ten seconds";
+		filter = "proto tcp and flags SA";
+		how = "Let the server or its proxy limit connections of each address, and look "
+		      "at what they ask for.";
+	}
+	snprintf(out->kind, sizeof(out->kind), "%s", kind);
+	addr_text(&h->key.addr, a);
+	snprintf(out->filter, sizeof(out->filter), "dst host %s and %s", a, filter);
+	out->measure.kind = l->kind == LOOK_REFLECTED ? MEASURE_BITS_S
+			    : l->kind == LOOK_VISITS  ? MEASURE_FLOWS_S
+						      : MEASURE_PACKETS_S;
+	out->limit = l->kind == LOOK_REFLECTED ? l->limit / l->rate * l->bits : l->limit;
+	out->value = l->kind == LOOK_REFLECTED ? l->bits : l->rate;
+	snprintf(out->why, sizeof(out->why),
+		 "%s is under a%s %s: %s a second%s%s%s are %s, from about %s sources; usual for "
+		 "it are %s a second, and %s would be a flood. %s",
+		 a, strchr("AEIOU", *kind) ? "n" : "", kind, text_count(l->rate, rate),
+		 l->bits > 0 ? " (" : "", l->bits > 0 ? text_rate(l->bits, bits) : "",
+		 l->bits > 0 ? ")" : "", what, text_count(round(l->sources), n),
+		 text_count(h->mean, had),
+		 l->kind == LOOK_REFLECTED ? text_rate(out->limit, most)
+					   : text_count(l->limit, most),
+		 how);
+}
