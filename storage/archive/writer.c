@@ -31,6 +31,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 enum {
 	QUEUE_BLOCKS = 96, /* of about 450 KB: 43 MB */
@@ -338,10 +339,11 @@ static bool flush(struct archive *a, int64_t now_ms)
 static bool close_file(struct archive *a, int64_t now_ms)
 {
 	struct err err = { "" };
-	int64_t file_s = a->tip.file_s;
+	int64_t file_s;
 
 	if (!flush(a, now_ms))
 		return false;
+	file_s = a->tip.file_s; /* the flush may have begun it */
 	naming_reset(a->naming);
 	if (a->tip.fd < 0)
 		return true;
@@ -428,13 +430,15 @@ static void on_tick(struct archive *a, int64_t now_ms)
 		expire(a, now_ms);
 }
 
-/* A file may have gone while it was summed up. */
+/* A file may have gone while it was summed up: then its summary, and nothing else, goes. */
 static void on_summed(struct archive *a, const struct item *i)
 {
 	struct dir_entry *e = find_closed(a, i->file_s);
+	char path[DIR_PATH];
 
 	if (!e) {
-		dir_remove(a->directory, i->file_s);
+		if (access(dir_path(a->directory, i->file_s, path), F_OK))
+			dir_remove(a->directory, i->file_s);
 		return;
 	}
 	a->closed_octets += i->octets - e->summary;

@@ -404,6 +404,32 @@ static void a_clock_that_steps_back_overwrites_nothing(void **state)
 	kit_rm(dir);
 }
 
+/* Its rows were all gathered when the next five minutes came: it was begun and closed in
+ * one go, and the archive must know which file that was when its summary is made. */
+static void a_file_of_a_few_last_flows_outlives_its_summary(void **state)
+{
+	struct names *names = kit_names(1);
+	char *dir = kit_dir(), *file = kit_file(dir, kit_t0 + BIN_MS), sum[DIR_PATH];
+	struct archive *a = kit_start(dir, names, NULL);
+	uint64_t seed = 11, rows = 0;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		archive_block(a, kit_block(names, 10, kit_t0, &seed),
+			      kit_t0 + i * BIN_MS);
+	dir_summary_path(dir, file_s_of(kit_t0 + BIN_MS), sum);
+	for (int i = 0; i < 60000 && access(sum, F_OK); i++)
+		usleep(1000);
+	assert_int_equal(access(sum, F_OK), 0);
+	archive_stop(&a);
+	assert_int_equal(access(file, F_OK), 0);
+	assert_int_equal(read_all(dir, count_rows, &rows).files, 3);
+	assert_int_equal(rows, 30);
+	free(file);
+	names_free(&names);
+	kit_rm(dir);
+}
+
 static void old_files_go_by_age_and_by_size(void **state)
 {
 	struct names *names = kit_names(1);
@@ -454,6 +480,7 @@ int main(void)
 		cmocka_unit_test(rotation_loses_nothing_and_files_are_named_by_time),
 		cmocka_unit_test(a_position_gives_the_same_rows_whatever_comes_later),
 		cmocka_unit_test(a_clock_that_steps_back_overwrites_nothing),
+		cmocka_unit_test(a_file_of_a_few_last_flows_outlives_its_summary),
 		cmocka_unit_test(old_files_go_by_age_and_by_size),
 	};
 
