@@ -363,15 +363,20 @@ static void drop(struct archive *a, const struct block *b)
 	pthread_mutex_unlock(&a->lock);
 }
 
+/* Whether what is open, or gathered for a file not yet begun, belongs to another one. */
+static bool is_other(const struct archive *a, int64_t file_s)
+{
+	return a->tip.fd >= 0 ? a->tip.file_s != file_s
+			      : gather_rows(a->gather) && a->gather_s != file_s;
+}
+
 static void on_block(struct archive *a, const struct block *b, int64_t now_ms)
 {
 	int64_t file_s = file_for(a, now_ms);
-	bool other = a->tip.fd >= 0 ? a->tip.file_s != file_s
-				    : gather_rows(a->gather) && a->gather_s != file_s;
 
 	if (!b->n)
 		return;
-	if (other && !close_file(a, now_ms)) {
+	if (is_other(a, file_s) && !close_file(a, now_ms)) {
 		drop(a, b);
 		return;
 	}
@@ -419,7 +424,7 @@ static void on_tick(struct archive *a, int64_t now_ms)
 	    (now_ms > a->seen_ms + STEP_MS || now_ms < a->seen_ms - STEP_MS))
 		a->hold_ms = now_ms + STEP_MS;
 	a->seen_ms = now_ms;
-	if (a->tip.fd >= 0 && a->tip.file_s != file_for(a, now_ms))
+	if (is_other(a, file_for(a, now_ms)))
 		close_file(a, now_ms);
 	else if (gather_rows(a->gather) &&
 		 (a->paused || passed(&a->oldest_ms, now_ms, FLUSH_MS)))

@@ -3,6 +3,9 @@
 #include "test.h"
 
 #include "archive_kit.h"
+#include "storage/archive/frame.h"
+
+#include <fcntl.h>
 
 /* Expected rows, in order, against those that are read with one thread. */
 struct compare {
@@ -430,6 +433,30 @@ static void a_file_of_a_few_last_flows_outlives_its_summary(void **state)
 	kit_rm(dir);
 }
 
+static void a_tick_closes_a_file_that_had_only_a_few_flows(void **state)
+{
+	struct names *names = kit_names(1);
+	char *dir = kit_dir(), *file = kit_file(dir, kit_t0);
+	struct archive *a = kit_start(dir, names, NULL);
+	uint64_t seed = 12;
+	struct totals t;
+	size_t len;
+	int fd;
+
+	(void)state;
+	archive_block(a, kit_block(names, 10, kit_t0, &seed), kit_t0);
+	archive_tick(a, kit_t0 + BIN_MS);
+	archive_stop(&a);
+	free(kit_load(file, &len));
+	fd = open(file, O_RDONLY);
+	assert_true(file_closed(fd, len, &t, NULL));
+	assert_int_equal(t.rows, 10);
+	close(fd);
+	free(file);
+	names_free(&names);
+	kit_rm(dir);
+}
+
 static void old_files_go_by_age_and_by_size(void **state)
 {
 	struct names *names = kit_names(1);
@@ -481,6 +508,7 @@ int main(void)
 		cmocka_unit_test(a_position_gives_the_same_rows_whatever_comes_later),
 		cmocka_unit_test(a_clock_that_steps_back_overwrites_nothing),
 		cmocka_unit_test(a_file_of_a_few_last_flows_outlives_its_summary),
+		cmocka_unit_test(a_tick_closes_a_file_that_had_only_a_few_flows),
 		cmocka_unit_test(old_files_go_by_age_and_by_size),
 	};
 
