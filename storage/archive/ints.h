@@ -31,6 +31,10 @@ struct unpacker;
 
 struct unpacker *unpacker_new(void);
 void unpacker_free(struct unpacker **u);
+/* Room for UNPACKER_PLANES planes, the caller's until u's next caller; threads have small
+ * stacks in places. */
+enum { UNPACKER_PLANES = 4 };
+uint8_t (*unpacker_planes(struct unpacker *u))[PART_ROWS];
 
 /* The inverse: fill out[0..n) and move r on; false: r holds something else. Eight octets
  * past r->end must be readable (their value does not matter). */

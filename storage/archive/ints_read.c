@@ -14,6 +14,7 @@ struct unpacker {
 	ZSTD_DCtx *zstd;
 	uint8_t plane[PART_ROWS], plane2[PART_ROWS];
 	uint32_t rest[PART_ROWS];
+	uint8_t lent[UNPACKER_PLANES][PART_ROWS];
 };
 
 struct unpacker *unpacker_new(void)
@@ -23,6 +24,11 @@ struct unpacker *unpacker_new(void)
 	u->zstd = ZSTD_createDCtx();
 	assert(u->zstd);
 	return u;
+}
+
+uint8_t (*unpacker_planes(struct unpacker *u))[PART_ROWS]
+{
+	return u->lent;
 }
 
 void unpacker_free(struct unpacker **up)

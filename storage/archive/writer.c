@@ -54,7 +54,7 @@ struct item {
 	int64_t now_ms;
 	struct block *block;
 	struct alert *alert;
-	int64_t file_s;  /* SUMMED: has a summary now */
+	int64_t file_s;	 /* SUMMED: has a summary now */
 	uint64_t octets; /* of that */
 };
 
@@ -101,7 +101,7 @@ static struct dir_entry *find_closed(const struct archive *a, int64_t file_s)
 			hi = mid;
 	}
 	return lo < a->closed.n && a->closed.at[lo].file_s == file_s ? &a->closed.at[lo]
-								    : NULL;
+								     : NULL;
 }
 
 static bool is_closed(const struct archive *a, int64_t file_s)
@@ -122,9 +122,13 @@ static void note_closed(struct archive *a, int64_t file_s, uint64_t octets)
 	}
 	for (i = l->n++; i && l->at[i - 1].file_s > file_s; i--)
 		l->at[i] = l->at[i - 1];
-	l->at[i] = (struct dir_entry){ file_s, octets, 0, true,
-				       beside_octets(a->directory, file_s, BESIDE_REQUESTS),
-				       file_s + BIN_S };
+	l->at[i] =
+	    (struct dir_entry){ file_s,
+				octets,
+				0,
+				true,
+				beside_octets(a->directory, file_s, BESIDE_REQUESTS),
+				file_s + BIN_S };
 	a->closed_octets += octets + l->at[i].beside;
 }
 
@@ -162,7 +166,8 @@ static uint64_t short_of_room(const struct archive *a)
 	return have < want ? want - have : 0;
 }
 
-/* `culprit import` writes beside us: from now on its files count and grow old as ours do. */
+/* `culprit import` writes beside us: from now on its files count and grow old as ours do.
+ */
 static void note_imports(struct archive *a)
 {
 	char path[DIR_PATH];
@@ -435,7 +440,8 @@ static void on_tick(struct archive *a, int64_t now_ms)
 		expire(a, now_ms);
 }
 
-/* A file may have gone while it was summed up: then its summary, and nothing else, goes. */
+/* A file may have gone while it was summed up: then its summary, and nothing else, goes.
+ */
 static void on_summed(struct archive *a, const struct item *i)
 {
 	struct dir_entry *e = find_closed(a, i->file_s);
