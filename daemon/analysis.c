@@ -20,7 +20,7 @@ enum { QUEUE_BLOCKS = 64, JUDGE_MS = 200, POST_MS = 1000, PATTERN_MS = 1000 };
 enum { ENOUGH = 8 /* blocks */, WAIT_MS = 100, BATCH = 16 };
 /* Bins of thousands of series settle in the same second; what is learnt of them can wait a
  * slice or two, what changes now cannot. */
-enum { LEARN_MAX = 1000 };
+enum { LEARN_MAX = 500 };
 
 void analysis_emit(struct analysis *a, struct alert *alert)
 {

@@ -27,7 +27,8 @@ typedef void detector_step_f(const void *conf, void *state, const struct point *
  * and changes nothing. Its point has the newest bin's at_s and slot, `value` is
  * the window's value so far. Only SIDE_UP can begin here: a partial sum can
  * only grow, so a rise is known early and a fall is not (D2). An alert that
- * stands since the last step is repeated in the answer. */
+ * stands since the last step is repeated in the answer. Where a value begins nothing,
+ * no smaller one does until the next step or bin: the caller need not ask. */
 typedef void detector_judge_f(const void *conf, const void *state, const struct point *p,
 			      struct verdict *out);
 

@@ -3,7 +3,8 @@
  *
  * A detector sees each bin once, when all its flows are in (D6), and between two
  * bins is asked about the window of a bin's length that ends now, so a rise is
- * told within seconds and a fall when it is sure. A bin with fewer than
+ * told within seconds and a fall when it is sure. A value that was calm in this bin need
+ * not be asked about again when it is no larger: most of a day's questions are that. A bin with fewer than
  * COVERED_MIN of its slices seen is a gap. What a detector remembers is plain
  * bytes; they are kept in history under "rule|series" and brought back at start.
  */
@@ -17,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double CALM_ROOM = 1.25;
+
 enum { COVERED_MIN = 24, LARGE_MAX = 2048, BIN_S = BIN_MS / 1000 };
 
 /* Takes the detector's state. */
@@ -25,6 +28,7 @@ static void give(struct eval *e, const struct rule *r, struct state *s, void *de
 	s->detector = detector;
 	s->recent = xcalloc(1, sizeof(*s->recent));
 	s->recent->stale = INT64_MIN;
+	s->calm_bin = INT64_MIN;
 	e->detector_octets += r->detector->state_size;
 	e->of[r - e->rules->at].watched++;
 }
@@ -160,6 +164,7 @@ static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t
 	/* Its own alerts a detector knows of, and what to do about them. */
 	p.train = !untrained(e, r, s, at) && !untrained(e, e->of[r - e->rules->at].other, s, at);
 	r->detector->step(conf_of(e, r), s->detector, &p, &v);
+	s->calm_bin = INT64_MIN;
 	s->unsaved = true;
 	take(s, &v);
 	if (p.gap)
@@ -185,25 +190,24 @@ static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t
 
 void baseline_tick(struct eval *e, const struct rule *r, struct state *s)
 {
-	int64_t settled = eval_settled(e, r, &s->key);
+	int64_t settled;
 
 	if (!equip(s, r, e))
 		return;
+	if (s->bin + BIN_SLICES - 1 >= e->open.newest) { /* it is not even over */
+		baseline_judge(e, r, s);
+		return;
+	}
+	settled = eval_settled(e, r, &s->key);
 	if (s->bin < e->open.oldest - BIN_SLICES)
 		s->bin = (e->open.oldest / BIN_SLICES) * BIN_SLICES;
 	while (s->bin + BIN_SLICES - 1 <= settled &&
-	       (!e->opts.learn_max || e->learnt < e->opts.learn_max)) {
+	       (!e->learn_max || e->learnt < e->learn_max)) {
 		learn(e, r, s, s->bin);
 		s->bin += BIN_SLICES;
 		e->learnt++;
 	}
 	baseline_judge(e, r, s);
-}
-
-void baseline_changed(struct state *s, int64_t changed)
-{
-	if (s->recent && changed < s->recent->stale)
-		s->recent->stale = changed;
 }
 
 static bool covered_all(const struct eval *e, const struct rule *r, const struct key *k,
@@ -264,13 +268,62 @@ void baseline_judge(struct eval *e, const struct rule *r, struct state *s)
 	s->judged_ms = e->now_ms;
 	if (!window_value(e, r, s, &value))
 		return;
+	s->value = value;
+	if (s->calm_bin == last / BIN_SLICES && value <= s->calm)
+		return;
 	p = point_at(e, last / BIN_SLICES * BIN_S);
-	p.value = value;
-	s->value = p.value;
-	r->detector->judge(conf_of(e, r), s->detector, &p, &v);
+	/* With some room, or each window that is a little larger would be asked about. */
+	for (double room = CALM_ROOM;; room = 1) {
+		p.value = value * room;
+		r->detector->judge(conf_of(e, r), s->detector, &p, &v);
+		if (v.side != SIDE_UP || !v.fresh) {
+			s->calm_bin = last / BIN_SLICES;
+			s->calm = p.value;
+			break;
+		}
+		if (room == 1)
+			break;
+	}
 	take(s, &v);
 	if (v.side == SIDE_UP && v.fresh && who)
 		fire(e, r, who, s, &v, p.value, last - BIN_SLICES + 1, last);
+}
+
+/* The oldest of the ring. */
+static void judge_next(struct eval *e)
+{
+	struct ahead *a = &e->ahead[(e->next - e->n_ahead) % AHEAD];
+
+	e->n_ahead--;
+	if (a->s->recent && a->changed < a->s->recent->stale)
+		a->s->recent->stale = a->changed;
+	baseline_judge(e, a->rule, a->s);
+}
+
+/* Of thousands of series each lies in memory of its own, and waiting for it takes longer
+ * than judging: so it is asked for when a series is named, what that points to some series
+ * later, and it is judged when all of it is there. */
+void baseline_soon(struct eval *e, const struct rule *r, struct state *s, int64_t changed)
+{
+	if (e->n_ahead == AHEAD)
+		judge_next(e);
+	for (size_t at = 0; at < sizeof(*s); at += 64)
+		__builtin_prefetch((const char *)s + at);
+	e->ahead[e->next % AHEAD] = (struct ahead){ r, s, changed };
+	e->next++;
+	e->n_ahead++;
+	if (e->n_ahead > AHEAD / 2) {
+		const struct recent *c = e->ahead[(e->next - 1 - AHEAD / 2) % AHEAD].s->recent;
+
+		for (size_t at = 0; c && at < sizeof(*c); at += 64)
+			__builtin_prefetch((const char *)c + at);
+	}
+}
+
+void baseline_now(struct eval *e)
+{
+	while (e->n_ahead)
+		judge_next(e);
 }
 
 /* Two rules that learn the same with settings of their own are kept apart: the first has
@@ -411,7 +464,7 @@ static bool load(struct eval *e, const struct rule *r, struct state *s, bool own
 	if (s->detector && !own)
 		return false;
 	if (s->detector) /* what two had in common gives way to its own */
-		memcpy(s->detector, state, b->size);
+		memcpy(s->detector, state, b->size), s->calm_bin = INT64_MIN;
 	else
 		give(e, r, s, xmemdup(state, b->size));
 	s->bin = b->bin;
@@ -431,6 +484,7 @@ static bool take_learnt(struct eval *e, const struct rule *r, struct state *s, b
 	    armed(r, s->detector, e->now_ms / 1000))
 		return false;
 	memcpy(s->detector, state, b->size);
+	s->calm_bin = INT64_MIN;
 	if (s->bin < b->bin)
 		s->bin = b->bin;
 	s->unsaved = true;

@@ -438,10 +438,8 @@ void eval_key(struct eval *e, unsigned view, const struct key *k, int64_t change
 			continue;
 		if (isnan(r->below))
 			judge(e, r, s);
-		if (!r->detector)
-			continue;
-		baseline_changed(s, changed);
-		baseline_judge(e, r, s);
+		if (r->detector)
+			baseline_soon(e, r, s, changed);
 	}
 }
 
@@ -499,13 +497,26 @@ static void tick_rule(struct eval *e, struct rule_state *rs)
 	free(gone);
 }
 
+/* All of a bin's in two thirds of the next one, however many there are. */
+static unsigned learn_max(const struct eval *e)
+{
+	unsigned series = 0;
+
+	for (unsigned i = 0; i < e->n; i++)
+		series += e->of[i].watched;
+	series /= BIN_SLICES * 2 / 3;
+	return e->opts.learn_max && e->opts.learn_max < series ? series : e->opts.learn_max;
+}
+
 void eval_tick(struct eval *e, struct span open, int64_t now_ms, bool fresh)
 {
 	e->open = open;
 	e->now_ms = now_ms;
 	e->learnt = 0;
+	baseline_now(e);
 	if (!fresh)
 		return;
+	e->learn_max = learn_max(e);
 	for (unsigned i = 0; i < e->n; i++)
 		tick_rule(e, &e->of[i]);
 }

@@ -32,7 +32,8 @@ struct eval_opts {
 			  int64_t from_ms, int64_t to_ms);
 	unsigned late; /* slices that can still change, back from now */
 	size_t detector_memory; /* octets for all baselines; 0: 64 MB */
-	unsigned learn_max;     /* bins learnt in one tick, the others in the next; 0: all */
+	unsigned learn_max;     /* bins learnt in one tick, the others in the next, unless there
+				 * are so many that they would never be; 0: all */
 	void *arg;
 };
 

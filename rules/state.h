@@ -26,6 +26,8 @@ struct state {
 	void *detector;            /* its state, or NULL */
 	int64_t bin;               /* first slice of the next bin to learn */
 	int64_t judged_ms;         /* when its window was judged last */
+	int64_t calm_bin;          /* in which a window as large as `calm` was no alert */
+	double calm;
 	struct recent *recent;     /* as long as there is a detector */
 	double low, median, high;
 	uint32_t armed_in_s;
@@ -46,6 +48,14 @@ struct rule_state { /* all series of one rule */
 	int64_t faded_ms;        /* when they were last made less */
 };
 
+enum { AHEAD = 16 };
+
+struct ahead { /* a series that is to be judged, while its memory is fetched */
+	const struct rule *rule;
+	struct state *s;
+	int64_t changed;
+};
+
 struct eval {
 	struct eval_opts opts;
 	const struct rules *rules;
@@ -54,8 +64,10 @@ struct eval {
 	struct span open;
 	int64_t now_ms;
 	size_t detector_octets; /* of all baselines */
-	unsigned learnt;        /* bins in this tick */
+	unsigned learnt, learn_max; /* bins in this tick */
 	unsigned old_baselines; /* that were of another detector or version */
+	struct ahead ahead[AHEAD]; /* a ring; only within one tick */
+	unsigned n_ahead, next;
 	/* scratch of one judgement */
 	struct sums sums[RING_MAX];
 	double v[RING_MAX];
@@ -98,7 +110,9 @@ void budget_fini(struct rule_state *rs);
 void budget_save(const struct rule_state *rs, eval_blob_f *fn, void *arg);
 bool budget_load(struct eval *e, const char *key, const void *data, size_t len);
 
-/* Slices from `changed` on are not what they were. */
-void baseline_changed(struct state *s, int64_t changed);
+/* Slices of s from `changed` on are not what they were: it is judged before long, and by
+ * baseline_now() at the latest. */
+void baseline_soon(struct eval *e, const struct rule *r, struct state *s, int64_t changed);
+void baseline_now(struct eval *e);
 
 #endif

@@ -9,7 +9,7 @@
  *                      they come back from history into the daemon's own analysis: what
  *                      the process grew by, over the same without baselines
  *   a slice            what analysis_tick() takes once every ten seconds with all of
- *                      them, bytes on each in each slice; median and worst of a bin's
+ *                      them, bytes on each in each slice, never the same; median and worst of a bin's
  */
 #include <math.h>
 #include <stdio.h>
@@ -100,6 +100,7 @@ struct site {
 	struct analysis *a;
 	unsigned interfaces;
 	int64_t now_ms;
+	uint64_t seed;
 	const char *url;
 };
 
@@ -137,7 +138,7 @@ static void flows(struct site *s)
 			block_use(b, used[f]);
 		b->start_ms[r] = s->now_ms - SLICE_MS;
 		b->end_ms[r] = b->received_ms[r] = s->now_ms;
-		b->bytes[r] = 40000000;
+		b->bytes[r] = 30000000 + draw(&s->seed) % 20000000;
 		b->packets[r] = 40000;
 		b->in_if[r] = i + 1;
 		b->out_if[r] = (i + 1) % s->interfaces + 1;
