@@ -1,4 +1,4 @@
-/* state.h - what is remembered of one series of one rule; eval.c and baseline.c share it.
+/* state.h - what is remembered of one series of one rule; the files of eval.h share it.
  * SPDX-License-Identifier: ISC
  */
 #ifndef CUL_RULES_STATE_H
@@ -76,6 +76,9 @@ struct eval {
 
 /* The series' state, made when new; NULL when the rule has SERIES_MAX. */
 struct state *state_get(struct rule_state *rs, const struct key *k);
+
+/* All of a rule's series and what is known of them; alerts are not told of. */
+void rule_state_fini(struct eval *e, struct rule_state *rs);
 
 /* Values of the windows of n slices that end in slices first .. last, into e->v and
  * e->known; returns the error of one window (sketches), in the measure's unit. */
