@@ -4,7 +4,6 @@
  * A drop, a nightly job that did not run, a line that stays flat to the bit: what
  * a rule for "went quiet" asks. A gap is none of these: nobody was there to see (D3).
  */
-#include "detectors/detector.h"
 #include "detectors/views.h"
 
 static const float share[VIEWS] = {
@@ -15,25 +14,5 @@ static const float share[VIEWS] = {
 	[VIEW_FALL] = 0.01f,
 };
 
-static void step(const void *conf, void *state, const struct point *p,
-		 struct verdict *out)
-{
-	views_step(share, conf, state, p, out);
-}
-
-static void judge(const void *conf, const void *state, const struct point *p,
-		  struct verdict *out)
-{
-	views_judge(share, conf, state, p, out);
-}
-
-const struct detector detector_absence = {
-	.name = "absence",
-	.doc = "a drop, a flat line, a job that did not run",
-	.opts = views_opts,
-	.conf_size = sizeof(struct views_conf),
-	.state_size = sizeof(struct views_state),
-	.version = VIEWS_VERSION,
-	.step = step,
-	.judge = judge,
-};
+VIEWS_STEPS
+VIEWS_DETECTOR(absence, "a drop, a flat line, a job that did not run");

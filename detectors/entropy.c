@@ -10,7 +10,6 @@
  */
 #include <math.h>
 
-#include "detectors/detector.h"
 #include "detectors/views.h"
 
 static const double bits_most = 64; /* no mix has more */
@@ -88,13 +87,4 @@ static void judge(const void *conf, const void *state, const struct point *p,
 	in_bits(out);
 }
 
-const struct detector detector_entropy = {
-	.name = "entropy",
-	.doc = "a mix of addresses or ports that is unusual for this hour",
-	.opts = views_opts,
-	.conf_size = sizeof(struct views_conf),
-	.state_size = sizeof(struct views_state),
-	.version = VIEWS_VERSION,
-	.step = step,
-	.judge = judge,
-};
+VIEWS_DETECTOR(entropy, "a mix of addresses or ports that is unusual for this hour");

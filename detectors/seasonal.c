@@ -6,7 +6,6 @@
  * bursts are no incident. The shares add up to 2.7: views see the same events, and
  * the rate realised is about four tenths of their sum.
  */
-#include "detectors/detector.h"
 #include "detectors/views.h"
 
 static const float share[VIEWS] = {
@@ -25,25 +24,5 @@ static const float share[VIEWS] = {
 	[VIEW_RECORD] = 0.0025f,
 };
 
-static void step(const void *conf, void *state, const struct point *p,
-		 struct verdict *out)
-{
-	views_step(share, conf, state, p, out);
-}
-
-static void judge(const void *conf, const void *state, const struct point *p,
-		  struct verdict *out)
-{
-	views_judge(share, conf, state, p, out);
-}
-
-const struct detector detector_seasonal = {
-	.name = "seasonal",
-	.doc = "unusual for this hour of this kind of day, by several views",
-	.opts = views_opts,
-	.conf_size = sizeof(struct views_conf),
-	.state_size = sizeof(struct views_state),
-	.version = VIEWS_VERSION,
-	.step = step,
-	.judge = judge,
-};
+VIEWS_STEPS
+VIEWS_DETECTOR(seasonal, "unusual for this hour of this kind of day, by several views");

@@ -9,8 +9,7 @@
 
 #include <stdint.h>
 
-#include "daemon/model/opt.h"
-#include "daemon/model/point.h"
+#include "detectors/detector.h"
 #include "detectors/grain.h"
 #include "detectors/profile.h"
 #include "detectors/tail.h"
@@ -78,5 +77,30 @@ void views_step(const float share[static VIEWS], const struct views_conf *c,
 		struct views_state *s, const struct point *p, struct verdict *out);
 void views_judge(const float share[static VIEWS], const struct views_conf *c,
 		 const struct views_state *s, const struct point *p, struct verdict *out);
+
+/* A detector made of views. Before it stands `share`, or step() and judge() of its own. */
+#define VIEWS_STEPS                                                                       \
+	static void step(const void *conf, void *state, const struct point *p,            \
+			 struct verdict *out)                                             \
+	{                                                                                 \
+		views_step(share, conf, state, p, out);                                   \
+	}                                                                                 \
+	static void judge(const void *conf, const void *state, const struct point *p,     \
+			  struct verdict *out)                                            \
+	{                                                                                 \
+		views_judge(share, conf, state, p, out);                                  \
+	}
+
+#define VIEWS_DETECTOR(id, words)                                                         \
+	const struct detector detector_##id = {                                           \
+		.name = #id,                                                              \
+		.doc = words,                                                             \
+		.opts = views_opts,                                                       \
+		.conf_size = sizeof(struct views_conf),                                   \
+		.state_size = sizeof(struct views_state),                                 \
+		.version = VIEWS_VERSION,                                                 \
+		.step = step,                                                             \
+		.judge = judge,                                                           \
+	}
 
 #endif
