@@ -7,6 +7,10 @@
  * not be asked about again when it is no larger: most of a day's questions are that. A bin with fewer than
  * COVERED_MIN of its slices seen is a gap. What a detector remembers is plain
  * bytes; they are kept in history under "rule|series" and brought back at start.
+ *
+ * A rule over hosts has baselines for the heaviest of them (crowd.h). All others together
+ * are what a rule over the network or the link sees: one more series "the rest" would
+ * jump whenever a seat changes hands.
  */
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
@@ -20,7 +24,7 @@
 
 static const double CALM_ROOM = 1.25;
 
-enum { COVERED_MIN = 24, LARGE_MAX = 2048, BIN_S = BIN_MS / 1000 };
+enum { COVERED_MIN = 24, SEATS = 2048, SEATS_LEAST = 16, SWAPS = 16, BIN_S = BIN_MS / 1000 };
 
 /* Takes the detector's state. */
 static void give(struct eval *e, const struct rule *r, struct state *s, void *detector)
@@ -36,10 +40,11 @@ static void give(struct eval *e, const struct rule *r, struct state *s, void *de
 /* Memory is a setting (D5): past it further series go without a baseline, and it is said. */
 static bool equip(struct state *s, const struct rule *r, struct eval *e)
 {
+	struct crowd *crowd = e->of[r - e->rules->at].crowd;
+
 	if (s->detector)
 		return true;
-	/* Baselines of hosts are kept for the first that come; small groups for all. */
-	if (!by_is_small(r->by) && e->of[r - e->rules->at].map.n > LARGE_MAX)
+	if (crowd && !crowd_seated(crowd, &s->key))
 		return false;
 	if (e->detector_octets + r->detector->state_size > e->opts.detector_memory) {
 		log_seldom("baselines", 3600, "rule %s: no memory for the baseline of another "
@@ -289,6 +294,58 @@ void baseline_judge(struct eval *e, const struct rule *r, struct state *s)
 		fire(e, r, who, s, &v, p.value, last - BIN_SLICES + 1, last);
 }
 
+/* --- rules over many hosts --- */
+
+void baseline_crowd(const struct eval *e, struct rule_state *rs)
+{
+	const struct rule *r = rs->rule;
+	size_t room;
+
+	if (rs->crowd || rs->follows || !r->detector || by_is_small(r->by))
+		return;
+	/* At most half of the memory: links come first. */
+	room = e->opts.detector_memory / 2 / r->detector->state_size;
+	rs->crowd = crowd_new(r->by, room > SEATS ? SEATS : room > SEATS_LEAST ? (unsigned)room
+									       : SEATS_LEAST);
+}
+
+bool baseline_seated(struct eval *e, struct rule_state *rs, const struct key *k)
+{
+	const struct slices *w = e->opts.slices;
+	int64_t slice = e->open.newest - 1; /* the newest one that is over */
+	struct sums had;
+
+	if (crowd_due(rs->crowd, k, slice)) {
+		w->sums(w->arg, rs->rule->view, k, slice, 1, &had);
+		crowd_add(rs->crowd, k, slice,
+			  eval_gauged(rs->rule)
+				  ? w->gauge(w->arg, rs->rule->view, k, slice, 1)
+				  : (double)rule_sum(&rs->rule->measure, &had));
+	}
+	return crowd_seated(rs->crowd, k);
+}
+
+static bool stays(void *arg, const struct key *k)
+{
+	const struct rule_state *rs = arg;
+	struct state **s = map_get(&rs->map, k);
+
+	return s && (*s)->state != ALERT_RESOLVED;
+}
+
+void baseline_seats(struct eval *e, struct rule_state *rs)
+{
+	int64_t bin = e->open.newest / BIN_SLICES;
+	struct key out;
+
+	if (bin == rs->crowd_bin)
+		return;
+	rs->crowd_bin = bin;
+	crowd_turn(rs->crowd);
+	for (int i = 0; i < SWAPS && crowd_swap(rs->crowd, stays, rs, &out); i++)
+		state_drop(e, rs, &out);
+}
+
 /* The oldest of the ring. */
 static void judge_next(struct eval *e)
 {
@@ -461,7 +518,9 @@ static bool each_series(struct eval *e, const char *key, const void *data, size_
 static bool load(struct eval *e, const struct rule *r, struct state *s, bool own,
 		 const struct baseline_head *b, const void *state)
 {
-	if (s->detector && !own)
+	struct crowd *crowd = e->of[r - e->rules->at].crowd;
+
+	if ((s->detector && !own) || (crowd && !crowd_seat(crowd, &s->key)))
 		return false;
 	if (s->detector) /* what two had in common gives way to its own */
 		memcpy(s->detector, state, b->size), s->calm_bin = INT64_MIN;
@@ -480,8 +539,10 @@ static bool take_learnt(struct eval *e, const struct rule *r, struct state *s, b
 			const struct baseline_head *b, const void *state)
 {
 	(void)own;
-	if (s->state == ALERT_FIRING || !equip(s, r, e) ||
-	    armed(r, s->detector, e->now_ms / 1000))
+	struct crowd *crowd = e->of[r - e->rules->at].crowd;
+
+	if (s->state == ALERT_FIRING || (crowd && !crowd_seat(crowd, &s->key)) ||
+	    !equip(s, r, e) || armed(r, s->detector, e->now_ms / 1000))
 		return false;
 	memcpy(s->detector, state, b->size);
 	s->calm_bin = INT64_MIN;

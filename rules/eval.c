@@ -32,8 +32,10 @@ struct eval *eval_new(const struct eval_opts *o)
 
 static void state_free(struct eval *e, const struct rule *r, struct state *s)
 {
-	if (s->detector)
+	if (s->detector) {
 		e->detector_octets -= r->detector->state_size;
+		e->of[r - e->rules->at].watched--;
+	}
 	alert_unref(&s->alert);
 	free(s->detector);
 	free(s->recent);
@@ -49,6 +51,7 @@ void rule_state_fini(struct eval *e, struct rule_state *rs)
 	while (map_next(&rs->map, &at, &k, &s))
 		state_free(e, rs->rule, *(struct state **)s);
 	map_fini(&rs->map);
+	crowd_free(&rs->crowd);
 	budget_fini(rs);
 }
 
@@ -81,6 +84,16 @@ struct state *state_get(struct rule_state *rs, const struct key *k)
 	s->bin = INT64_MIN;
 	s->value = s->threshold = s->low = s->median = s->high = NAN;
 	return s;
+}
+
+void state_drop(struct eval *e, struct rule_state *rs, const struct key *k)
+{
+	struct state **s = map_get(&rs->map, k);
+
+	if (!s)
+		return;
+	state_free(e, rs->rule, *s);
+	map_del(&rs->map, k);
 }
 
 /* --- looking at the windows --- */
@@ -430,6 +443,8 @@ void eval_key(struct eval *e, unsigned view, const struct key *k, int64_t change
 
 		if (r->view != view || rs->follows)
 			continue;
+		if (rs->crowd && !baseline_seated(e, rs, k))
+			continue;
 		had = map_get(&rs->map, k);
 		if (!had && !worth(e, r, k, changed))
 			continue;
@@ -490,11 +505,11 @@ static void tick_rule(struct eval *e, struct rule_state *rs)
 			gone = xcalloc(rs->map.n, sizeof(*gone));
 		gone[n_gone++] = s->key;
 	}
-	for (uint32_t i = 0; i < n_gone; i++) {
-		state_free(e, r, *(struct state **)map_get(&rs->map, &gone[i]));
-		map_del(&rs->map, &gone[i]);
-	}
+	for (uint32_t i = 0; i < n_gone; i++)
+		state_drop(e, rs, &gone[i]);
 	free(gone);
+	if (rs->crowd)
+		baseline_seats(e, rs);
 }
 
 /* All of a bin's in two thirds of the next one, however many there are. */

@@ -122,6 +122,8 @@ void eval_rules(struct eval *e, const struct rules *r, int64_t now_ms)
 			map_init(&of[i].map, by_octets(r->at[i].by), sizeof(struct state *),
 				 SERIES_MAX);
 	}
+	for (unsigned i = 0; i < r->n; i++)
+		baseline_crowd(e, &of[i]);
 	for (unsigned j = 0; j < e->n; j++) {
 		if (!e->of[j].rule)
 			continue;
@@ -144,6 +146,8 @@ bool eval_restore(struct eval *e, struct alert *a)
 
 		if (rs->rule->pattern || rs->follows || !speaks(rs, a->rule) ||
 		    !key_parse(a->series_id, e->opts.names, &by, &k) || by != rs->rule->by)
+			continue;
+		if (rs->crowd && !crowd_seat(rs->crowd, &k))
 			continue;
 		s = state_get(rs, &k);
 		if (!s || s->alert)

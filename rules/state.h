@@ -5,6 +5,7 @@
 #define CUL_RULES_STATE_H
 
 #include "daemon/base/map.h"
+#include "rules/crowd.h"
 #include "rules/eval.h"
 
 enum { SERIES_MAX = 1 << 16, RING_MAX = 512 };
@@ -44,6 +45,8 @@ struct rule_state { /* all series of one rule */
 	void *conf;     /* the detector's settings with a budget lowered for so many; or NULL */
 	double each;    /* that budget, alarms a week and series; 0: the detector has none */
 	unsigned watched;        /* series with a baseline */
+	struct crowd *crowd;     /* of many hosts: which have one; or NULL */
+	int64_t crowd_bin;       /* of its last turn */
 	double alarms, armed_s;  /* of late: alerts raised, seconds that series were armed */
 	int64_t faded_ms;        /* when they were last made less */
 };
@@ -76,6 +79,7 @@ struct eval {
 
 /* The series' state, made when new; NULL when the rule has SERIES_MAX. */
 struct state *state_get(struct rule_state *rs, const struct key *k);
+void state_drop(struct eval *e, struct rule_state *rs, const struct key *k);
 
 /* All of a rule's series and what is known of them; alerts are not told of. */
 void rule_state_fini(struct eval *e, struct rule_state *rs);
@@ -112,6 +116,13 @@ void budget_fini(struct rule_state *rs);
 /* Figures of the rates, to keep and bring back. */
 void budget_save(const struct rule_state *rs, eval_blob_f *fn, void *arg);
 bool budget_load(struct eval *e, const char *key, const void *data, size_t len);
+
+/* Gives a rule over many hosts its seats, if it needs them and has none. */
+void baseline_crowd(const struct eval *e, struct rule_state *rs);
+/* Of a rule over many hosts: k changed, has it a baseline of its own? */
+bool baseline_seated(struct eval *e, struct rule_state *rs, const struct key *k);
+/* Once a slice: who has shown that it is heavier gets the seat of a light one. */
+void baseline_seats(struct eval *e, struct rule_state *rs);
 
 /* Slices of s from `changed` on are not what they were: it is judged before long, and by
  * baseline_now() at the latest. */

@@ -77,7 +77,9 @@ static void start(struct site *s, struct rule r)
 {
 	struct window_opts wo = { s->names, s->calendar, 10 * MIN, 64 << 20 };
 	struct eval_opts eo = { .names = s->names, .calendar = s->calendar, .emit = emit,
-				.known = known, .arg = s, .late = 60 };
+				.known = known, .arg = s, .late = 60,
+				.detector_memory =
+					33 * detector_find("seasonal")->state_size };
 
 	s->rules.at = xcalloc(1, sizeof(r));
 	s->rules.at[0] = r;
@@ -431,6 +433,53 @@ static void what_is_judged_now_has_every_late_share_in_it(void **state)
 	}
 }
 
+static void count_baselines(void *arg, const char *key, const void *data, size_t len)
+{
+	unsigned *n = arg;
+
+	(void)data;
+	(void)len;
+	if (strstr(key, "hosts|src=10.0.9."))
+		n[1]++;
+	else if (strstr(key, "hosts|src=10.0."))
+		n[0]++;
+}
+
+/* Sixteen seats; forty hosts chat, and four that come later do nearly all of the work. */
+static void baselines_of_hosts_are_for_the_heavy(void **state)
+{
+	enum { CHATTERS = 40, WORKERS = 4 };
+	struct site *s = *state;
+	struct rule r = rule("hosts", "", MEASURE_BITS_S, BY_SRC);
+	unsigned n[2] = { 0 };
+
+	r.detector = detector_find("seasonal");
+	r.window = BIN_SLICES;
+	r.conf = xcalloc(1, r.detector->conf_size);
+	opt_defaults(r.detector->opts, r.conf);
+	start(s, r);
+	for (int slice = 0; slice < 4 * BIN_SLICES; slice++) {
+		for (int i = 0; i < CHATTERS + WORKERS; i++) {
+			bool works = i >= CHATTERS;
+			char src[24];
+
+			if (works && slice < BIN_SLICES)
+				continue;
+			snprintf(src, sizeof(src), works ? "10.0.9.%d" : "10.0.0.%d", i);
+			flow(s, src, s->now - 10 * SEC, s->now, works ? 1000000 : 200);
+		}
+		pass(s, 10 * SEC);
+		if (slice == BIN_SLICES - 1) {
+			eval_save(s->e, true, count_baselines, n);
+			assert_int_equal(n[0], 16);
+			n[0] = 0;
+		}
+	}
+	eval_save(s->e, true, count_baselines, n);
+	assert_int_equal(n[1], WORKERS);
+	assert_int_equal(n[0], 16 - WORKERS);
+}
+
 int main(void)
 {
 #define WITH_SITE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -447,6 +496,7 @@ int main(void)
 		WITH_SITE(a_reload_keeps_what_stays_and_ends_what_goes),
 		WITH_SITE(an_open_alert_survives_a_restart),
 		WITH_SITE(what_is_judged_now_has_every_late_share_in_it),
+		WITH_SITE(baselines_of_hosts_are_for_the_heavy),
 	};
 	return cmocka_run_group_tests(t, NULL, NULL);
 }
