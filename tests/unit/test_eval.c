@@ -294,30 +294,41 @@ static void a_silent_exporter_is_no_drop(void **state)
 	assert_int_equal(s->n, 0);
 }
 
-static void a_quota_warns_then_fires_and_ends_with_its_month(void **state)
+static void a_quota_warns_then_fires_and_ends_with_its_time(void **state)
 {
-	struct site *s = *state;
-	struct rule r = rule("quota", "", MEASURE_BYTES, BY_HOST);
+	static const struct {
+		enum period period;
+		int month, day; /* its last */
+	} rows[] = { { PERIOD_MONTH, 11, 30 }, { PERIOD_WEEK, 11, 29 }, { PERIOD_DAY, 11, 25 } };
 
-	r.window = 0;
-	r.period = PERIOD_MONTH;
-	r.above = 1000;
-	r.warn = 0.8;
-	r.severity = SEVERITY_CRITICAL;
-	s->now = calendar_unix(s->calendar, 2026, 11, 30, 23, 40, 0) * 1000;
-	start(s, r);
-	pass(s, MIN);
-	flow(s, "10.0.0.5", s->now, s->now, 700);
-	assert_int_equal(s->n, 0);
-	flow(s, "10.0.0.5", s->now, s->now, 150); /* both ends of the flow are hosts */
-	assert_int_equal(s->n, 2);
-	assert_true(s->seen[0].warning && s->seen[1].warning);
-	flow(s, "10.0.0.5", s->now, s->now, 151);
-	assert_int_equal(s->n, 4);
-	assert_false(s->seen[2].warning);
-	pass(s, 30 * MIN);
-	assert_int_equal(s->n, 6);
-	assert_int_equal(s->seen[5].state, ALERT_RESOLVED);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct rule r = rule("quota", "", MEASURE_BYTES, BY_HOST);
+		struct site *s;
+
+		tear_down(state);
+		set_up(state);
+		s = *state;
+		r.window = 0;
+		r.period = rows[i].period;
+		r.above = 1000;
+		r.warn = 0.8;
+		r.severity = SEVERITY_CRITICAL;
+		s->now = calendar_unix(s->calendar, 2026, rows[i].month, rows[i].day, 23, 40,
+				       0) * 1000;
+		start(s, r);
+		pass(s, MIN);
+		flow(s, "10.0.0.5", s->now, s->now, 700);
+		assert_int_equal(s->n, 0);
+		flow(s, "10.0.0.5", s->now, s->now, 150); /* both ends of the flow are hosts */
+		assert_int_equal(s->n, 2);
+		assert_true(s->seen[0].warning && s->seen[1].warning);
+		flow(s, "10.0.0.5", s->now, s->now, 151);
+		assert_int_equal(s->n, 4);
+		assert_false(s->seen[2].warning);
+		pass(s, 30 * MIN);
+		assert_int_equal(s->n, 6);
+		assert_int_equal(s->seen[5].state, ALERT_RESOLVED);
+	}
 }
 
 static void fan_out_is_a_measure(void **state)
@@ -491,7 +502,7 @@ int main(void)
 		WITH_SITE(pending_lasts_as_long_as_for_says),
 		WITH_SITE(a_drop_waits_for_late_flows_and_ignores_gaps),
 		WITH_SITE(a_silent_exporter_is_no_drop),
-		WITH_SITE(a_quota_warns_then_fires_and_ends_with_its_month),
+		WITH_SITE(a_quota_warns_then_fires_and_ends_with_its_time),
 		WITH_SITE(fan_out_is_a_measure),
 		WITH_SITE(a_reload_keeps_what_stays_and_ends_what_goes),
 		WITH_SITE(an_open_alert_survives_a_restart),

@@ -137,19 +137,24 @@ static void whole_seconds_get_their_milliseconds_back(void **state)
 	rig_fini(&r);
 }
 
-static void a_clock_an_hour_fast_is_set_right(void **state)
+static void a_clock_an_hour_off_is_set_right(void **state)
 {
-	struct rig r;
+	static const int32_t off_s[] = { 3600, -3600 };
 
 	(void)state;
-	rig_init(&r);
-	for (int k = 0; k < 5; k++) {
-		r.now_ms = NOW_MS + 400 + k * 1000;
-		assert_in_range(end_of(&r, NOW_S + 3600 + (unsigned)k, UP_MS + (unsigned)k * 1000),
-				r.now_ms - 1500, r.now_ms - 500);
+	for (size_t i = 0; i < ARRAY_LEN(off_s); i++) {
+		struct rig r;
+
+		rig_init(&r);
+		for (uint32_t k = 0; k < 5; k++) {
+			r.now_ms = NOW_MS + 400 + k * 1000;
+			assert_in_range(end_of(&r, NOW_S + (uint32_t)off_s[i] + k,
+					       UP_MS + k * 1000),
+					r.now_ms - 1500, r.now_ms - 500);
+		}
+		assert_true(llabs(rig_ledger(&r)->skew_ms - off_s[i] * 1000) <= 1000);
+		rig_fini(&r);
 	}
-	assert_in_range(rig_ledger(&r)->skew_ms, 3599000, 3601000);
-	rig_fini(&r);
 }
 
 static void one_mad_clock_moves_nothing_but_itself(void **state)
@@ -179,7 +184,7 @@ int main(void)
 		cmocka_unit_test(ntp_times_know_their_era),
 		cmocka_unit_test(only_impossible_times_fall_back_to_the_receive_time),
 		cmocka_unit_test(whole_seconds_get_their_milliseconds_back),
-		cmocka_unit_test(a_clock_an_hour_fast_is_set_right),
+		cmocka_unit_test(a_clock_an_hour_off_is_set_right),
 		cmocka_unit_test(one_mad_clock_moves_nothing_but_itself),
 	};
 

@@ -31,7 +31,7 @@ static int set_up(void **state)
 	s->names = names_new(100);
 	addr_parse("192.0.2.254", &a);
 	names_exporter(s->names, &a, 0);
-	s->calendar = calendar_new("UTC", NULL);
+	s->calendar = calendar_new("Europe/Amsterdam", NULL);
 	o.names = s->names;
 	o.calendar = s->calendar;
 	s->now = T0;
@@ -459,32 +459,59 @@ static void a_longer_window_keeps_what_is_open(void **state)
 	assert_true(window_newest(s->w) - window_oldest(s->w) > 400);
 }
 
-static void a_month_is_a_calendar_month(void **state)
+/* 2026-10-25 has 25 hours in Amsterdam; weeks begin on Monday. */
+static void days_weeks_and_months_are_those_of_the_calendar(void **state)
 {
-	struct site *s = *state;
-	struct view_spec v = { .filter = s->all, .by = BY_SRC, .period = PERIOD_MONTH,
-			       .measure = { .kind = MEASURE_BYTES }, .history = true };
-	const struct slices *sl = window_slices(s->w);
-	struct key k = { 0 };
-	struct addr a;
-	struct sums t;
-	int64_t start, end;
+	static const struct {
+		enum period period;
+		int from[3], to[3]; /* year, month, day, at midnight */
+	} rows[] = {
+		{ PERIOD_DAY, { 2026, 10, 25 }, { 2026, 10, 26 } },
+		{ PERIOD_DAY, { 2026, 12, 31 }, { 2027, 1, 1 } },
+		{ PERIOD_WEEK, { 2026, 10, 19 }, { 2026, 10, 26 } },
+		{ PERIOD_WEEK, { 2026, 12, 28 }, { 2027, 1, 4 } },
+		{ PERIOD_MONTH, { 2026, 10, 1 }, { 2026, 11, 1 } },
+		{ PERIOD_MONTH, { 2026, 12, 1 }, { 2027, 1, 1 } },
+	};
 
-	window_views(s->w, &v, 1, 6);
-	s->now = calendar_unix(s->calendar, 2026, 12, 31, 23, 50, 0) * 1000;
-	window_tick(s->w, s->now);
-	flow(s, s->now, s->now, 1000);
-	addr_parse("10.0.0.1", &a);
-	memcpy(k.b, a.b, 16);
-	t = sl->total(sl->arg, 0, &k, &start, &end);
-	assert_int_equal(t.bytes, 1000);
-	assert_int_equal(end / 1000, calendar_unix(s->calendar, 2027, 1, 1, 0, 0, 0));
-	/* Half of this flow belongs to the new year, and only that half counts there. */
-	s->now += 20 * MIN;
-	window_tick(s->w, s->now);
-	flow(s, end - 5 * MIN, end + 5 * MIN, 600);
-	t = sl->total(sl->arg, 0, &k, &start, &end);
-	assert_int_equal(t.bytes, 300);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct view_spec v = { .by = BY_SRC, .period = rows[i].period,
+				       .measure = { .kind = MEASURE_BYTES },
+				       .history = true };
+		struct site *s = *state;
+		const struct slices *sl;
+		int64_t from = calendar_unix(s->calendar, rows[i].from[0], rows[i].from[1],
+					     rows[i].from[2], 0, 0, 0);
+		int64_t to = calendar_unix(s->calendar, rows[i].to[0], rows[i].to[1],
+					   rows[i].to[2], 0, 0, 0);
+		struct key k = { 0 };
+		struct addr a;
+		struct sums t;
+		int64_t start, end;
+
+		tear_down(state);
+		set_up(state);
+		s = *state;
+		sl = window_slices(s->w);
+		v.filter = s->all;
+		window_views(s->w, &v, 1, 6);
+		s->now = to * 1000 - 10 * MIN;
+		window_tick(s->w, s->now);
+		flow(s, s->now, s->now, 1000);
+		addr_parse("10.0.0.1", &a);
+		memcpy(k.b, a.b, 16);
+		t = sl->total(sl->arg, 0, &k, &start, &end);
+		assert_int_equal(t.bytes, 1000);
+		assert_int_equal(start / 1000, from);
+		assert_int_equal(end / 1000, to);
+		/* Half of this flow belongs to what comes next, and only that half counts. */
+		s->now += 20 * MIN;
+		window_tick(s->w, s->now);
+		flow(s, end - 5 * MIN, end + 5 * MIN, 600);
+		t = sl->total(sl->arg, 0, &k, &start, &end);
+		assert_int_equal(t.bytes, 300);
+		assert_int_equal(start / 1000, to);
+	}
 }
 
 int main(void)
@@ -504,7 +531,7 @@ int main(void)
 		WITH_SITE(the_slice_it_began_in_is_not_whole),
 		WITH_SITE(settled_bins_make_their_hour),
 		WITH_SITE(a_longer_window_keeps_what_is_open),
-		WITH_SITE(a_month_is_a_calendar_month),
+		WITH_SITE(days_weeks_and_months_are_those_of_the_calendar),
 	};
 	return cmocka_run_group_tests(t, NULL, NULL);
 }
