@@ -134,7 +134,8 @@ static void small_bin(struct window *w, unsigned view, int64_t at, bool settled,
 			continue;
 		memcpy(key.b, k, v->known.key);
 		bin = make_bin(w, view, &key, at);
-		if (!bin.covered && !bin.flows)
+		/* A long flow may reach into a time when nobody listened here. */
+		if (!bin.covered && !bin.flows && !bin.bytes && !bin.packets)
 			continue;
 		fn(arg, view, &key, &bin, false, settled);
 		if (settled)

@@ -269,13 +269,11 @@ static void add_interface(struct window *w, const struct view *v, const struct k
 		*sum += octets;
 }
 
-void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t bin,
-		  const struct sums *sum)
+static void amend(struct view *v, const struct key *k, int64_t bin, const struct sums *sum)
 {
 	struct binkey bk = { *k, bin };
 	struct sums *to;
 
-	add_interface(w, v, k, sum->bytes);
 	if (!v->spec.history || !by_is_small(v->spec.by) || v->table.gauge)
 		return;
 	to = map_put(&v->amended, &bk, NULL);
@@ -284,6 +282,13 @@ void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t
 	to->bytes += sum->bytes;
 	to->packets += sum->packets;
 	to->flows += sum->flows;
+}
+
+void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t bin,
+		  const struct sums *sum)
+{
+	add_interface(w, v, k, sum->bytes);
+	amend(v, k, bin, sum);
 }
 
 static void touch(struct window *w, struct view *v, int64_t s)
@@ -314,6 +319,9 @@ void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
 	note(w, v, c, fresh, k, hash, s);
 	add_interface(w, v, k, sum->bytes);
 	touch(w, v, s);
+	/* Bins that had ended when this began are not written whole: nobody saw them. */
+	if (s < v->bins_settled)
+		amend(v, k, s / BIN_SLICES * BIN_SLICES, sum);
 	if (fresh)
 		add_known(v, k, s);
 }

@@ -373,6 +373,33 @@ static void a_bin_goes_on_after_a_restart(void **state)
 	assert_int_equal(seen.covered & 0xfc, 0);
 }
 
+static void sum_all(void *arg, unsigned view, const struct key *k, const struct bin *bin,
+		    bool amend, bool settled)
+{
+	(void)view;
+	(void)k;
+	(void)amend;
+	(void)settled;
+	if (bin->step == STEP_BIN)
+		*(uint64_t *)arg += bin->bytes;
+}
+
+static void a_flow_that_began_before_we_did_is_whole_in_history(void **state)
+{
+	struct site *s = *state;
+	uint64_t sum = 0;
+
+	views(s, BY_NONE, MEASURE_BYTES, 0);
+	s->now = T0 + MIN;
+	window_tick(s->w, s->now);
+	flow(s, T0 - 8 * MIN, s->now, 900 * 1000); /* two bins had ended, one is open */
+	window_bins(s->w, s->now, sum_all, &sum);
+	assert_int_equal(sum, 900 * 1000);
+	sum = 0;
+	window_bins(s->w, s->now, sum_all, &sum); /* the open one again, and no other */
+	assert_int_equal(sum, 100 * 1000);
+}
+
 struct seen_hour {
 	uint64_t bytes, amended;
 	uint32_t covered;
@@ -528,6 +555,7 @@ int main(void)
 		WITH_SITE(every_packet_counts_once),
 		WITH_SITE(missing_is_not_zero),
 		WITH_SITE(a_bin_goes_on_after_a_restart),
+		WITH_SITE(a_flow_that_began_before_we_did_is_whole_in_history),
 		WITH_SITE(the_slice_it_began_in_is_not_whole),
 		WITH_SITE(settled_bins_make_their_hour),
 		WITH_SITE(a_longer_window_keeps_what_is_open),

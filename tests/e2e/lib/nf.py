@@ -49,6 +49,7 @@ class Exporter:
         self.to = (to, port)
         self.version, self.domain, self.template = version, domain, template
         self.sequence = sequence
+        self.uptime, self.clock_off_ms = UPTIME, 0
         self.datagrams = self.flows = self.bytes = self.packets = 0
 
     def send(self, octets):
@@ -62,12 +63,14 @@ class Exporter:
     def _values(self, f, now):
         v = dict(f)
         v["src"], v["dst"] = ip(f["src"]), ip(f["dst"])
-        v["first"], v["last"] = UPTIME - (now - f["start"]), UPTIME - (now - f["end"])
+        for name, at in ("first", f["start"]), ("last", f["end"]):
+            v[name] = (self.uptime - (now - at)) % 2**32
         return v
 
     def _message(self, sets, count, records, now):
+        now += self.clock_off_ms
         if self.version == 9:
-            head = struct.pack("!HHIIII", 9, count, UPTIME, now // 1000, self.sequence,
+            head = struct.pack("!HHIIII", 9, count, self.uptime, now // 1000, self.sequence,
                                self.domain)
             self.sequence += 1
         else:
@@ -89,7 +92,7 @@ class Exporter:
         now = now_ms()
         if self.version == 5:
             body = b"".join(self._record5(self._values(f, now)) for f in flows)
-            head = struct.pack("!HHIIIIBBH", 5, len(flows), UPTIME, now // 1000,
+            head = struct.pack("!HHIIIIBBH", 5, len(flows), self.uptime, now // 1000,
                                now % 1000 * 1_000_000, self.sequence, 0, 0, 0)
             self.sequence += len(flows)
             return head + body
