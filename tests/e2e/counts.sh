@@ -54,3 +54,23 @@ promtool check metrics <"$dir/metrics" 2>"$dir/promtool.log" ||
 	fail "promtool check metrics: $(cat "$dir/promtool.log")"
 stop_daemon
 say "counted to the unit: $datagrams datagrams, $flows flows, $bytes bytes, $packets packets"
+
+# --- what the kernel had to drop is known too: the buffer is small, and nobody reads it ---
+
+conf <<<'receive_buffer = "64k"'
+start_daemon
+granted=$(figure culprit_socket_receive_buffer_bytes)
+{ [ "$granted" -gt 0 ] && [ "$granted" -lt 1000000 ]; } || fail "a buffer of $granted was granted"
+kill -STOP "$daemon"
+sent=$("$blast" -p v5 -d "127.0.0.1:$udp" -n 30000)
+kill -CONT "$daemon"
+n=$(field .datagrams <<<"$sent")
+all_known() {
+	scrape
+	[ $(($(metric culprit_datagrams_received_total) +
+		$(metric culprit_kernel_dropped_datagrams_total))) = "$n" ]
+}
+wait_until 10 "each of $n datagrams is received or dropped" all_known
+[ "$(metric culprit_kernel_dropped_datagrams_total)" -gt 0 ] || fail "nothing was dropped"
+stop_daemon
+say "of $n datagrams $(metric culprit_kernel_dropped_datagrams_total) were dropped by the kernel"

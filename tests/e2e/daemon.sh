@@ -95,3 +95,50 @@ expect "what the daemon said, in order" "READY=1 WATCHDOG=1 RELOADING=1 READY=1 
 			s/READY=1 WATCHDOG=1 STOP/READY=1 STOP/')"
 expect "exit code" 0 "$(sed -n 's/.*"exit_code": \([0-9]*\).*/\1/p' "$dir/systemd.jsonl")"
 no_reports
+
+# --- the SysV script: LSB's words and exit codes ---
+
+if [ "$(id -u)" = 0 ]; then
+	mkdir "$dir/sysv"
+	conf </dev/null
+	sed "s|^DAEMON=.*|DAEMON=$BUILD/culpritd|; s|^CONFIG=.*|CONFIG=$dir/culprit.conf|
+		s|^STATE=.*|STATE=$dir/sysv/state|; s|^RUN=.*|RUN=$dir/sysv/run|
+		s|^ACCOUNT=.*|ACCOUNT=$owner|; s|/etc/default/culpritd|$dir/default|" \
+		contrib/init.d/culpritd >"$dir/sysv/init"
+	chmod +x "$dir/sysv/init"
+	init() { # CODE WORD
+		local rc=0
+
+		timeout $((40 * patience)) "$dir/sysv/init" "$2" >>"$dir/init.log" 2>&1 </dev/null ||
+			rc=$?
+		expect "exit code of init.d/culpritd $2" "$1" "$rc"
+		daemon=$(cat "$dir/sysv/run/culpritd.pid" 2>/dev/null || :)
+		[ -z "$daemon" ] || started+=("$daemon")
+	}
+
+	init 3 status
+	init 7 reload
+	init 0 start
+	first=$daemon
+	wait_until 10 "it is ready" ready
+	init 0 status
+	init 0 start
+	expect "the daemon after a second start" "$first" "$daemon"
+	init 0 reload
+	echo 'memory = "much"' >>"$dir/culprit.conf"
+	init 6 reload
+	init 6 restart
+	running "$first" || fail "a bad configuration ended the daemon"
+	conf </dev/null
+	init 0 restart
+	[ "$first" != "$daemon" ] || fail "restart started nothing"
+	wait_until 10 "it is ready again" ready
+	kill -KILL "$daemon"
+	wait_until 10 "it is gone" gone "$daemon"
+	init 1 status
+	init 0 start
+	init 0 stop
+	gone "$daemon" || fail "the daemon did not stop"
+	init 3 status
+	init 2 dance
+fi

@@ -36,7 +36,7 @@ notify noc {
 	ca_file = "$dir/ca.pem"
 }
 notify hook {
-	webhook = "http://127.0.0.1:$hook_port/ok"
+	webhook = "http://127.0.0.1:$hook_port/ok?token=opensesame"
 	secret_file = "$dir/signing"
 }
 END
@@ -93,5 +93,25 @@ wait_until 15 "a mail that says it is over" has "$dir/mail.jsonl" RESOLVED
 get "/api/v1/top?as_of=$alert" >"$dir/as_of_later.json"
 get "/api/v1/top?as_of=$alert/end" >"$dir/as_of_end.json"
 "$python" tests/e2e/lib/main_job.py "$dir"
+
+# Whatever can be asked tells no secret, nor does anything that was written.
+mkdir "$dir/told"
+for path in metrics api/v1/status api/v1/alerts api/v1/rules; do
+	get "/$path" >"$dir/told/${path##*/}"
+done
+ask() { # culprit's words
+	"$BUILD/culprit" -c "$dir/culprit.conf" --state "$dir/state" "$@" >"$dir/told/$*" 2>&1 ||
+		fail "culprit $*: $?"
+}
+ask status
+ask notify
+ask alerts
+ask show "$alert"
 stop_daemon
 "$python" tests/e2e/lib/main_job.py "$dir" >/dev/null # nothing more came at the end
+ask test-notify hook
+ask test-notify noc
+"$BUILD/culpritd" -c "$dir/culprit.conf" --state "$dir/state" -T >"$dir/told/printed" 2>&1
+has "$dir/told/printed" "http://127.0.0.1:$hook_port" || fail "-T does not tell the host of a webhook"
+! grep -rlaF -e sesame -e MfKQ9r8GKYq -e "$(printf '\0culprit\0sesame' | base64)" \
+	"$dir/told" "$dir/state" "$dir/culpritd.log" || fail "these files have a secret in them"
