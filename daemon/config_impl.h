@@ -165,17 +165,31 @@ void config_warn(struct config_reader *r, const struct value *v, const char *fmt
 void config_warn_node(struct config_reader *r, const struct node *n, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Fields of `into` that are not SET_OWN: defaults, then what n (may be NULL) says. */
-void config_fill(struct config_reader *r, const struct section *s, const struct node *n,
-		 void *into);
 void config_read(struct config_reader *r);
 void config_read_rule(struct config_reader *r, const struct node *n,
 		      struct rule_conf *rule);
 void config_check(struct config_reader *r);
-/* Names of what is in the configuration: letters, digits, - _ and dots. */
-bool config_name_ok(struct config_reader *r, const struct node *n);
 /* All values called name as text, in order; gives the array (free it, not the text). */
 const struct value **config_list(const struct node *n, const char *name, size_t *count);
+
+/* ---- config_value.c: what is wrong is told and leaves the field as it was ---- */
+/* Fields of `into` that are not SET_OWN: defaults, then what n (may be NULL) says. */
+void config_fill(struct config_reader *r, const struct section *s, const struct node *n,
+		 void *into);
+/* Names of what is in the configuration: letters, digits, - _ and dots. */
+bool config_name_ok(struct config_reader *r, const struct node *n);
+void config_set_text(char **field, char *text); /* takes text, frees what was there */
+void config_read_bool(struct config_reader *r, const struct value *v, bool *out);
+bool config_read_port(struct config_reader *r, const struct value *v, uint16_t *out);
+bool config_is_address(const char *text);
+/* "192.0.2.99:2055", "[2001:db8::9]:2055"; says nothing. */
+bool config_endpoint(const char *text, struct addr *addr, uint16_t *port);
+/* The values called name as an array of text that the configuration owns. */
+const char *const *config_texts(const struct node *n, const char *name, size_t *count);
+/* The values called name (n may be NULL) as prefixes in *out, which gets room for one more;
+ * gives. What is none is told: NAME: "TEXT" is WANTED. False: no value at all. */
+bool config_prefixes(struct config_reader *r, const struct node *n, const char *name,
+		     const char *wanted, struct prefix **out, size_t *count);
 
 /* ---- config_noise.c: alerts, route, maintenance, inhibit, deadman ---- */
 void config_read_noise(struct config_reader *r);
