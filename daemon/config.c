@@ -28,14 +28,9 @@ static void fill_places(struct config *c)
 	default_text(&c->archive.directory, xasprintf("%s/flows", c->state_dir));
 }
 
-struct config *config_load(const char *file, const char *state_dir,
-			   struct config_errors *errs)
-{
-	return config_load_more(file, NULL, state_dir, errs);
-}
-
-struct config *config_load_more(const char *file, const char *more, const char *state_dir,
-				struct config_errors *errs)
+/* more: another file, text: of nobody's file; both behind the first, NULL: none. */
+static struct config *load(const char *file, const char *more, const char *text,
+			   const char *state_dir, struct config_errors *errs)
 {
 	struct config_scan scan = { .errs = errs };
 	struct config_reader r = { .c = xcalloc(1, sizeof(*r.c)), .errs = errs };
@@ -53,6 +48,8 @@ struct config *config_load_more(const char *file, const char *more, const char *
 	}
 	if (more && !config_scan_file(&scan, more, &err))
 		config_errors_add(errs, false, NULL, 0, "%s", err.msg);
+	if (text)
+		config_scan_text(&scan, "built in", text, strlen(text));
 	r.c->state_dir = xstrdup(state_dir ? state_dir : CONFIG_STATE_DIR);
 	r.root = root = config_parse(&scan, errs);
 	config_read(&r);
@@ -64,6 +61,24 @@ struct config *config_load_more(const char *file, const char *more, const char *
 	if (errs->n_errors)
 		config_free(&r.c);
 	return r.c;
+}
+
+struct config *config_load(const char *file, const char *state_dir,
+			   struct config_errors *errs)
+{
+	return load(file, NULL, NULL, state_dir, errs);
+}
+
+struct config *config_load_more(const char *file, const char *more, const char *state_dir,
+				struct config_errors *errs)
+{
+	return load(file, more, NULL, state_dir, errs);
+}
+
+struct config *config_load_text(const char *file, const char *text, const char *state_dir,
+				struct config_errors *errs)
+{
+	return load(file, NULL, text, state_dir, errs);
 }
 
 /* Every SET_TEXT, SET_PATH … field of a section's struct. */

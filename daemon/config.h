@@ -273,6 +273,9 @@ struct config *config_load(const char *file, const char *state_dir,
 /* The same with one file more, read last: rules that are to be tried. */
 struct config *config_load_more(const char *file, const char *more, const char *state_dir,
 				struct config_errors *errs);
+/* The same with sections behind the file that no file has; errors call them "built in". */
+struct config *config_load_text(const char *file, const char *text, const char *state_dir,
+				struct config_errors *errs);
 void config_free(struct config **c);
 
 /* Every setting with its value, in the language of the file, so that what is printed

@@ -31,6 +31,18 @@
 enum { CALM_S = 12, TELL_S = 10, EXPORTERS = 4, PEOPLE = 8, TURN_MS = 1000 };
 static const char rule_name[] = "demo-wan-busy";
 
+const char demo_config[] =
+	"exporter clinic {\n"
+	"	address = \"127.0.0.1\"\n"
+	"	interface 1 { name = \"LAN\"  speed = 100M }\n"
+	"	interface 2 { name = \"WAN\"  speed = 20M }\n"
+	"}\n"
+	"network clinic-lan { prefixes = {\"10.20.0.0/24\"} }\n"
+	"rule demo-wan-busy {\n"
+	"	filter = \"in if WAN\"  by = \"exporter\"  window = 10s\n"
+	"	above = 12M  clear = 8M  severity = critical\n"
+	"}\n";
+
 struct demo {
 	pthread_t thread;
 	bool running;
@@ -193,44 +205,20 @@ static int open_one(int i, uint16_t port, struct err *err)
 	return -1;
 }
 
-static void add_rule(struct config *c)
+void demo_tell_everybody(struct config *c)
 {
-	struct rule_conf *r;
+	for (size_t i = 0; i < c->n_rules; i++) {
+		struct rule_conf *r = &c->rules[i];
 
-	c->rules = xrealloc(c->rules, c->n_rules + 1, sizeof(*c->rules));
-	r = &c->rules[c->n_rules++];
-	*r = (struct rule_conf){ .name = xstrdup(rule_name), .enabled = true,
-				 .filter = xstrdup("in if WAN"), .by = BY_EXPORTER,
-				 .measure = { .kind = MEASURE_BITS_S }, .slices = 1,
-				 .above = 12e6, .below = NAN, .clear = 8e6, .warn = 0,
-				 .budget_total = NAN, .severity = SEVERITY_CRITICAL };
-	r->notify = xcalloc(c->n_channels + 1, sizeof(*r->notify));
-	for (size_t i = 0; i < c->n_channels; i++)
-		r->notify[r->n_notify++] = xstrdup(c->channels[i].name);
-}
-
-static void add_exporter(struct config *c)
-{
-	struct exporter_conf *x;
-
-	c->exporters = xrealloc(c->exporters, c->n_exporters + 1, sizeof(*c->exporters));
-	x = &c->exporters[c->n_exporters++];
-	*x = (struct exporter_conf){ .name = xstrdup("clinic"), .n_interfaces = 2 };
-	addr_parse("127.0.0.1", &x->addr);
-	x->interfaces = xcalloc(2, sizeof(*x->interfaces));
-	x->interfaces[0] = (struct interface_conf){ 1, xstrdup("LAN"), 100000000, 0 };
-	x->interfaces[1] = (struct interface_conf){ 2, xstrdup("WAN"), 20000000, 0 };
-}
-
-static void add_network(struct config *c)
-{
-	struct network_conf *n;
-
-	c->networks = xrealloc(c->networks, c->n_networks + 1, sizeof(*c->networks));
-	n = &c->networks[c->n_networks++];
-	*n = (struct network_conf){ .name = xstrdup("clinic-lan"), .n_prefixes = 1 };
-	n->prefixes = xcalloc(1, sizeof(*n->prefixes));
-	prefix_parse("10.20.0.0/24", n->prefixes);
+		if (strcmp(r->name, rule_name) || r->n_notify)
+			continue;
+		free(r->notify);
+		r->notify = xcalloc(c->n_channels + 1, sizeof(*r->notify));
+		while (r->n_notify < c->n_channels) {
+			r->notify[r->n_notify] = xstrdup(c->channels[r->n_notify].name);
+			r->n_notify++;
+		}
+	}
 }
 
 struct demo *demo_prepare(struct engine_opts *o, bool json, struct err *err)
@@ -251,9 +239,6 @@ struct demo *demo_prepare(struct engine_opts *o, bool json, struct err *err)
 	}
 	d->colour = colours();
 	d->page = page_of(o->config);
-	add_exporter(o->config);
-	add_network(o->config);
-	add_rule(o->config);
 	o->on_alert = show;
 	o->arg = d;
 	return d;

@@ -12,8 +12,13 @@
 
 struct demo;
 
-/* Adds the demo's rule, exporter and network to the configuration, and itself as the one
- * who sees alerts; json: as an object a line. NULL + err. */
+/* What an administrator would write for that site, in the language of the file. */
+extern const char demo_config[];
+
+/* The rule of demo_config notifies all channels that c has. */
+void demo_tell_everybody(struct config *c);
+
+/* Adds itself as the one who sees alerts; json: as an object a line. NULL + err. */
 struct demo *demo_prepare(struct engine_opts *o, bool json, struct err *err);
 /* Begins to send. The engine stays until demo_stop. */
 void demo_start(struct demo *d, struct engine *e);

@@ -100,10 +100,13 @@ static bool parse(int argc, char **argv, struct options *o, int *status)
 static struct config *load(const struct options *o)
 {
 	struct config_errors errs = { 0 };
-	struct config *c = config_load(o->file, o->state, &errs);
+	struct config *c = config_load_text(o->file, o->demo ? demo_config : NULL, o->state,
+					    &errs);
 
 	config_errors_print(&errs, stderr);
 	config_errors_free(&errs);
+	if (c && o->demo)
+		demo_tell_everybody(c);
 	return c;
 }
 
