@@ -23,7 +23,7 @@
 #include "daemon/notify/mime.h"
 #include "daemon/notify/story.h"
 
-enum { ROWS = 10, WRAP = 72 };
+enum { ROWS = 10, WRAP = 72, SUBJECT = 80 /* characters */ };
 
 /* Adds text broken at blanks into lines of WRAP characters. */
 static void wrapped(struct strb *b, const char *text)
@@ -195,6 +195,20 @@ static void ids(const struct channel *c, const struct message *m, struct strb *b
 	}
 }
 
+/* Gmail makes a thread of mails with the same subject, whatever stands in brackets before it.
+ * So the subject of many alerts together stays that of the first mail, and the tag counts. */
+static void subject(const struct message *m, struct strb *b)
+{
+	if (!m->alert || m->alert->group < 2 || m->first || !m->subject) {
+		story_title(m, b);
+		return;
+	}
+	strb_fmt(b, "[%s, %s%u] ", story_tag(m),
+		 m->alert->state == ALERT_RESOLVED ? "all " : "now ", m->alert->group);
+	strb_tty(b, m->subject);
+	b->s[utf8_cut(b->s, SUBJECT, SIZE_MAX)] = '\0';
+}
+
 static void headers(const struct channel *c, const struct message *m, struct strb *b)
 {
 	struct strb t = { 0 };
@@ -204,7 +218,7 @@ static void headers(const struct channel *c, const struct message *m, struct str
 	strb_add(b, "\r\n");
 	strb_fmt(b, "From: culprit <%s>\r\n", c->from);
 	mime_addresses(b, "To", c->to);
-	story_title(m, &t);
+	subject(m, &t);
 	mime_header(b, "Subject", t.s);
 	strb_free(&t);
 	ids(c, m, b);

@@ -59,7 +59,7 @@ void story_headline(const struct message *m, struct strb *b)
 void story_title(const struct message *m, struct strb *b)
 {
 	strb_fmt(b, "[%s] ", story_tag(m));
-	if (m->alert && m->subject && !m->first)
+	if (m->alert && m->subject && !m->first && m->alert->group < 2)
 		strb_tty(b, m->subject);
 	else
 		story_headline(m, b);

@@ -17,7 +17,8 @@ struct fact {
 };
 
 /* "[FIRING] WAN in: 18.7 Mbit/s for 2 minutes …", at most 80 characters; for later
- * messages about an alert the tag changes and the rest stays (threads go by it). */
+ * messages about an alert the tag changes and the rest stays (threads go by it), but for
+ * many alerts that are told together: there it counts those that there are now. */
 void story_title(const struct message *m, struct strb *b);
 /* The same without the tag, as it is now. */
 void story_headline(const struct message *m, struct strb *b);

@@ -313,6 +313,36 @@ static void people_get_addresses_that_acknowledge_and_silence(void **state)
 	}
 }
 
+/* Many alerts that are told together: how many it are now, whatever the first title said. */
+static void later_titles_of_a_group_count_what_there_is_now(void **state)
+{
+	(void)state;
+	for (size_t i = 0; formats[i]; i++) {
+		for (int over = 0; over < 2; over++) {
+			struct alert *a = sample_alert(
+			    1700000000000, over ? ALERT_RESOLVED : ALERT_FIRING);
+			struct message m;
+			char *text;
+			json_t *j;
+			size_t len;
+
+			a->group = 60;
+			replace(&a->series, "60 hosts of lan");
+			a = stored(a);
+			m = message(a, NULL);
+			m.subject = "30 hosts of lan: up to 5.00 MB in 10 seconds";
+			m.first = false;
+			j = body(formats[i], &m, over ? "group-over" : "group", &len);
+			text = json_dumps(j, JSON_COMPACT);
+			if (!strstr(text, "60 hosts of lan") || strstr(text, "30 hosts"))
+				fail_msg("%s: %s", formats[i]->name, text);
+			free(text);
+			json_decref(j);
+			alert_unref(&a);
+		}
+	}
+}
+
 static void pagerduty_is_told_who_acknowledged(void **state)
 {
 	struct alert *a = sample_alert(1700000000000, ALERT_FIRING), *kept;
@@ -454,6 +484,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_samples_are_made_too),
 		cmocka_unit_test(people_get_addresses_that_acknowledge_and_silence),
+		cmocka_unit_test(later_titles_of_a_group_count_what_there_is_now),
 		cmocka_unit_test(pagerduty_is_told_who_acknowledged),
 		cmocka_unit_test(hostile_text_is_inert_in_every_format),
 		cmocka_unit_test(bodies_stay_within_their_target_s_limits),

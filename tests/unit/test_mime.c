@@ -233,6 +233,14 @@ static void the_mail_has_its_headers_and_parts(void **state)
 	assert_non_null(strstr(b.s, "In-Reply-To: <key.0@example.org>\r\n"));
 	assert_non_null(strstr(b.s, "Subject: [FIRING] the first headline\r\n"));
 	strb_free(&b);
+	a->group = 60; /* of many together: the same thread, counted anew */
+	mail_compose(c, &m, &b);
+	assert_non_null(strstr(b.s, "Subject: [FIRING, now 60] the first headline\r\n"));
+	strb_free(&b);
+	a->state = ALERT_RESOLVED;
+	mail_compose(c, &m, &b);
+	assert_non_null(strstr(b.s, "Subject: [RESOLVED, all 60] the first headline\r\n"));
+	strb_free(&b);
 	alert_unref(&a);
 	channel_unref(&c);
 }
