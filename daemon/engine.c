@@ -104,7 +104,32 @@ static bool untrained(void *arg, const struct rule *r, const struct key *k, int6
 	return tell_untrained(e->tell, r, k, from_ms, to_ms);
 }
 
+/* Evidence may take seconds, and a kill -9 meanwhile must lose no alert: history has it
+ * bare before. What it keeps as firing and nobody was told of is looked into again at the
+ * next start; so one that was over when it was found is kept as firing too. */
+static void keep_bare(struct engine *e, const struct alert *a)
+{
+	struct alert *bare;
+
+	if (a->state == ALERT_RESOLVED && !a->was)
+		return; /* its firing is what history has, and it will be judged again */
+	bare = alert_copy(a);
+	bare->state = ALERT_FIRING;
+	bare->was = false;
+	bare->ended_ms = 0;
+	keep_alert(e, bare);
+	alert_unref(&bare);
+}
+
 static void to_evidence(void *arg, struct alert *a)
+{
+	struct engine *e = arg;
+
+	keep_bare(e, a);
+	evidence_alert(e->evidence, a);
+}
+
+static void untold(void *arg, struct alert *a)
 {
 	struct engine *e = arg;
 
@@ -307,7 +332,7 @@ static bool start_keepers(struct engine *e, struct err *err)
 
 	struct tell_opts to = { .config = c, .names = e->names, .calendar = e->calendar,
 				.board = e->board, .base_url = e->base_url,
-				.keep = keep_alert, .arg = e };
+				.keep = keep_alert, .untold = untold, .arg = e };
 
 	e->writer = writer_start(&wo, err);
 	e->notify = e->writer ? notify_start(&no, err) : NULL;

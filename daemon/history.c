@@ -223,6 +223,7 @@ static void end_orphan(struct analysis *a, struct alert *firing)
 
 	al->state = ALERT_RESOLVED;
 	al->ended_ms = al->judged_ms = a->now_ms;
+	al->was = !firing->why || !*firing->why; /* killed before anybody was told */
 	free(al->why);
 	al->why = xstrdup("It was firing when culpritd was stopped, and nothing watches for it "
 			  "any more.");

@@ -366,10 +366,12 @@ static bool goes_on(void *arg, const char *id)
 }
 
 /* What was kept as firing by history, but by nobody here, was on its way when we were
- * killed: it is told now. */
+ * killed: it is told now, or looked into first where that had not been done. */
 void tell_begin(struct tell *t)
 {
 	int64_t now = clock_wall_ms();
+	struct alert **bare = xcalloc(t->n_restored + 1, sizeof(*bare));
+	size_t n = 0;
 
 	pthread_mutex_lock(&t->lock);
 	if (t->n_restored)
@@ -382,9 +384,13 @@ void tell_begin(struct tell *t)
 			struct alert *full = board_alert(t->opts.board, a->id);
 			struct alert *own = alert_clone(full ? full : a);
 
-			add_job(t, JOB_KEEP, own);
-			noise_alert(t->noise, own, now);
 			alert_unref(&full);
+			if (!own->why || !*own->why) {
+				bare[n++] = own;
+			} else {
+				add_job(t, JOB_KEEP, own);
+				noise_alert(t->noise, own, now);
+			}
 		}
 		alert_unref(&a);
 	}
@@ -394,6 +400,9 @@ void tell_begin(struct tell *t)
 	t->begun = true;
 	pthread_cond_broadcast(&t->more);
 	pthread_mutex_unlock(&t->lock);
+	for (size_t i = 0; i < n; i++)
+		t->opts.untold(t->opts.arg, bare[i]);
+	free(bare);
 }
 
 void tell_alert(struct tell *t, struct alert *a)

@@ -26,6 +26,9 @@ struct tell_opts {
 	const char *base_url;        /* NULL: no addresses in messages */
 	/* Puts an alert into history; borrows it. */
 	void (*keep)(void *arg, const struct alert *a);
+	/* Takes what history has without evidence, which was being looked for when we were
+	 * killed: it comes back by tell_alert. */
+	void (*untold)(void *arg, struct alert *a);
 	void *arg;
 };
 
