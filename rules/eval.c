@@ -194,7 +194,10 @@ struct alert *eval_alert(struct eval *e, const struct rule *r, struct state *s)
 	a->filter = xstrdup(filter_text(r->filter));
 	a->by = r->by;
 	a->key = s->key;
-	a->series = xstrdup(key_text(r->by, &s->key, e->opts.names, text));
+	/* "all traffic" says it only of a rule that looks at all. */
+	a->series = xstrdup(r->by == BY_NONE && *a->filter
+				? r->name
+				: key_text(r->by, &s->key, e->opts.names, text));
 	a->series_id = xstrdup(key_id(r->by, &s->key, e->opts.names, text));
 	series_fingerprint(r->name, a->series_id, a->fingerprint);
 	a->measure = r->measure;
