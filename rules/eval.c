@@ -195,7 +195,7 @@ struct alert *eval_alert(struct eval *e, const struct rule *r, struct state *s)
 	a->by = r->by;
 	a->key = s->key;
 	/* "all traffic" says it only of a rule that looks at all. */
-	a->series = xstrdup(r->by == BY_NONE && *a->filter
+	a->series = xstrdup(r->by == BY_NONE && !filter_is_all(r->filter)
 				? r->name
 				: key_text(r->by, &s->key, e->opts.names, text));
 	a->series_id = xstrdup(key_id(r->by, &s->key, e->opts.names, text));

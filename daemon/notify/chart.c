@@ -14,7 +14,7 @@
 
 #include "daemon/base/units.h"
 
-enum { WIDTH = 480, HEIGHT = 190, SCALE = 2, LEFT = 86, RIGHT = 12, TOP = 12, BOTTOM = 26,
+enum { WIDTH = 480, HEIGHT = 200, SCALE = 2, LEFT = 98, RIGHT = 12, TOP = 12, BOTTOM = 28,
        GRID = 4 };
 
 struct plot {
@@ -196,7 +196,7 @@ bool chart_png(const struct alert *a, struct strb *png)
 	cairo_scale(p.c, SCALE, SCALE);
 	cairo_select_font_face(p.c, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
 			       CAIRO_FONT_WEIGHT_NORMAL);
-	cairo_set_font_size(p.c, 13);
+	cairo_set_font_size(p.c, 15); /* 10 pixels on a narrow phone */
 	grid(&p);
 	band(&p);
 	line(&p);

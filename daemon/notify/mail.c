@@ -81,16 +81,37 @@ static void urls(const struct alert *a, struct strb *b)
 	strb_add(b, shown ? "\n" : "");
 }
 
-/* Not wrapped, or no reader would make a link of it. */
+/* Commands stand on lines of their own, to be copied. */
+static void next(const struct alert *a, struct strb *b)
+{
+	struct step steps[STORY_STEPS];
+	unsigned n = story_steps(a, steps);
+	struct strb t = { 0 };
+
+	if (!n) {
+		story_next(a, &t);
+		paragraph(b, &t);
+	}
+	for (unsigned i = 0; i < n; i++)
+		strb_fmt(b, "%s:\n  %s\n%s", steps[i].what, steps[i].command,
+			 i + 1 < n ? "" : "\n");
+}
+
+/* Not wrapped, or no reader would make a link of it. Clears url. */
+static void link_line(struct strb *url, const char *what, struct strb *b)
+{
+	if (url->len)
+		strb_fmt(b, "%s:\n  %s\n", what, url->s);
+	strb_free(url);
+}
+
 static void act_line(const char *base_url, const struct alert *a, bool silence,
 		     const char *what, struct strb *b)
 {
 	struct strb t = { 0 };
 
 	story_act(a, base_url, silence, &t);
-	if (t.len)
-		strb_fmt(b, "%s: %s\n\n", what, t.s);
-	strb_free(&t);
+	link_line(&t, what, b);
 }
 
 void mail_alert_text(const char *base_url, const struct alert *a, struct strb *b)
@@ -119,12 +140,12 @@ void mail_alert_text(const char *base_url, const struct alert *a, struct strb *b
 	strb_add(b, a->n_changed ? "\n" : "");
 	story_quality(a, &t);
 	paragraph(b, &t);
-	story_next(a, &t);
-	paragraph(b, &t);
+	next(a, b);
 	story_link(a, base_url, &t);
-	paragraph(b, &t);
+	link_line(&t, "Open it", b);
 	act_line(base_url, a, false, "Acknowledge it", b);
 	act_line(base_url, a, true, "Silence it", b);
+	strb_addc(b, '\n');
 }
 
 void mail_text(const struct channel *c, const struct message *m, struct strb *b)

@@ -4,8 +4,9 @@
  * Mail programs know tables and inline styles and little else. Colours are
  * chosen to read on white and on black, since some programs honour the style
  * sheet's dark half, some invert, and some do neither. One column, 640 pixels
- * at most; the table of flows drops nothing on a phone, it stacks its two ends
- * in one cell. All text from outside goes through strb_html().
+ * at most. A flow is what it is on the left, which wraps, and how much on the right,
+ * which does not, with its share as a bar below: that needs no other layout on a phone.
+ * All text from outside goes through strb_html().
  */
 #include "daemon/notify/mail.h"
 
@@ -14,7 +15,7 @@
 #include "daemon/base/units.h"
 #include "daemon/notify/story.h"
 
-enum { ROWS = 10 };
+enum { ROWS = 10, URLS = 4 };
 
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -112,11 +113,11 @@ static void chart_or_spark(const struct alert *a, bool chart, struct strb *b)
 
 	if (chart) {
 		strb_add(b, row_open);
-		strb_add(b, "<img src=\"cid:chart\" width=\"604\" alt=\"");
+		strb_add(b, "<img src=\"cid:chart\" width=\"480\" alt=\"");
 		story_spark(a, &t);
 		escaped(b, &t);
 		strb_add(
-		    b, "\" style=\"display:block;width:100%;max-width:604px;height:auto;"
+		    b, "\" style=\"display:block;width:100%;max-width:480px;height:auto;"
 		       "border:0\">");
 		strb_add(b, row_close);
 	} else if (a->n_spark) {
@@ -129,16 +130,51 @@ static void chart_or_spark(const struct alert *a, bool chart, struct strb *b)
 	}
 }
 
-static void end_cell(struct strb *b, const struct addr *a, const char *name)
+/* A figure and its unit stay on one line. */
+static void figure(struct strb *b, const char *text)
+{
+	for (; *text; text++)
+		strb_addn(b, *text == ' ' ? "\xc2\xa0" : text, *text == ' ' ? 2 : 1);
+}
+
+static void named(struct strb *b, const struct addr *a, const char *name)
 {
 	char buf[ADDR_TEXT];
 
-	if (name && *name) {
-		strb_html(b, name);
-		strb_fmt(b, " %s%s</span>", soft, addr_text(a, buf));
-	} else {
-		strb_html(b, addr_text(a, buf));
+	strb_html(b, name && *name ? name : addr_text(a, buf));
+}
+
+static void ends(struct strb *b, const struct top_flow *f)
+{
+	char src[ADDR_TEXT], dst[ADDR_TEXT];
+	struct strb t = { 0 };
+
+	named(b, &f->src, f->src_name);
+	strb_add(b, " \xe2\x86\x92 ");
+	named(b, &f->dst, f->dst_name);
+	strb_fmt(b, "<br>%s", soft);
+	if ((f->src_name && *f->src_name) || (f->dst_name && *f->dst_name))
+		strb_fmt(b, "%s \xe2\x86\x92 %s, ", addr_text(&f->src, src),
+			 addr_text(&f->dst, dst));
+	story_service(f, &t);
+	escaped(b, &t);
+	strb_add(b, "</span>");
+}
+
+static void urls(struct strb *b, const struct top_flow *f)
+{
+	char size[UNIT_TEXT];
+
+	for (unsigned i = 0; i < f->n_urls && i < URLS; i++) {
+		strb_add(b, "<div style=\"padding-top:2px\">");
+		strb_html(b, f->urls[i].url);
+		strb_fmt(b, " %s", soft);
+		figure(b, text_bytes((double)f->urls[i].bytes, size));
+		strb_add(b, "</span></div>");
 	}
+	if (f->n_urls > URLS)
+		strb_fmt(b, "<div style=\"padding-top:2px\">%sand %u more</span></div>", soft,
+			 f->n_urls - URLS);
 }
 
 static void flow_row(struct strb *b, const struct top_flow *f)
@@ -147,45 +183,27 @@ static void flow_row(struct strb *b, const struct top_flow *f)
 	struct strb t = { 0 };
 	char size[UNIT_TEXT];
 
-	strb_add(b, "<tr><td class=\"line\" style=\"border-top:1px solid "
-		    "#dfe3e7;padding:6px 8px 6px "
-		    "0;vertical-align:top;white-space:nowrap\"><b>");
-	story_share(f->share, &t);
-	escaped(b, &t);
-	/* a bar of the share, readable without its colour */
-	strb_fmt(
-	    b,
-	    "</b><div style=\"width:56px;height:4px;background:#c9ced4;margin-top:3px\">"
-	    "<div style=\"width:%dpx;height:4px;background:#1976d2\"></div></div></td>",
-	    (int)(share * 56 + 0.5));
-	strb_fmt(b,
-		 "<td class=\"line\" style=\"border-top:1px solid #dfe3e7;padding:6px "
-		 "10px 6px 0;"
-		 "vertical-align:top;white-space:nowrap;text-align:right\">%s</td>",
-		 text_bytes((double)f->bytes, size));
-	strb_add(b,
-		 "<td class=\"line\" style=\"border-top:1px solid #dfe3e7;padding:6px 0;"
-		 "vertical-align:top;word-break:break-word\">");
+	strb_add(b, "<tr><td style=\"padding:4px 12px 0 0;vertical-align:top;"
+		    "word-break:break-word\">");
 	if (f->client && *f->client) {
 		strb_add(b, "<b>");
 		strb_html(b, f->client);
 		strb_fmt(b, "</b> %sthrough the proxy</span><br>", soft);
 	}
-	end_cell(b, &f->src, f->src_name);
-	strb_add(b, " \xe2\x86\x92 ");
-	end_cell(b, &f->dst, f->dst_name);
-	strb_fmt(b, "<br>%s", soft);
-	story_service(f, &t);
+	ends(b, f);
+	urls(b, f);
+	strb_add(b, "</td><td style=\"padding:4px 0 0 0;vertical-align:top;"
+		    "white-space:nowrap;text-align:right\"><b>");
+	story_share(f->share, &t);
 	escaped(b, &t);
-	strb_add(b, "</span>");
-	for (unsigned i = 0; i < f->n_urls && i < 3; i++) {
-		strb_fmt(b, "<br>%s%s</span> ", soft,
-			 text_bytes((double)f->urls[i].bytes, size));
-		strb_html(b, f->urls[i].url);
-	}
-	if (f->n_urls > 3)
-		strb_fmt(b, "<br>%sand %u more</span>", soft, f->n_urls - 3);
-	strb_add(b, "</td></tr>\n");
+	strb_fmt(b, "</b><br>%s%s</span></td></tr>\n", soft,
+		 text_bytes((double)f->bytes, size));
+	/* the share once more, to be seen at a glance; it also parts the rows */
+	strb_fmt(b, "<tr><td colspan=\"2\" style=\"padding:5px 0 8px 0\"><div style=\""
+		    "height:3px;line-height:3px;font-size:0;background:rgba(128,138,150,.28)\">"
+		    "<div style=\"width:%d%%;height:3px;background:#1976d2\"></div></div>"
+		    "</td></tr>\n",
+		 share > 0 && share < 0.01 ? 1 : (int)(share * 100 + 0.5));
 }
 
 static void flows(const struct alert *a, struct strb *b)
@@ -232,11 +250,37 @@ static void changes(const struct alert *a, struct strb *b)
 		strb_add(b,
 			 "</b></td><td style=\"padding:2px 0;word-break:break-word\">");
 		strb_html(b, c->key);
-		strb_fmt(b, " %s%s, before %s</span></td></tr>\n", soft,
-			 measure_text(&m, c->value, now),
-			 measure_text(&m, c->before, before));
+		strb_fmt(b, " %s", soft);
+		figure(b, measure_text(&m, c->value, now));
+		strb_add(b, ", before ");
+		figure(b, measure_text(&m, c->before, before));
+		strb_add(b, "</span></td></tr>\n");
 	}
 	strb_add(b, "</table>");
+	strb_add(b, row_close);
+}
+
+/* Commands in full, where they can be marked and copied. */
+static void next(const struct alert *a, struct strb *b)
+{
+	struct step steps[STORY_STEPS];
+	unsigned n = story_steps(a, steps);
+	struct strb t = { 0 };
+
+	if (!n) {
+		story_next(a, &t);
+		block(b, &t, false);
+		return;
+	}
+	strb_add(b, row_open);
+	for (unsigned i = 0; i < n; i++) {
+		strb_fmt(b, "<div style=\"padding-top:%dpx\">%s%s</span><br><code style=\""
+			    "font-family:Menlo,Consolas,monospace;font-size:13px;"
+			    "word-break:break-word\">",
+			 i ? 6 : 0, soft, steps[i].what);
+		strb_html(b, steps[i].command);
+		strb_add(b, "</code></div>");
+	}
 	strb_add(b, row_close);
 }
 
@@ -280,9 +324,23 @@ static void alert_body(const struct channel *c, const struct alert *a, bool char
 	changes(a, b);
 	story_quality(a, &t);
 	block(b, &t, true);
-	story_next(a, &t);
-	block(b, &t, false);
+	next(a, b);
 	buttons(a, c->base_url, b);
+}
+
+static void digest_row(const struct digest_line *l, struct strb *b)
+{
+	/* colours and words as one such alert would have them */
+	const struct alert a = { .state = l->state, .severity = l->severity };
+	const struct message one = { .alert = &a };
+
+	strb_fmt(b, "<tr><td class=\"line\" style=\"border-top:1px solid #dfe3e7;"
+		    "padding:6px 12px 6px 0;vertical-align:top;white-space:nowrap\"><b "
+		    "style=\"color:%s;font-size:12px\">%s</b></td><td class=\"line\" style=\""
+		    "border-top:1px solid #dfe3e7;padding:6px 0;word-break:break-word\">",
+		 story_color(&one), story_tag(&one));
+	strb_html(b, l->headline);
+	strb_add(b, "</td></tr>\n");
 }
 
 static void digest_body(const struct digest *d, struct strb *b)
@@ -294,10 +352,14 @@ static void digest_body(const struct digest *d, struct strb *b)
 		 "severe first.");
 	block(b, &t, false);
 	strb_add(b, row_open);
-	strb_add(b, "<div style=\"white-space:pre-wrap;word-break:break-word\">");
-	story_digest(d, &t);
-	escaped(b, &t);
-	strb_add(b, "</div>");
+	strb_add(b, "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" "
+		    "cellspacing=\"0\" style=\"border-collapse:collapse\">\n");
+	for (unsigned i = 0; i < d->n_line; i++)
+		digest_row(&d->line[i], b);
+	strb_add(b, "</table>");
+	if (d->firing + d->resolved > d->n_line)
+		strb_fmt(b, "%s%u more: culprit alerts</span>", soft,
+			 d->firing + d->resolved - d->n_line);
 	strb_add(b, row_close);
 }
 

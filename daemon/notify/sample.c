@@ -19,7 +19,7 @@ static const struct {
 	double share;
 } rows[] = {
 	{ "203.0.113.7", "cdn-7.example.net", "192.0.2.2", "proxy.example.org",
-	  "10.20.0.66 (reception-pc)", "http://cdn-7.example.net/music/track06.mp3", 80,
+	  "10.20.0.66 (reception-pc)", "cdn-7.example.net/music/track06.mp3", 80,
 	  0.71 },
 	{ "198.51.100.20", "updates.example.com", "10.20.0.31", "xray-2", NULL, NULL, 443,
 	  0.12 },
@@ -38,10 +38,10 @@ static void add_urls(struct top_flow *f, size_t i, int64_t from_ms)
 		struct alert_url *u = &f->urls[k];
 
 		u->url =
-		    k ? xasprintf("http://cdn-7.example.net/music/track%02u.mp3", 6 + k)
+		    k ? xasprintf("cdn-7.example.net/music/track%02u.mp3", 6 + k)
 		      : xstrdup(rows[i].url);
 		u->client = xstrdup(rows[i].client);
-		u->bytes = f->bytes / (k + 2);
+		u->bytes = f->bytes * (12 - k) / 78; /* 12 + 11 + … is 78 */
 		u->from_ms = from_ms + k * 9000;
 		u->to_ms = u->from_ms + 8000;
 	}

@@ -236,20 +236,28 @@ void story_quality(const struct alert *a, struct strb *b)
 		b->s[--b->len] = '\0';
 }
 
-void story_next(const struct alert *a, struct strb *b)
+unsigned story_steps(const struct alert *a, struct step out[STORY_STEPS])
 {
 	if (a->notice)
+		return 0;
+	out[0].what = over(a) ? "To see who it was" : "Everything that is known";
+	out[1].what = "When it is known and fine";
+	snprintf(out[0].command, sizeof(out[0].command), "culprit show %s", a->id);
+	snprintf(out[1].command, sizeof(out[1].command), "culprit silence %s 2h", a->id);
+	return over(a) ? 1 : 2;
+}
+
+void story_next(const struct alert *a, struct strb *b)
+{
+	struct step steps[STORY_STEPS];
+	unsigned n = story_steps(a, steps);
+
+	if (!n)
 		strb_add(b, "Nothing needs to be done as long as this keeps coming.");
 	else if (over(a))
-		strb_fmt(
-		    b, "Nothing needs to be done now. To see who it was: culprit show %s",
-		    a->id);
-	else
-		strb_fmt(b,
-			 "Look there first. Everything that is known: culprit show %s. "
-			 "When it "
-			 "is known and fine: culprit silence %s 2h",
-			 a->id, a->id);
+		strb_add(b, "Nothing needs to be done now. ");
+	for (unsigned i = 0; i < n; i++)
+		strb_fmt(b, "%s%s: %s", i ? ". " : "", steps[i].what, steps[i].command);
 }
 
 /* The next fact; its value is written by the caller. */
@@ -286,7 +294,7 @@ unsigned story_facts(const struct alert *a, struct fact out[STORY_FACTS])
 			 text_time(a->started_ms, buf));
 	snprintf(add(out, &n, "Severity"), STORY_FACT, "%s", severity_word[a->severity]);
 	strb_tty(&b, a->rule ? a->rule : "");
-	if (a->filter && *a->filter) {
+	if (a->filter && *a->filter && strcmp(a->filter, "any")) {
 		strb_add(&b, ": ");
 		strb_tty(&b, a->filter);
 	}

@@ -9,11 +9,16 @@
 
 #include "daemon/notify/format.h"
 
-enum { STORY_FACTS = 10, STORY_FACT = 160 };
+enum { STORY_FACTS = 10, STORY_FACT = 160, STORY_STEPS = 2 };
 
 struct fact {
 	const char *name;        /* static */
 	char value[STORY_FACT];
+};
+
+struct step {
+	const char *what;  /* static: "Everything that is known" */
+	char command[64];  /* "culprit show 01J…" */
 };
 
 /* "[FIRING] WAN in: 18.7 Mbit/s for 2 minutes …", at most 80 characters; for later
@@ -36,8 +41,10 @@ void story_changes(const struct alert *a, unsigned rows, struct strb *b);
 void story_changes_line(const struct alert *a, struct strb *b);
 /* What makes the figures less certain: lost flows, sampling, short evidence; or "". */
 void story_quality(const struct alert *a, struct strb *b);
-/* What to do, or where to look next. */
+/* What to do, or where to look next: in a sentence, or as commands and what they are for
+ * (returns how many; 0: the sentence says that there is nothing to do). */
 void story_next(const struct alert *a, struct strb *b);
+unsigned story_steps(const struct alert *a, struct step out[STORY_STEPS]);
 /* Now, Peak, Normal, Limit, Window, Since …; returns how many. */
 unsigned story_facts(const struct alert *a, struct fact out[STORY_FACTS]);
 

@@ -94,6 +94,12 @@ burst 127.0.0.9 10.66.66.66
 kept() { set -- "$dir"/box/noc/new/*; [ -e "$1" ]; }
 wait_until 20 "the mail is in the Maildir" kept
 
+# The sample of test-notify has all that a message can have; it is looked at, too.
+"$BUILD/culprit" -c "$dir/culprit.conf" --state "$dir/state" test-notify noc \
+	>"$dir/test-notify.log" 2>&1 || fail "test-notify"
+two_kept() { set -- "$dir"/box/noc/new/*; [ $# -ge 2 ]; }
+wait_until 20 "the sample is in the Maildir" two_kept
+
 # A password that is no longer right is told as that, and nothing is given up for it.
 secret password 'close sesame'
 kill -HUP "$daemon"
@@ -109,64 +115,5 @@ postfix -c "$dir/pf" stop >>"$dir/postfix-start.log" 2>&1
 
 looks=$BUILD/tests/looks
 mkdir -p "$looks"
-"$python" - "$dir"/box/noc/new/* "$dir" <<'END'
-import base64, email, email.policy, sys
-m = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.default)
-seen = str(m["Received"])
-assert "ESMTPSA" in seen and "sender: culprit" in seen, f"without TLS or AUTH: {seen}"
-html = m.get_body(("html",)).get_content()
-for part in m.walk():
-    if part["Content-ID"]:
-        data = base64.b64encode(part.get_content()).decode()
-        cid = part["Content-ID"].strip("<>")
-        assert f"cid:{cid}" in html, "the chart is attached and not shown"
-        html = html.replace(f"cid:{cid}", f"data:image/png;base64,{data}")
-names = [p.get_filename() for p in m.walk() if p.get_filename()]
-assert any(n.endswith(".csv") for n in names), names
-assert len(str(m["Subject"])) <= 80, m["Subject"]
-open(sys.argv[2] + "/mail.html", "w").write(html)
-# How wide the page is against its window, in the page's own words.
-open(sys.argv[2] + "/probe.html", "w").write(html.replace(
-    "</body>", "<script>document.title = document.documentElement.scrollWidth <= innerWidth"
-    " ? 'fits' : 'sticks out ' + document.documentElement.scrollWidth</script></body>"))
-print(m["Subject"])
-print(m.get_body(("plain",)).get_content())
-END
-chromium=$(command -v chromium || command -v chromium-browser) || fail "there is no chromium"
-draw() { # WIDTH HEIGHT OPTION... : Chromium with that window and no network
-	local width=$1 height=$2
-
-	shift 2
-	timeout 60 "$chromium" --headless --no-sandbox --disable-gpu --no-first-run \
-		--disable-background-networking --disable-component-update --disable-sync \
-		--hide-scrollbars --user-data-dir="$dir/browser" \
-		--window-size="$width,$height" "$@" 2>>"$dir/chromium.log"
-}
-for width in 390 1200; do
-	draw $width 1400 --dump-dom "file://$dir/probe.html" >"$dir/dom.html"
-	grep -q '<title>fits</title>' "$dir/dom.html" ||
-		fail "the mail is wider than $width pixels: $(grep -o '<title>.*</title>' "$dir/dom.html")"
-	draw $width 1400 --screenshot="$looks/mail-light-$width.png" "file://$dir/mail.html"
-	draw $width 1400 --blink-settings=preferredColorScheme=0 \
-		--screenshot="$looks/mail-dark-$width.png" "file://$dir/mail.html"
-done
-# The darker of two pictures of the same mail is the dark one.
-"$python" - "$looks" <<'END'
-import struct, sys, zlib
-def light(name):
-    """Mean of all octets of a PNG's unfiltered first column: the page's background."""
-    raw, data, at = open(name, "rb").read(), b"", 8
-    while at < len(raw):
-        n, kind = struct.unpack(">I4s", raw[at:at + 8])
-        if kind == b"IHDR":
-            width, height, depth, colour = struct.unpack(">IIBB", raw[at + 8:at + 18])
-        if kind == b"IDAT":
-            data += raw[at + 8:at + 8 + n]
-        at += 12 + n
-    assert depth == 8 and height == 1400, (name, depth, height)
-    return zlib.decompress(data)[1]  # first pixel of the first row: no filter changes it
-for width in 390, 1200:
-    a, b = light(f"{sys.argv[1]}/mail-light-{width}.png"), light(f"{sys.argv[1]}/mail-dark-{width}.png")
-    assert a > 200 and b < 60, f"{width}: backgrounds are {a} (light) and {b} (dark)"
-END
+"$python" tests/e2e/lib/mail.py "$dir" "$looks"
 say "pictures: $looks"
