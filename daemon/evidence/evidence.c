@@ -278,6 +278,17 @@ void evidence_fill(const struct evidence_opts *o, struct alert *a)
 	filter_free(&f);
 }
 
+/* What was not looked for, and how it can be asked for. */
+static void say_unasked(struct alert *a, const char *what, const char *command)
+{
+	char *had = a->why;
+
+	a->why = xasprintf("%s%sMany alerts came at once, so %s not looked for; it can be asked "
+			   "for: culprit %s --as-of %s", had ? had : "", had ? " " : "", what,
+			   command, a->id);
+	free(had);
+}
+
 /* A batch_f. */
 static void fill_from_batch(void *arg, struct alert *a, const struct top_result *flows)
 {
@@ -286,6 +297,7 @@ static void fill_from_batch(void *arg, struct alert *a, const struct top_result 
 
 	take_flows(a, flows);
 	put_in_words(arg, a, &found);
+	say_unasked(a, "what changed was", "changed");
 }
 
 /* Who is alike is asked together when the first of them has its turn; not where the
@@ -338,6 +350,7 @@ void evidence_alert(struct evidence *e, struct alert *a)
 	a->evidence_short = true; /* a storm: told without looking */
 	if (!a->why)
 		a->why = why_text(&e->opts, a, &(struct found){ .hosts = NULL });
+	say_unasked(a, "who it is was", "top");
 	e->opts.done(e->opts.arg, a);
 }
 

@@ -46,7 +46,9 @@ kept() {
 	"$python" - "$dir/state/history.db" <<-'END'
 		import sqlite3, sys
 		db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True, timeout=10)
-		print(db.execute("SELECT count(*) FROM alert").fetchone()[0])
+		# not those that are kept bare until their evidence is there
+		print(db.execute("SELECT count(*) FROM alert WHERE "
+		                 "NOT instr(body, CAST('\"why\":null' AS BLOB))").fetchone()[0])
 	END
 }
 all_kept() { [ "$(kept)" = "$alerts" ]; }
@@ -61,6 +63,11 @@ expect "alerts whose first flow is not their host's" 0 "$(jq '[.alerts[] |
 	select(.top_flows[0].dst != (.series.id | ltrimstr("dst=")))] | length' \
 	"$dir/alerts.json")"
 
+# One that had no time for all of its evidence says so, and how to get the rest.
+unasked=$(jq '[.alerts[] | select(.why | contains("culprit changed --as-of"))] | length' \
+	"$dir/alerts.json")
+[ "$unasked" -gt 0 ] || fail "no alert of a storm says what was not looked for"
+
 # Who reads gets ten messages and then digests (P9); the machine sees every alert.
 said() { jq -r 'select(.body) | .body' "$dir/people.jsonl"; }
 machine_saw() { grep -c '\\"fingerprint\\"' "$dir/machine.jsonl" || :; }
@@ -74,5 +81,5 @@ grown=$(($(rss VmHWM) - before))
 [ "$patience" -gt 1 ] || [ "$grown" -le $((64 * 1024)) ] ||
 	fail "memory grew by $grown KiB"
 say "$alerts alerts in $seconds s: all in history $took ms after the last datagram," \
-	"$messages messages to people, memory grew by $((grown / 1024)) MiB to" \
+	"$messages messages to people, $unasked without a look at what changed, memory grew by $((grown / 1024)) MiB to" \
 	"$(($(rss VmHWM) / 1024)) MiB"
