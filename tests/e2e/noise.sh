@@ -70,7 +70,7 @@ alert_of backup quiet | grep -q 'Maintenance "weekend"' || fail "$(alert_of back
 	e.send_template()
 	for part in range(3):
 	    e.send_flows([nf.flow(src="203.0.113.99", dst=f"10.20.0.{10 * part + i + 1}",
-	                          bytes=2_000_000, packets=1500) for i in range(10)])
+	                          bytes=2_200_000, packets=1500) for i in range(10)])
 END
 wait_until 8 "a message about all hosts" told_at_least people '30 destinations of lan' 1
 # On a busy machine they may come one by one, and the group is told again when it doubled.

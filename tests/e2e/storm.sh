@@ -35,7 +35,8 @@ before=$(rss VmRSS)
 	began = time.monotonic()
 	for i in range(0, n, 10):
 	    e.send_flows([nf.flow(src="203.0.113.99", dst=f"10.1.{k // 250}.{1 + k % 250}",
-	                          bytes=2_000_000, packets=1500) for k in range(i, i + 10)])
+	                          # over the limit also where a slice ends in its middle
+	                          bytes=2_200_000, packets=1500) for k in range(i, i + 10)])
 	    early = began + seconds * i / n - time.monotonic()
 	    if early > 0:
 	        time.sleep(early)
