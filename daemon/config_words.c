@@ -268,7 +268,7 @@ static const struct setting notify_settings[] = {
 	{ "secret_file", SET_SECRET, AT(channel_conf, secret_file), "", 0, 0, false,
 	  "file with the key that signs the body (Standard Webhooks)" },
 	{ "token_file", SET_SECRET, AT(channel_conf, token_file), "", 0, 0, false,
-	  "file with a bearer token or PagerDuty's routing key" },
+	  "file with a bearer token, PagerDuty's routing key, or mail's XOAUTH2 token" },
 	{ "target", SET_TEXT, AT(channel_conf, target), "", 0, 0, false,
 	  "telegram: chat id; ntfy: topic" },
 	{ "template_file", SET_PATH, AT(channel_conf, template_file), "", 0, 0, false,

@@ -175,6 +175,7 @@ static bool email(struct channel *ch, const struct channel_conf *c, struct err *
 			   "user and password_file belong together; give both or none");
 	ch->from = xstrdup(c->from);
 	ch->user = copy(c->user);
+	ch->token_file = copy(c->token_file);
 	ch->domain = xstrdup(strrchr(ch->from, '@') + 1);
 	if (!set(c->hostname))
 		gethostname(name, sizeof(name) - 1);
@@ -397,6 +398,7 @@ void channel_unref(struct channel **cp)
 	free(c->name);
 	free(c->from);
 	free(c->user);
+	free(c->token_file);
 	free(c->host);
 	free(c->port);
 	free(c->domain);

@@ -16,6 +16,7 @@ struct channel {
 	/* email */
 	char *to[CHANNEL_TO + 1], *from, *user, *password, *host, *port, *domain, *ehlo;
 	bool tls_first, starttls; /* smtps://; STARTTLS or nothing */
+	char *token_file;         /* XOAUTH2: read for each mail, since it lasts an hour */
 	/* webhook */
 	char *url[CHANNEL_URLS + 1]; /* replicas */
 	unsigned n_url;

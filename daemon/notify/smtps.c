@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/notify/secret.h"
 
 struct sending {
 	const struct channel *channel;
@@ -21,6 +23,8 @@ struct sending {
 	size_t left;
 	int cancel;
 	uint64_t heard; /* octets from the server */
+	bool asked;     /* it has just asked for a part of a login (334) */
+	const char *token; /* XOAUTH2's; NULL: none */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -43,10 +47,13 @@ static void note(struct sending *s, const char *mark, const char *text, size_t l
 		len--;
 	channel_quote(s->channel, text, len, &hidden);
 	strb_add(s->transcript, mark);
-	/* "AUTH PLAIN ***": XOAUTH2 has a shape of the token that secrets[] does not */
+	/* "AUTH XOAUTH2" and what answers a 334: the token has a shape there that secrets[]
+	 * does not know, and may be newer than they are */
 	if (*mark == '>' && hidden.len > 5 && !strncasecmp(hidden.s, "AUTH ", 5))
 		hidden.s[5 + strcspn(hidden.s + 5, " ")] = '\0';
-	strb_tty(s->transcript, hidden.s ? hidden.s : "");
+	strb_tty(s->transcript, *mark == '>' && s->asked ? "***" : hidden.s ? hidden.s : "");
+	if (*mark != '*')
+		s->asked = *mark == '<' && len >= 3 && !strncmp(text, "334", 3);
 	strb_addc(s->transcript, '\n');
 	strb_free(&hidden);
 }
@@ -98,8 +105,8 @@ static void options(CURL *e, struct sending *s, const char *url)
 	}
 	if (c->user)
 		curl_easy_setopt(e, CURLOPT_USERNAME, c->user);
-	if (c->token) {
-		curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, c->token);
+	if (s->token) {
+		curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, s->token);
 		curl_easy_setopt(e, CURLOPT_LOGIN_OPTIONS, "AUTH=XOAUTH2");
 	} else if (c->password) {
 		curl_easy_setopt(e, CURLOPT_PASSWORD, c->password);
@@ -149,6 +156,18 @@ static void judge(CURL *e, CURLcode code, const struct sending *s, struct outcom
 	strb_free(&hidden);
 }
 
+/* A token of XOAUTH2 lasts an hour or so, and who has a new one writes it into the file. One
+ * that cannot be read now is no reason not to try the last. Gives. */
+static char *fresh_token(const struct channel *c)
+{
+	struct err err = { "" };
+	char *token = c->token_file ? secret_read(c->token_file, "token_file", &err) : NULL;
+
+	if (c->token_file && !token)
+		log_seldom("token_file", 3600, "notify %s: %s", c->name, err.msg);
+	return token || !c->token ? token : xstrdup(c->token);
+}
+
 void smtps_send(const struct channel *c, const char *text, int cancel,
 		struct strb *transcript, struct outcome *out)
 {
@@ -160,7 +179,9 @@ void smtps_send(const struct channel *c, const char *text, int cancel,
 	char *from = xasprintf("<%s>", c->from);
 	struct curl_slist *to = NULL;
 	CURL *e = curl_easy_init();
+	char *token = fresh_token(c);
 
+	s.token = token;
 	for (size_t i = 0; c->to[i]; i++)
 		to = curl_slist_append(to, c->to[i]);
 	options(e, &s, url);
@@ -169,6 +190,7 @@ void smtps_send(const struct channel *c, const char *text, int cancel,
 	judge(e, curl_easy_perform(e), &s, out);
 	curl_slist_free_all(to);
 	curl_easy_cleanup(e);
+	secret_free(&token);
 	free(url);
 	free(from);
 }

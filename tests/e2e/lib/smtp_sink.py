@@ -6,9 +6,11 @@
 # {"from", "to", "data", "tls", "sni", "user", "at_ms"}. Recipients whose local part begins with
 # "nobody" are refused for good, with "later" for now (the first time).
 # usage: smtp_sink.py [--cert FILE --key FILE [--smtps]] [--auth USER:PASSWORD]
+#                     [--token USER:FILE] (XOAUTH2, the token is read from FILE each time)
 #                     [--hang connect|greeting|data] [--drip] [--huge] [--refuse-mail]
 import argparse
 import asyncio
+import base64
 import json
 import queue
 import ssl
@@ -68,6 +70,19 @@ class Handler:
         return "250 2.0.0 taken"
 
 
+    # XOAUTH2 as Google and Microsoft tell it: user=NAME^Aauth=Bearer TOKEN^A^A
+    async def auth_XOAUTH2(self, server, args):
+        said = args[1] if len(args) > 1 else await server.challenge_auth("", False)
+        if isinstance(said, str):
+            said = base64.b64decode(said)
+        user, path = self.args.token.split(":", 1)
+        want = f"user={user}\x01auth=Bearer {open(path).read().strip()}\x01\x01"
+        if said != want.encode():
+            return AuthResult(success=False, handled=False)
+        users.append(user)
+        return AuthResult(success=True)
+
+
 names = []
 users = []
 
@@ -103,6 +118,7 @@ async def main():
     p.add_argument("--key")
     p.add_argument("--smtps", action="store_true")
     p.add_argument("--auth")
+    p.add_argument("--token")
     p.add_argument("--hang")
     p.add_argument("--drip", action="store_true")
     p.add_argument("--huge", action="store_true")
@@ -124,7 +140,8 @@ async def main():
         return SMTP(handler, hostname="sink.test", enable_SMTPUTF8=False,
                     tls_context=None if args.smtps else ctx,
                     authenticator=check if args.auth else None,
-                    auth_required=bool(args.auth), auth_require_tls=False,
+                    auth_exclude_mechanism=None if args.token else ["XOAUTH2"],
+                    auth_required=bool(args.auth or args.token), auth_require_tls=False,
                     loop=asyncio.get_running_loop())
 
     if args.hang == "greeting" or args.drip or args.huge:
