@@ -255,20 +255,42 @@ static void nothing_is_asked_for_a_name_nobody_configured(void **state)
 	unhooked(&h);
 }
 
+/* A socket that listens and accepts nobody; with `full` its queue is taken, so that whoever
+ * comes now hangs in connect(), else in what he expects to be told. */
+static int deaf(bool full, unsigned *port, int taken[2])
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, len), 0);
+	assert_int_equal(listen(fd, full ? 0 : 16), 0);
+	getsockname(fd, (struct sockaddr *)&a, &len);
+	*port = ntohs(a.sin_port);
+	for (int i = 0; full && i < 2; i++) { /* a queue of 0 holds one; the other waits */
+		taken[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		connect(taken[i], (struct sockaddr *)&a, len);
+	}
+	return fd;
+}
+
 static void nine_hanging_channels_do_not_hold_the_tenth(void **state)
 {
 	static const char *const bad[] = { "/hang/headers", "/hang/body", "/drip" };
 	struct channel_conf c[10];
 	struct sink http, smtp, slow;
 	char *dir = own_dir(), *urls[10] = { NULL }, names[10][16];
-	int deaf = socket(AF_INET, SOCK_STREAM, 0);
+	int taken[2], silent, full;
+	unsigned silent_port, full_port;
 	struct alert *a = sample_alert(clock_wall_ms(), ALERT_FIRING);
 	struct notify *n;
 	int64_t from;
 	json_t *j;
 
 	(void)state;
-	assert_true(deaf >= 0);
+	silent = deaf(false, &silent_port, NULL);
+	full = deaf(true, &full_port, taken);
 	sink_start(&http, http_sink, NULL);
 	sink_start(&smtp, smtp_sink, (const char *[]){ "--hang", "greeting", NULL });
 	sink_start(&slow, smtp_sink, (const char *[]){ "--drip", NULL });
@@ -277,8 +299,8 @@ static void nine_hanging_channels_do_not_hold_the_tenth(void **state)
 		urls[i] =
 		    i >= 8
 			? xasprintf("smtp://127.0.0.1:%u", i == 8 ? smtp.port : slow.port)
-		    : i == 5 ? xasprintf("https://127.0.0.1:%u/ok", http.port)
-		    : i == 6 ? xstrdup("http://192.0.2.1:9/") /* never answers a SYN */
+		    : i == 5 ? xasprintf("https://127.0.0.1:%u/tls", silent_port)
+		    : i == 6 ? xasprintf("http://127.0.0.1:%u/connect", full_port)
 		    : i == 7
 			? xasprintf("http://127.0.0.1:%u/good", http.port)
 			: xasprintf("http://127.0.0.1:%u%s?%d", http.port, bad[i % 3], i);
@@ -310,7 +332,10 @@ static void nine_hanging_channels_do_not_hold_the_tenth(void **state)
 	sink_stop(&smtp);
 	sink_stop(&slow);
 	sink_stop(&http);
-	close(deaf);
+	close(silent);
+	close(full);
+	close(taken[0]);
+	close(taken[1]);
 	for (int i = 0; i < 10; i++)
 		free(urls[i]);
 	remove_dir(dir);
@@ -591,6 +616,51 @@ static void smtps_takes_mail_and_checks_its_certificate(void **state)
 			json_decref(j);
 		}
 		unmailed(&m);
+		free(pem);
+		free(key);
+	}
+}
+
+/* By STARTTLS and by smtps://; a new token in the file is taken without a reload. */
+static void xoauth2_sends_the_token_that_the_file_has_now(void **state)
+{
+	(void)state;
+	for (int smtps = 0; smtps < 2; smtps++) {
+		char *pem = cert("good.pem"), *key = cert("good.key");
+		char *token = write_file(certs, "token", "ya29.first-token", 0600);
+		char *pair = xasprintf("culprit:%s", token);
+		struct channel_conf *c;
+		struct notify *n;
+		char *dir = own_dir();
+		struct mailed m;
+		json_t *j;
+
+		mailed(&m, (const char *[]){ "--cert", pem, "--key", key, "--token", pair,
+					     smtps ? "--smtps" : NULL, NULL });
+		free(m.url);
+		m.conf.smtp = m.url = xasprintf("smtp%s://localhost:%u", smtps ? "s" : "",
+						m.sink.port);
+		m.conf.user = "culprit";
+		m.conf.token_file = token;
+		if (!mail_test(&m))
+			fail_msg("%s\n%s", m.err.msg, m.talk.s);
+		assert_null(strstr(m.talk.s, "first-token"));
+		assert_null(strstr(m.talk.s, "dXNlcj1jdWxwcml0")); /* base64: user=culprit */
+		j = must_hear(&m.sink);
+		assert_string_equal(text(j, "user"), "culprit");
+		json_decref(j);
+		c = &m.conf;
+		n = start(dir, c, 1);
+		free(write_file(certs, "token", "ya29.second-token", 0600));
+		notify_alert(n, alert_for(ALERT_FIRING, "noc", NULL));
+		j = must_hear(&m.sink);
+		assert_string_equal(text(j, "user"), "culprit");
+		json_decref(j);
+		notify_stop(&n, 1000);
+		remove_dir(dir);
+		unmailed(&m);
+		free(pair);
+		free(token);
 		free(pem);
 		free(key);
 	}
@@ -948,6 +1018,7 @@ int main(void)
 		cmocka_unit_test(a_talkative_server_is_cut_off),
 		cmocka_unit_test(greylisted_mail_comes_again_and_resolved_answers_firing),
 		cmocka_unit_test(smtps_takes_mail_and_checks_its_certificate),
+		cmocka_unit_test(xoauth2_sends_the_token_that_the_file_has_now),
 		cmocka_unit_test(a_program_gets_the_alert_and_its_end_decides),
 		cmocka_unit_test(telegram_s_resolved_message_answers_the_firing_one),
 		cmocka_unit_test(alertmanager_is_told_again_what_fires_on_every_replica),
