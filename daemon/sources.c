@@ -175,6 +175,11 @@ json_t *sources_retry(void *arg, const json_t *asked, struct err *err)
 		err_set(err, "channel must be the name of a notify section, or null for all");
 		return NULL;
 	}
+	if (json_is_string(channel) && !notify_has(e->notify, json_string_value(channel))) {
+		err_set(err, "there is no channel %.64s; culprit notify lists those there are",
+			json_string_value(channel));
+		return NULL;
+	}
 	return json_pack("{s:I}", "retried",
 			 (json_int_t)notify_retry(e->notify, json_string_value(channel)));
 }

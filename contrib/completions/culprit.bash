@@ -66,7 +66,8 @@ _culprit() {
 	import) COMPREPLY=($(compgen -W '--exporter --packets --datagrams --active --inactive
 		--verbose --json --csv --help' -f -- "$word")) ;;
 	verify) COMPREPLY=($(compgen -d -- "$word")) ;;
-	status | demo | test-notify)
+	test-notify) COMPREPLY=($(compgen -W '--verbose --json --help' -- "$word")) ;;
+	status | demo)
 		COMPREPLY=($(compgen -W '--all --json --csv --help' -- "$word"))
 		;;
 	*) COMPREPLY=($(compgen -W '--at --from --to --by --rows --sort --as-of --whole --measure

@@ -102,7 +102,7 @@ static int range(struct cli *c, const char *at, const char *from, const char *to
 int cmd_alerts(struct cli *c, int argc, char **argv)
 {
 	static const struct column cols[] = {
-		{ "id", "alert", COL_VALUE },
+		{ "id", "alert", COL_LONG },
 		{ "status", "status", COL_LONG },
 		{ "severity", "severity", COL_LONG },
 		{ "started_at", "since", COL_VALUE },

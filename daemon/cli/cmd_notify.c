@@ -73,7 +73,7 @@ static int show(struct cli *c)
 		{ "last_error", "last error", COL_LONG },
 	}, dead[] = {
 		{ "channel", "given up", COL_TEXT }, { "given_up_at", "when", COL_VALUE },
-		{ "attempts", "tries", COL_VALUE },  { "alert", "alert", COL_VALUE },
+		{ "attempts", "tries", COL_VALUE },  { "alert", "alert", COL_LONG },
 		{ "headline", "what", COL_TEXT },    { "why", "why", COL_LONG },
 	};
 	struct err err = { "" };
@@ -111,6 +111,7 @@ static int show(struct cli *c)
 static int retry(struct cli *c, const char *channel)
 {
 	json_t *asked = json_object(), *answer;
+	json_int_t n;
 	int code;
 
 	json_object_set_new(asked, "channel", channel ? j_text(channel) : json_null());
@@ -119,8 +120,12 @@ static int retry(struct cli *c, const char *channel)
 		return code;
 	if (c->json)
 		return cli_print_json(answer);
-	printf("%" JSON_INTEGER_FORMAT " messages are tried again.\n",
-	       json_integer_value(json_object_get(answer, "retried")));
+	n = json_integer_value(json_object_get(answer, "retried"));
+	if (n)
+		printf("%" JSON_INTEGER_FORMAT " message%s tried again.\n", n,
+		       n == 1 ? " is" : "s are");
+	else
+		puts("Nothing was given up.");
 	json_decref(answer);
 	return EX_OK;
 }

@@ -31,8 +31,8 @@ static const struct channel_conf *find(const struct config *conf, const char *na
 	return NULL;
 }
 
-static int report(const struct cli *c, const char *name, bool ok, const char *said,
-		  const char *error)
+static int report(const struct cli *c, const char *name, bool verbose, bool ok,
+		  const char *said, const char *error)
 {
 	struct strb s = { 0 };
 	int code;
@@ -56,15 +56,16 @@ static int report(const struct cli *c, const char *name, bool ok, const char *sa
 		free(one);
 		line += len + (line[len] == '\n');
 	}
-	code = cli_print_text(&s);
+	code = !ok || verbose ? cli_print_text(&s) : EX_OK;
 	strb_free(&s);
 	if (!ok)
-		return cli_fail(EXIT_FAILURE, "%s: %s", name, error);
-	printf("%s took the sample.\n", name);
+		return cli_fail(EXIT_FAILURE, "%s", error);
+	printf("%s took the sample.%s\n", name,
+	       verbose ? "" : " (--verbose shows the conversation.)");
 	return code;
 }
 
-static int send_from_here(struct cli *c, const char *name)
+static int send_from_here(struct cli *c, const char *name, bool verbose)
 {
 	const struct config *conf = cli_config(c);
 	const struct channel_conf *channel = conf ? find(conf, name) : NULL;
@@ -84,14 +85,20 @@ static int send_from_here(struct cli *c, const char *name)
 	}
 	ok = notify_test_once(channel, *conf->http.url ? conf->http.url : NULL, &said,
 			      &err);
-	code = report(c, name, ok, said.s ? said.s : "", err.msg);
+	code = report(c, name, verbose, ok, said.s ? said.s : "", err.msg);
 	strb_free(&said);
 	return code;
 }
 
 int cmd_test_notify(struct cli *c, int argc, char **argv)
 {
-	int code = cli_args(c, &argc, argv, NULL);
+	bool verbose = false;
+	const struct arg args[] = {
+		{ "verbose", 'v', ARG_FLAG, NULL, "the conversation, also when it went well",
+		  &verbose },
+		{ 0 },
+	};
+	int code = cli_args(c, &argc, argv, args);
 	struct err err = { "" };
 	enum ask_outcome rc;
 	json_t *o, *answer;
@@ -116,9 +123,9 @@ int cmd_test_notify(struct cli *c, int argc, char **argv)
 		if (c->url)
 			return cli_fail(EXIT_FAILURE, "%s", err.msg);
 		cli_say("%s; sending from here", err.msg);
-		return send_from_here(c, argv[1]);
+		return send_from_here(c, argv[1], verbose);
 	}
-	code = report(c, argv[1], json_is_true(json_object_get(answer, "ok")),
+	code = report(c, argv[1], verbose, json_is_true(json_object_get(answer, "ok")),
 		      json_string_value(json_object_get(answer, "conversation"))
 			  ? json_string_value(json_object_get(answer, "conversation"))
 			  : "",

@@ -184,6 +184,8 @@ static void judge(const struct program *p, int status, struct outcome *out)
 		strb_tty(&b, head);
 		strb_addc(&b, '"');
 		free(head);
+	} else if (code > 0 && code != 127) {
+		strb_add(&b, " and said nothing why; 0 would have been success");
 	}
 	b.s[utf8_cut(b.s, SIZE_MAX, sizeof(out->note) - 1)] = '\0';
 	snprintf(out->note, sizeof(out->note), "%s", b.s);

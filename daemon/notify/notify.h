@@ -135,6 +135,7 @@ struct notify_letter {
 };
 void notify_dead(struct notify *n, unsigned max,
 		 void (*fn)(void *arg, const struct notify_letter *l), void *arg);
+bool notify_has(struct notify *n, const char *channel);
 /* Dead letters of a channel (NULL: of all) are queued again; how many. */
 uint64_t notify_retry(struct notify *n, const char *channel);
 

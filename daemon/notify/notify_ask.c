@@ -180,6 +180,16 @@ void notify_dead(struct notify *n, unsigned max,
 	outbox_dead(n->outbox, max, letter, &to);
 }
 
+bool notify_has(struct notify *n, const char *channel)
+{
+	bool has;
+
+	pthread_mutex_lock(&n->lock);
+	has = notify_find(n, channel) != NULL;
+	pthread_mutex_unlock(&n->lock);
+	return has;
+}
+
 uint64_t notify_retry(struct notify *n, const char *channel)
 {
 	struct channel *c = NULL;

@@ -700,6 +700,48 @@ static void a_program_gets_the_alert_and_its_end_decides(void **state)
 	}
 }
 
+/* Begins before all other tests and ends beside them: it takes the ten seconds that a program
+ * has. What it started must end with it. */
+static pid_t sleeper;
+
+static void begin_a_program_that_does_not_end(void)
+{
+	char *path = write_file(certs, "sleep.sh",
+				"#!/bin/sh\nsleep 99 &\necho $! >\"$1\"\nsleep 99\n", 0700);
+	char *pid = xasprintf("%s/sleep.pid", certs);
+	const char *argv[] = { path, pid };
+	struct channel_conf c = { .name = "x", .kind = CHANNEL_EXEC, .argv = argv, .n_argv = 2 };
+	struct strb talk = { 0 };
+	struct err err = { "" };
+	FILE *f;
+	int child = 0;
+
+	sleeper = fork();
+	if (sleeper) {
+		free(path);
+		free(pid);
+		return;
+	}
+	if (notify_test_once(&c, NULL, &talk, &err) ||
+	    !strstr(err.msg, "did not end within 10 s and was killed"))
+		_exit(1);
+	f = fopen(pid, "r");
+	if (!f || fscanf(f, "%d", &child) != 1)
+		_exit(2);
+	for (int i = 0; i < 500 && !kill(child, 0); i++)
+		usleep(10000); /* until whoever inherits it has reaped it */
+	_exit(kill(child, 0) ? 0 : 3);
+}
+
+static void a_program_that_does_not_end_is_killed_with_what_it_started(void **state)
+{
+	int status = -1;
+
+	(void)state;
+	assert_int_equal(waitpid(sleeper, &status, 0), sleeper);
+	assert_int_equal(status, 0);
+}
+
 /* --- targets that remember, and ones that forget ------------------------------ */
 
 static void telegram_s_resolved_message_answers_the_firing_one(void **state)
@@ -1026,11 +1068,13 @@ int main(void)
 		cmocka_unit_test(a_bad_reload_changes_nothing_and_a_good_one_does),
 		cmocka_unit_test(every_mistake_in_a_section_has_its_sentence),
 		cmocka_unit_test(nine_hanging_channels_do_not_hold_the_tenth),
+		cmocka_unit_test(a_program_that_does_not_end_is_killed_with_what_it_started),
 	};
 	int rc;
 
 	certs = own_dir();
 	certs_make(certs);
+	begin_a_program_that_does_not_end();
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	remove_dir(certs);
 	return rc;
