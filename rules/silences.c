@@ -97,12 +97,13 @@ const struct silence *silences_end(struct silences *s, const char *id, int64_t n
 		found = x;
 		n++;
 	}
-	if (n != 1) {
-		err_set(err, n ? "%u silences begin with \"%.40s\"; say more of it"
-			       : "%u silences that last have the id \"%.40s\"; `culprit silence "
-				 "list` shows them", n, id);
+	if (n > 1)
+		err_set(err, "%u silences begin with \"%.40s\"; say more of it", n, id);
+	if (!n)
+		err_set(err, "no silence that lasts has the id \"%.40s\"; `culprit silence list` "
+			"shows them", id);
+	if (n != 1)
 		return NULL;
-	}
 	if (found->from_ms > now_ms)
 		found->from_ms = now_ms;
 	found->until_ms = now_ms;

@@ -70,7 +70,7 @@ static void add_window(struct table *t, const json_t *j)
 static int list(struct cli *c, bool all)
 {
 	static const struct column cols[] = {
-		{ "id", "silence", COL_VALUE },	     { "state", "state", COL_LONG },
+		{ "id", "silence", COL_LONG },	     { "state", "state", COL_LONG },
 		{ "from", "from", COL_VALUE },	     { "until", "until", COL_VALUE },
 		{ "author", "by", COL_TEXT },	     { "match", "alerts", COL_TEXT },
 		{ "comment", "comment", COL_LONG },
@@ -164,6 +164,15 @@ static bool until_of(struct cli *c, const char *text, int64_t *ms, int *code)
 	return true;
 }
 
+/* "2y", "90min": meant as a length, and no word of a filter. */
+static bool is_bad_length(const char *s)
+{
+	size_t digits = strspn(s, "0123456789");
+
+	return digits && s[digits] &&
+	       !s[digits + strspn(s + digits, "abcdefghijklmnopqrstuvwxyz")];
+}
+
 static int add(struct cli *c, int argc, char **argv, const char *author, const char *comment,
 	       const char *until)
 {
@@ -174,6 +183,9 @@ static int add(struct cli *c, int argc, char **argv, const char *author, const c
 
 	if (argc > 1 && !until && parse_duration(argv[argc - 1], &ms))
 		argc--;
+	else if (argc > 1 && is_bad_length(argv[argc - 1]))
+		return cli_usage(c, "\"%s\" is no length of time; write 90m, 2h, 3d or 2w",
+				 argv[argc - 1]);
 	if (argc < 2)
 		return cli_usage(c, "which alerts? write an alert's id or a filter, like "
 				    "rule=wan-busy or host 10.20.0.0/24");
