@@ -158,8 +158,8 @@ void mail_text(const struct channel *c, const struct message *m, struct strb *b)
 		mail_alert_text(c->base_url, m->alert, b);
 	} else {
 		strb_add(
-		    &t, "So many alerts came at once that they are told in one mail, the "
-			"most severe first.");
+		    &t, "So much came at once that it is told in one mail, the most "
+			"severe first.");
 		paragraph(b, &t);
 		story_digest(m->digest, b);
 		strb_addc(b, '\n');

@@ -28,6 +28,9 @@ static const char head[] =
     " .card { background: #1f2227 !important; color: #e8e8e8 !important; }\n"
     " .soft { color: #a5abb3 !important; }\n"
     " .line { border-color: #3a3f46 !important; }\n"
+    " .over { color: #74c078 !important; }\n"
+    " .bad { color: #ff7b72 !important; }\n"
+    " .warn { color: #f0a04b !important; }\n"
     " .link { color: #7ab7ff !important; }\n}\n"
     "</style></head>\n"
     "<body class=\"page\" style=\"margin:0;padding:0;background:#eef0f2\">\n"
@@ -334,11 +337,16 @@ static void digest_row(const struct digest_line *l, struct strb *b)
 	const struct alert a = { .state = l->state, .severity = l->severity };
 	const struct message one = { .alert = &a };
 
+	const char *kind = l->state == ALERT_RESOLVED	    ? "over"
+			   : l->severity == SEVERITY_CRITICAL ? "bad"
+							      : l->severity == SEVERITY_WARNING ? "warn"
+							      : "link";
+
 	strb_fmt(b, "<tr><td class=\"line\" style=\"border-top:1px solid #dfe3e7;"
 		    "padding:6px 12px 6px 0;vertical-align:top;white-space:nowrap\"><b "
-		    "style=\"color:%s;font-size:12px\">%s</b></td><td class=\"line\" style=\""
+		    "class=\"%s\" style=\"color:%s;font-size:12px\">%s</b></td><td class=\"line\" style=\""
 		    "border-top:1px solid #dfe3e7;padding:6px 0;word-break:break-word\">",
-		 story_color(&one), story_tag(&one));
+		 kind, story_color(&one), story_tag(&one));
 	strb_html(b, l->headline);
 	strb_add(b, "</td></tr>\n");
 }
@@ -348,8 +356,7 @@ static void digest_body(const struct digest *d, struct strb *b)
 	struct strb t = { 0 };
 
 	strb_add(&t,
-		 "So many alerts came at once that they are told in one mail, the most "
-		 "severe first.");
+		 "So much came at once that it is told in one mail, the most severe first.");
 	block(b, &t, false);
 	strb_add(b, row_open);
 	strb_add(b, "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" "
@@ -358,7 +365,7 @@ static void digest_body(const struct digest *d, struct strb *b)
 		digest_row(&d->line[i], b);
 	strb_add(b, "</table>");
 	if (d->firing + d->resolved > d->n_line)
-		strb_fmt(b, "%s%u more: culprit alerts</span>", soft,
+		strb_fmt(b, "%sand %u more; all of them: culprit alerts --all</span>", soft,
 			 d->firing + d->resolved - d->n_line);
 	strb_add(b, row_close);
 }

@@ -42,14 +42,27 @@ const char *story_color(const struct message *m)
 						: by_severity[m->alert->severity];
 }
 
+static void digest_headline(const struct digest *d, struct strb *b)
+{
+	int64_t ms = d->to_ms - d->from_ms;
+	char time[UNIT_TEXT];
+
+	if (d->firing)
+		strb_fmt(b, "%u alert%s fired", d->firing, d->firing == 1 ? "" : "s");
+	if (d->resolved)
+		strb_fmt(b, "%s%u %s over", d->firing ? ", " : "", d->resolved,
+			 d->firing	    ? d->resolved == 1 ? "is" : "are"
+			 : d->resolved == 1 ? "alert is"
+					    : "alerts are");
+	strb_fmt(b, ", all within %s", ms < 1000 ? "a second" : text_duration(ms, time));
+}
+
 void story_headline(const struct message *m, struct strb *b)
 {
-	char line[160], time[UNIT_TEXT];
+	char line[160];
 
 	if (m->digest) {
-		text_duration(m->digest->to_ms - m->digest->from_ms, time);
-		strb_fmt(b, "%u alerts fired and %u were resolved within %s",
-			 m->digest->firing, m->digest->resolved, time);
+		digest_headline(m->digest, b);
 		return;
 	}
 	alert_headline(m->alert, line);
@@ -478,7 +491,6 @@ void story_digest(const struct digest *d, struct strb *b)
 		strb_addc(b, '\n');
 	}
 	if (all > d->n_line)
-		strb_fmt(b,
-			 "and more: %u messages in all; culprit alerts lists every one\n",
-			 all);
+		strb_fmt(b, "and %u more; all of them: culprit alerts --all\n",
+			 all - d->n_line);
 }

@@ -293,11 +293,37 @@ static void who_it_was_for_stands_behind_a_proxy_s_flow(void **state)
 	}
 }
 
+static void a_digest_says_what_it_stands_for(void **state)
+{
+	static const struct {
+		struct digest d;
+		const char *text;
+	} rows[] = {
+		{ { .firing = 33, .to_ms = 200 }, "33 alerts fired, all within a second" },
+		{ { .firing = 1, .resolved = 1, .to_ms = 60000 },
+		  "1 alert fired, 1 is over, all within 1 minute" },
+		{ { .firing = 2, .resolved = 12, .to_ms = 60000 },
+		  "2 alerts fired, 12 are over, all within 1 minute" },
+		{ { .resolved = 39, .to_ms = 5000 }, "39 alerts are over, all within 5 seconds" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct message m = { .digest = &rows[i].d };
+		struct strb b = { 0 };
+
+		story_headline(&m, &b);
+		assert_string_equal(b.s, rows[i].text);
+		strb_free(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_of_alert_can_be_read_aloud),
 		cmocka_unit_test(doubts_are_told_with_their_size),
+		cmocka_unit_test(a_digest_says_what_it_stands_for),
 		cmocka_unit_test(who_it_was_for_stands_behind_a_proxy_s_flow),
 	};
 
