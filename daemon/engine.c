@@ -301,9 +301,10 @@ static void ask_agents(struct engine *e, const struct config *c)
 		const struct exporter_conf *ec = &c->exporters[i];
 		const struct snmp_conf *s = &ec->snmp;
 		const struct exporter *x = names_exporter_find(e->names, &ec->addr, ec->port);
-		bool v2 = !strcmp(s->version, "v2c");
+		const char *version = s->version ? s->version : ""; /* NULL in --demo */
+		bool v2 = !strcmp(version, "v2c");
 
-		if (x && *s->version && snmp_built())
+		if (x && *version && snmp_built())
 			t[n++] = (struct ifnames_target){
 				x->id, { s->addr, s->port, v2 ? s->community_file : "", s->user,
 					 s->auth, s->auth_file, s->priv, s->priv_file },
