@@ -4,7 +4,8 @@
 #
 # One alert is announced, acknowledged and then silenced: people and PagerDuty hear of its
 # end all the same, and PagerDuty of the acknowledgement, under one key. Another fires in
-# a silence and ends there: nobody hears of it. Clocks run five times as fast.
+# a silence and ends there: nobody hears of it. A channel that does not exist any more
+# shows what was given up wherever somebody may look, and sends it again. Clocks run five times as fast.
 . "$(dirname "$0")/lib/lib.sh"
 
 sink hook http_sink.py
@@ -15,7 +16,7 @@ rule exporter-flows { enabled = no }
 rule told {
 	filter = "dst host 10.30.0.1"
 	measure = "bytes"  window = "10s"  above = "1M"  severity = "critical"
-	notify = {"people", "pager"}
+	notify = {"people", "pager", "gone"}
 }
 rule inside {
 	filter = "dst host 10.30.0.2"
@@ -23,6 +24,7 @@ rule inside {
 	notify = {"people", "pager"}
 }
 notify people { webhook = "http://127.0.0.1:$hook_port/ok/people"  format = "slack" }
+notify gone { webhook = "http://127.0.0.1:$hook_port/status/410"  resolved = no }
 notify pager {
 	webhook = "http://127.0.0.1:$hook_port/ok/pager"
 	format = "pagerduty"
@@ -51,6 +53,20 @@ wait_until 15 "the silenced one fires too" status_is inside firing
 culprit ack "$(culprit alerts --rule told --json | jq -r '.alerts[0].id')" on my way >>"$dir/said.log"
 wait_until 15 "PagerDuty hears of the acknowledgement" paged acknowledge
 culprit silence rule=told 3h --author ann >>"$dir/said.log"
+
+gave_up() { [ "$(figure culprit_notifications_dead 'channel="gone"')" = 1 ]; }
+wait_until 15 "a message is given up" gave_up
+culprit status | grep -A 1 'gone: .*some given up' | grep -q 'answered 410' ||
+	fail "culprit status does not show what was given up"
+culprit notify | grep -q '^gone .*told: .*answered 410' || fail "$(culprit notify)"
+expect "what the page shows of it" 1 \
+	"$(get /api/v1/status | jq '.channels[] | select(.name == "gone").given_up')"
+tried() { [ "$(jq -r 'select(.path == "/status/410") | .headers."webhook-id"' \
+	"$dir/hook.jsonl" | uniq -c | awk '{ print $1 }')" = "$1" ]; }
+culprit notify retry gone | grep -qx '1 message is tried again.' || fail "nothing is retried"
+wait_until 15 "it is sent again under its key" tried 2
+! culprit notify retry nobody 2>"$dir/said.log" || fail "a channel nobody has is retried"
+grep -q 'no channel nobody' "$dir/said.log" || fail "$(cat "$dir/said.log")"
 
 # Other traffic goes on: an exporter that is silent would end nothing.
 "$python" tests/e2e/lib/beats.py "$udp" 127.0.0.1 1000 template >"$dir/beats.jsonl" \
