@@ -1,0 +1,64 @@
+#!/bin/bash
+# evidence.sh - kill -9 of the whole daemon at random moments: what history had is told.
+# SPDX-License-Identifier: ISC
+# timeout: 3600
+# alone
+#
+# KILLS times (200) a host crosses a limit and the daemon is killed up to WITHIN_MS later:
+# while evidence is looked for (a silent resolver makes that half a second), while people's
+# alerts are gathered, while a message is on its way. An alert that history had when the
+# daemon died must have been told at the end, and each kill may cost one message twice,
+# with the same key.
+. "$(dirname "$0")/../e2e/lib/lib.sh"
+
+KILLS=${KILLS:-200} WITHIN_MS=${WITHIN_MS:-1500}
+"$python" - >"$dir/silent.port" <<-'END' &
+	import socket, time
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.bind(("127.0.0.1", 0))
+	print(s.getsockname()[1], flush=True)
+	time.sleep(100000)
+END
+started+=($!)
+wait_until 10 "a resolver that is silent" has "$dir/silent.port" .
+sink hook http_sink.py
+conf <<END
+names { nameserver = "127.0.0.1:$(cat "$dir/silent.port")"  hosts = "" }
+rule interface-traffic { enabled = no }
+rule exporter-flows { enabled = no }
+rule busy { measure = "bytes"  by = "dst"  window = "10s"  above = "1G"  notify = "hook" }
+notify hook { webhook = "http://127.0.0.1:$hook_port/ok" }
+END
+kept() { # hosts whose alerts history has
+	"$python" - "$dir/state/history.db" <<-'END'
+		import json, sqlite3, sys
+		db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True, timeout=10)
+		for (text,) in db.execute("SELECT body FROM alert"):
+		    a = json.loads(text)
+		    if a["rule"] == "busy":
+		        print(a["series"]["id"])
+	END
+}
+told() { # hosts whose alerts were told as firing (or as over, when they were over already)
+	jq -r 'select(.body) | .body | fromjson | select(.rule == "busy" and
+		(.status == "firing" or .was)) | .series.id' "$dir/hook.jsonl"
+}
+missing() { comm -23 <(sort -u "$dir/kept") <(told | sort -u); }
+none_missing() { [ -z "$(missing)" ]; }
+
+for i in $(seq "$KILLS"); do
+	start_daemon
+	burst 127.0.0.1 "10.66.$((i / 250)).$((i % 250 + 1))"
+	ms=$((RANDOM * WITHIN_MS / 32768))
+	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+	stop_daemon KILL
+	kept >>"$dir/kept" 2>/dev/null || : # it may have died before there was any
+done
+start_daemon
+wait_until 60 "all that history had is told" none_missing
+stop_daemon
+twice=$(jq -r 'select(.headers) | .headers."webhook-id"' "$dir/hook.jsonl" | sort | uniq -d | wc -l)
+again=$(told | sort | uniq -d | wc -l)
+[ "$twice" -le "$KILLS" ] || fail "$twice messages came twice"
+say "$KILLS kills, $(sort -u "$dir/kept" | wc -l) alerts in history, all told;" \
+	"$twice messages came twice, $again alerts were told under two keys"
