@@ -11,6 +11,7 @@
 #include "daemon/notify/mail.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "daemon/base/units.h"
 #include "daemon/notify/story.h"
@@ -48,6 +49,8 @@ static const char row_open[] = "<tr><td style=\"padding:12px 18px 0 18px\">";
 static const char row_close[] = "</td></tr>\n";
 static const char soft[] = "<span class=\"soft\" style=\"color:#5f6770\">";
 
+static const char orange[] = "#e67700"; /* story_color() of a warning */
+
 /* Escapes and clears t. */
 static void escaped(struct strb *b, struct strb *t)
 {
@@ -69,6 +72,8 @@ static void block(struct strb *b, struct strb *t, bool quiet)
 static void title(const struct message *m, struct strb *b)
 {
 	const char *color = story_color(m);
+	/* white on the orange of warnings is too weak to be read outside */
+	const char *ink = strcmp(color, orange) ? "#ffffff" : "#1d2126";
 	struct strb t = { 0 };
 
 	strb_fmt(b, "<tr><td style=\"padding:0;background:%s;height:6px;line-height:6px;"
@@ -77,9 +82,9 @@ static void title(const struct message *m, struct strb *b)
 		 "<tr><td style=\"padding:16px 18px 0 18px\"><span "
 		 "style=\"display:inline-block;"
 		 "padding:1px "
-		 "8px;border-radius:3px;background:%s;color:#ffffff;font-size:12px;"
+		 "8px;border-radius:3px;background:%s;color:%s;font-size:12px;"
 		 "font-weight:bold;letter-spacing:.5px\">%s</span>",
-		 color, story_tag(m));
+		 color, ink, story_tag(m));
 	strb_add(b, "<div style=\"font-size:20px;line-height:1.3;font-weight:bold;"
 		    "padding-top:8px;word-wrap:break-word\">");
 	story_headline(m, &t);
@@ -336,6 +341,7 @@ static void digest_row(const struct digest_line *l, struct strb *b)
 	/* colours and words as one such alert would have them */
 	const struct alert a = { .state = l->state, .severity = l->severity };
 	const struct message one = { .alert = &a };
+	const char *color = story_color(&one);
 
 	const char *kind = l->state == ALERT_RESOLVED	    ? "over"
 			   : l->severity == SEVERITY_CRITICAL ? "bad"
@@ -346,7 +352,7 @@ static void digest_row(const struct digest_line *l, struct strb *b)
 		    "padding:6px 12px 6px 0;vertical-align:top;white-space:nowrap\"><b "
 		    "class=\"%s\" style=\"color:%s;font-size:12px\">%s</b></td><td class=\"line\" style=\""
 		    "border-top:1px solid #dfe3e7;padding:6px 0;word-break:break-word\">",
-		 kind, story_color(&one), story_tag(&one));
+		 kind, strcmp(color, orange) ? color : "#a85500", story_tag(&one));
 	strb_html(b, l->headline);
 	strb_add(b, "</td></tr>\n");
 }
