@@ -283,7 +283,7 @@ static void next(const struct alert *a, struct strb *b)
 	strb_add(b, row_open);
 	for (unsigned i = 0; i < n; i++) {
 		strb_fmt(b, "<div style=\"padding-top:%dpx\">%s%s</span><br><code style=\""
-			    "font-family:Menlo,Consolas,monospace;font-size:13px;"
+			    "font-family:Menlo,Consolas,monospace;font-size:12px;"
 			    "word-break:break-word\">",
 			 i ? 6 : 0, soft, steps[i].what);
 		strb_html(b, steps[i].command);
