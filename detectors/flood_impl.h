@@ -185,7 +185,7 @@ struct flood {
 	float sketch[2][FLOOD_SKETCH];
 	float before[2][FLOOD_SKETCH]; /* the same on average over FLOOD_BEFORE slices */
 	uint32_t periods, n_stray; /* that were counted; hosts with FLOOD_STRAY */
-	float sketch_sum, net_sum;
+	float sketch_sum, before_sum, net_sum;
 	float net_sketch[FLOOD_LEVELS][FLOOD_NET_SKETCH];
 	uint64_t host_bits[FLOOD_BITS / 64], net_bits[FLOOD_LEVELS][FLOOD_BITS / 64];
 	struct map hosts, nets;    /* struct flood_key -> uint32_t number */

@@ -41,6 +41,7 @@ enum {
 	LONE = 3,     /* packets of a flow, at most, that one who is not answered sends */
 	TRIES = 6,    /* SYNs of one attempt, at most, that are no flood */
 	LOOK = 16,    /* neighbours, when a place is looked for */
+	FEW_ROWS = 10000, /* in a slice: then all of them are noted */
 	ROWS_ENOUGH = 4, /* of an end of connections, to be sure */
 	SMALL = 16,   /* packets of a flow that others may stand for */
 	GAP = 30,     /* slices: a longer silence teaches nothing */
@@ -77,7 +78,9 @@ static void set_bits(struct flood *f)
 /* What came to one of that hash in a slice, on average, before it had a name. */
 static float before(const struct flood *f, uint64_t hash)
 {
-	return fminf(f->before[0][hash >> 51], f->before[1][hash >> 36 & (FLOOD_SKETCH - 1)]);
+	float v = fminf(f->before[0][hash >> 51], f->before[1][hash >> 36 & (FLOOD_SKETCH - 1)]);
+
+	return v < 4 * f->before_sum / FLOOD_SKETCH ? 0 : v; /* others', perhaps */
 }
 
 /* A place for one that hot, or NULL. */
@@ -239,8 +242,12 @@ static inline void to_host(struct flood *f, const struct flood_flow *w)
 	struct flood_key key;
 	struct flood_host *h = known(f, w->dst, w->cls, hash, &key);
 
-	if (!h)
+	if (!h) {
 		h = unknown(f, w, &key, hash);
+		/* Of a large flow the answers may have come before, when nobody counted them. */
+		if (h && w->packets > LONE * w->flows && !w->sampled)
+			return;
+	}
 	if (h)
 		count_in(h, w);
 }
@@ -308,6 +315,7 @@ static void remember(struct flood *f)
 
 	f->periods += f->periods < FLOOD_BEFORE;
 	a = 1 / (float)f->periods;
+	f->before_sum += a * (f->sketch_sum - f->before_sum);
 	for (unsigned row = 0; row < 2; row++) {
 		for (unsigned i = 0; i < FLOOD_SKETCH; i++) {
 			float v = f->before[row][i] + a * (f->sketch[row][i] - f->before[row][i]);
@@ -325,6 +333,7 @@ static void new_period(struct flood *f, int64_t period)
 		if (gap > FLOOD_BEFORE * 4)
 			gap = FLOOD_BEFORE * 4;
 		memset(f->sketch, 0, sizeof(f->sketch));
+		f->sketch_sum = 0;
 	}
 	f->period = period;
 	f->period_rows = 0;
@@ -364,11 +373,14 @@ static inline void note_end(struct flood *f, uint64_t hash, uint8_t way)
 	e->ways |= way;
 }
 
-/* A row in 32 is enough to know, and all of them where few packets are told. */
-static inline void note_ends(struct flood *f, uint64_t src, uint64_t dst, uint32_t r, bool sampled)
+/* Where there are many rows, one in 32 is enough to know. */
+static inline bool is_noted(const struct flood *f, uint64_t dst, uint32_t r)
 {
-	if (!sampled && ((dst ^ r) & 31))
-		return;
+	return f->last_rows < FEW_ROWS || ((dst ^ r) & 31) == 0;
+}
+
+static inline void note_ends(struct flood *f, uint64_t src, uint64_t dst)
+{
 	note_end(f, src, 1);
 	note_end(f, dst, 2);
 }
@@ -498,8 +510,8 @@ static void tcp(struct flood *f, const struct block *b, uint32_t r, uint16_t fla
 		return;
 	if ((flags & SYN) == 0) { /* a packet in the middle speaks only for one under watch */
 		w.dst_hash = flood_hash(f, &b->dst[r]);
-		if (((w.dst_hash ^ r) & 31) == 0 || rate_of(b, r) > 1)
-			note_ends(f, flood_hash(f, &b->src[r]), w.dst_hash, r, rate_of(b, r) > 1);
+		if (is_noted(f, w.dst_hash, r))
+			note_ends(f, flood_hash(f, &b->src[r]), w.dst_hash);
 		if (!flood_bit(f->host_bits, flood_mix(w.dst_hash, FLOOD_SYN)))
 			return;
 	}
@@ -509,7 +521,8 @@ static void tcp(struct flood *f, const struct block *b, uint32_t r, uint16_t fla
 	w.dst_hash = flood_hash(f, w.dst);
 	w.ok = flags & ACK;
 	if (w.ok) {
-		note_ends(f, w.src_hash, w.dst_hash, r, w.sampled);
+		if (is_noted(f, w.dst_hash, r))
+			note_ends(f, w.src_hash, w.dst_hash);
 		w.weight = (flags & SYN) ? (float)w.flows * f->per_syn * FLOOD_OK_WEIGHT : 0;
 	} else {
 		w.weight *= (float)attempts(w.packets, w.flows, w.sampled) * f->per_syn;

@@ -64,6 +64,7 @@ enum {
 	SMALL = 3,		/* packets of an attempt without flags */
 	EMPTY = 84,		/* octets of a packet without data, at most: SYN in IPv6 */
 	DENIED = 3,		/* firewallEvent */
+	EPHEMERAL = 32768,	/* from here on are the ports of those who ask */
 	TRACE_FROM = 33434,	/* traceroute's ports */
 	TRACE_TO = 33690,
 	BITS_ENOUGH = 8,
@@ -265,6 +266,14 @@ static bool trusted(const struct scan *s, struct source *e)
 		       s->conf.unanswered / 2;
 }
 
+/* Boyer and Moore's majority: most attempts are to that neighbourhood, or none has most. */
+static void follow_site(struct source *e, const struct addr *a)
+{
+	if (!e->site_lead)
+		e->site = *a;
+	e->site_lead += near(&e->site, a) ? 1 : -1;
+}
+
 static void note(struct scan *s, struct source *e, const struct block *b, uint32_t r,
 		 uint16_t port, bool counted)
 {
@@ -282,8 +291,10 @@ static void note(struct scan *s, struct source *e, const struct block *b, uint32
 	target = map_hash(&b->dst[r], sizeof(b->dst[r]));
 	hll_add(&e->is->targets[0], target);
 	hll_add(&e->is->ports[0], map_hash(&port, sizeof(port)));
-	if (hll_add(&e->is->pairs[0], map_hash(&pair, sizeof(pair.a) + sizeof(pair.port))))
+	if (hll_add(&e->is->pairs[0], map_hash(&pair, sizeof(pair.a) + sizeof(pair.port)))) {
+		follow_site(e, &b->dst[r]);
 		e->near_lead += near(&b->src[r], &b->dst[r]) ? 1 : -1;
+	}
 	follow_port(e, port, target);
 	follow_target(e, &b->dst[r], map_hash(&port, sizeof(port)));
 	if (!e->first_ms || b->start_ms[r] < e->first_ms)
@@ -339,13 +350,15 @@ static inline bool attempt(const struct block *b, uint32_t r, enum proto *p, uin
 		n = packets_of(b, r);
 		if (denied(b, r))
 			return true;
-		if (!fl)
-			return n && n <= SMALL && *port <= from &&
+		if (!fl) /* else it is the refusal that a scanner gets, at a port of its own */
+			return n && n <= SMALL && *port <= from && *port < EPHEMERAL &&
 			       b->bytes[r] <= EMPTY * b->packets[r];
 		return n && ((fl & SYN && n <= TRIES) || (fl & (FIN | SYN | RST)) == FIN);
 	case UDP:
 		*p = P_UDP;
-		if ((from < 1024 && *port >= 1024) || (*port >= TRACE_FROM && *port < TRACE_TO))
+		/* An answer of a server, also of one above 1024: SSDP, mDNS, games. */
+		if ((from < 1024 && *port >= 1024) || (from < EPHEMERAL && *port >= EPHEMERAL) ||
+		    (*port >= TRACE_FROM && *port < TRACE_TO))
 			return false;
 		n = packets_of(b, r);
 		return (n && n <= SMALL) || denied(b, r);
@@ -457,6 +470,8 @@ static bool succeeded(const struct block *b, uint32_t r)
 	 * rest of a long one, which would speak for its host each minute anew. */
 	if (fl & ACK)
 		return fl & SYN || (small && !(fl & RST));
+	if (!fl)
+		return !small || b->bytes[r] > EMPTY * b->packets[r];
 	return !(fl & (FIN | RST)) && !attempt(b, r, &p, &port);
 }
 
@@ -477,6 +492,10 @@ static void answers(struct scan *s, const struct block *b, uint32_t r)
 	hash = quick(&b->dst[r]);
 	if (!is_given(s, hash))
 		return;
+	/* Without flags the data that come back tell who was answered. */
+	if (proto == TCP && !b->tcp_flags[r] && b->bytes[r] > EMPTY * b->packets[r] &&
+	    (e = find(s, &b->dst[r], hash, P_TCP)))
+		e->answered++;
 	/* An answer comes from the port that was asked; who asks the suspect is none. */
 	if ((e = find(s, &b->dst[r], hash, P_UDP))) {
 		bool answer = proto == UDP && (b->src_port[r] == e->port ||

@@ -60,6 +60,8 @@ struct source {
 	uint16_t port;			/* that most attempts went to */
 	uint32_t port_weight;
 	int32_t near_lead;		/* of attempts to its own neighbours */
+	struct addr site;		/* a target, in whose neighbourhood most others are */
+	int32_t site_lead;
 	bool heard;			/* an answer came to it */
 };
 

@@ -95,12 +95,20 @@ static struct extent extent(const struct scan *s, const struct source *e)
 	return x;
 }
 
+/* From outside, and all over one site, each of it once or twice: nobody has business there,
+ * whether or not answers would be seen. Who watches a site is near it and comes back. */
+static bool all_over(const struct scan *s, const struct source *e, const struct extent *x)
+{
+	return e->near_lead < 0 && e->site_lead >= x->targets / 2 && x->targets >= 2 * x->limit * s->conf.targets &&
+	       (double)e->attempts <= 3 * x->targets;
+}
+
 /* Silence that proves nothing: see above. */
-static bool unheard(const struct scan *s, const struct source *e)
+static bool unheard(const struct scan *s, const struct source *e, const struct extent *x)
 {
 	uint32_t pairs = 0, both = 0;
 
-	if (e->proto == P_TCP || e->heard)
+	if (e->proto == P_TCP || e->heard || all_over(s, e, x))
 		return false;
 	for (uint32_t i = 0; i < PAIRS; i++) {
 		pairs += s->pair[e->near_lead > 0][i] != 0;
@@ -316,7 +324,7 @@ static void judge_one(struct scan *s, struct source *e, finding_f *fn, void *arg
 			tell(s, e, &x, false, fn, arg);
 		}
 	} else if ((x.horizontal || x.vertical) && x.share >= needed(s, e) &&
-		   !unheard(s, e)) {
+		   !unheard(s, e, &x)) {
 		e->told = true;
 		e->begun_ms = e->first_ms;
 		name(e, &x);

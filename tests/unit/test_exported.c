@@ -147,10 +147,108 @@ static void each_kind_of_flood_is_told_once_and_soon(void **unused)
 		find(&rows[i]);
 }
 
+#define SCAN(act_, name_, rate_, ...) \
+	{ .act = act_, .name = name_, .host = 0x70001234, .rate = rate_, __VA_ARGS__ }
+enum { SITE_A = 0xcb007000, ONE = 0xcb007120, XMAS = FIN | PSH | 32 };
+
+static void scans_are_told_once_and_soon(void **unused)
+{
+	static const struct attack rows[] = {
+		{ SCAN(s_horizontal, "SYN of a network", 10, .a = SITE_A, .b = 3389, .dead = 0.9), FULL | BARE, "horizontal scan", 30 },
+		{ SCAN(s_horizontal, "SYN, of a sample", 2000, .a = SITE_A, .b = 22, .dead = 0.9), SOME, "horizontal scan", 60 },
+		{ SCAN(s_vertical, "ports", 10, .a = ONE, .dead = 0.3), FULL | BARE, "vertical scan", 30 },
+		{ SCAN(s_stealth, "FIN", 10, .a = ONE, .b = FIN, .dead = 1), FULL, "vertical scan", 30 },
+		{ SCAN(s_stealth, "Xmas", 10, .a = ONE, .b = XMAS, .dead = 1), FULL, "vertical scan", 30 },
+		{ SCAN(s_stealth, "no flag", 10, .a = ONE, .dead = 1), PLAIN | LATE, "vertical scan", 30 },
+		{ SCAN(s_connect, "connect()", 20, .a = SITE_A, .b = 80, .dead = 0.3), FULL, "horizontal scan", 50 },
+		{ SCAN(s_udp, "UDP of a network", 10, .a = SITE_A, .b = 161), FULL, "UDP horizontal scan", 50 },
+		{ SCAN(s_udp_ports, "UDP ports", 10, .a = ONE), PLAIN | LATE | SIX, "UDP vertical scan", 50 },
+		{ SCAN(s_ping, "ping of a network", 10, .a = SITE_A, .dead = 0.9), FULL, "ping sweep", 50 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		find(&rows[i]);
+}
+
+/* Eight hosts share the work: each of them is told. */
+static void a_scan_in_parts_is_told_of_each(void **unused)
+{
+	struct actor a = SCAN(s_shared, "shared", 50, .a = SITE_A, .b = 22, .dead = 0.9);
+	struct world *w;
+
+	(void)unused;
+	a.to_s = 100;
+	w = world_of(&senders[0], a, 3);
+	if (w->n_found != 8)
+		tell_all(w);
+	assert_int_equal(w->n_found, 8);
+	world_free(w);
+}
+
+#define BUSY(act_, name_, host_, rate_, dead_, a_) \
+	{ .act = act_, .name = name_, .host = host_, .rate = rate_, .dead = dead_, .a = a_ }
+
+/* From the beginning on, and where answers are seen also as something new. */
+static void who_is_only_busy_is_not(void **unused)
+{
+	enum { SEEN = PLAIN | LATE | BARE | SOME | BARE_PACKETS | SIX, ALL = SEEN | ONE_WAY | THIN_ONE_WAY };
+	static const struct {
+		struct actor actor;
+		unsigned through;
+	} rows[] = {
+		{ BUSY(o_browse, "a NAT gateway", OFFICE + 0x400, 60, 0.05, 1), ALL & ~LATE },
+		{ BUSY(o_resolver, "a resolver", OFFICE + 3, 100, 0.1, 0), SEEN },
+		{ BUSY(o_web, "a web server", SERVER + 1, 100, 0.05, 0), ALL & ~LATE },
+		{ BUSY(o_idle, "idle connections", SERVER + 1, 600, 0, 0), ALL },
+		{ BUSY(o_names, "a name server", SERVER + 1, 500, 0, 0), SEEN },
+		{ BUSY(o_ntp, "a time server", SERVER + 1, 500, 0, 0), SEEN },
+		{ BUSY(o_mail, "a mail server", SERVER + 1, 10, 0.2, 0), ALL },
+		{ BUSY(o_backup, "a backup", OFFICE + 9, 0.5, 0, OFFICE + 256), ALL },
+		{ BUSY(o_backup_udp, "a backup over UDP", OFFICE + 9, 0.1, 0, OFFICE + 256), SEEN },
+		{ BUSY(o_monitor, "monitoring", OFFICE + 10, 1, 0.1, OFFICE + 512), ALL },
+		{ BUSY(o_mdns, "printers", OFFICE + 20, 10, 0, 0), ALL },
+		{ BUSY(o_peers, "peers", CUSTOMERS + 9, 20, 0.7, 0), ALL },
+		{ BUSY(o_calls, "telephones", OFFICE + 256, 1, 0, 0), ALL },
+		{ BUSY(o_meeting, "a video meeting", OFFICE + 256, 0.5, 0, 0), ALL },
+		{ BUSY(o_crawler, "a crawler", SERVER + 2, 30, 0.25, 0), ALL },
+		{ BUSY(o_health, "a load balancer", SERVER + 3, 60, 0.1, 0), ALL },
+		{ BUSY(o_update, "a morning of updates", OFFICE + 256, 5, 0, 0), ALL },
+		{ BUSY(o_logs, "a collector of logs", OFFICE + 11, 10, 0, OFFICE + 256), ALL },
+		{ BUSY(o_game, "a server of games", SERVER + 4, 1, 0, 0), SEEN },
+		{ BUSY(o_tv, "television", CUSTOMERS, 1, 0, 0), SEEN },
+		{ BUSY(o_noise, "the noise of the internet", 0, 30, 0, 0), ALL },
+		{ BUSY(o_down, "a dead server", SERVER + 5, 30, 0, 0), ALL },
+		{ BUSY(o_ldap, "a domain controller", OFFICE + 12, 20, 0, 0), ALL },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (unsigned k = 0; k < ARRAY_LEN(senders); k++) {
+			struct actor actor = rows[i].actor;
+			struct world *w;
+
+			if (!(rows[i].through & 1u << k))
+				continue;
+			actor.from_s = senders[k].in_only ? 0 : 60;
+			actor.to_s = QUIET_LASTS;
+			w = world_of(&senders[k], actor, k + 1);
+			if (w->n_found) {
+				tell_all(w);
+				fail_msg("%s, %s: %u found", actor.name, senders[k].name, w->n_found);
+			}
+			world_free(w);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_of_flood_is_told_once_and_soon),
+		cmocka_unit_test(scans_are_told_once_and_soon),
+		cmocka_unit_test(a_scan_in_parts_is_told_of_each),
+		cmocka_unit_test(who_is_only_busy_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
