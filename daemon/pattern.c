@@ -339,6 +339,9 @@ void pattern_rules(struct analysis *a, const struct rules *rules)
 				inherit(a, run, &a->patterns[j]);
 		if (!run->state)
 			open_run(a, run);
+		if (run->rule->pattern->geo)
+			run->rule->pattern->geo(run->state, run->rule->country,
+						run->rule->country_arg);
 		n++;
 	}
 	for (unsigned j = 0; j < a->n_patterns; j++)

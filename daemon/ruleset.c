@@ -132,8 +132,11 @@ struct rules *ruleset_new(const struct config *c)
 
 struct rules *ruleset_geo(struct rules *rs, struct geo *country)
 {
-	for (unsigned i = 0; country && i < rs->n; i++)
+	for (unsigned i = 0; country && i < rs->n; i++) {
 		filter_geo(rs->at[i].filter, geo_filter, country);
+		rs->at[i].country = geo_filter;
+		rs->at[i].country_arg = country;
+	}
 	return rs;
 }
 

@@ -1,11 +1,13 @@
-/* newcomer.c - the first sight of a host, a service or an AS on a network.
+/* newcomer.c - the first sight of a host, a service, an AS or a country on a network.
  * SPDX-License-Identifier: ISC
  *
  * Only what carries real traffic that was answered counts: TCP rows that hold an
  * acknowledgement and data, UDP rows of several packets once some came the other way too,
  * together a least amount of octets, seen in more than one slice. So a scan that passes finds nobody and is nobody,
  * and a backscatter of resets neither. A host is one of the network's own; a service is a
- * port that one of its own answers on; an AS is the far end.
+ * port that one of its own answers on; an AS is the far end. A country is looked up when a far
+ * prefix (/24, /48) that was never met has come to something: for each of these once, not
+ * for each flow. Countries are learnt from the day on which there is a file that tells them.
  *
  * Who has been seen is in a Bloom filter of two generations: what was seen in neither
  * half of `known` is forgotten. A full filter takes one newcomer in fifty for an old
@@ -30,7 +32,7 @@
 enum { TCP = 6, UDP = 17, PSH = 8, ACK = 16, RST = 4, NETS = 256, ASIDE = 1024, WAYS = 8,
        HASHES = 5, MANY = 16384, SAMPLE = 16, LEAST_PACKETS = 3, HEADER = 60,
        VERSION = 1 };
-static const int64_t DAY_MS = 86400000;
+static const int64_t DAY_MS = 86400000, HOUR_MS = 3600000;
 
 struct conf {
 	double learn, known, amount, per_day;
@@ -48,11 +50,11 @@ static const struct opt opts[] = {
 	{ .name = NULL },
 };
 
-enum what { HOST, SERVICE, AS, WHATS };
+enum what { HOST, SERVICE, AS, COUNTRY, WHATS, PLACE };
 
 struct id {
-	struct addr addr; /* HOST */
-	uint32_t number;  /* SERVICE: protocol and port; AS */
+	struct addr addr; /* HOST; PLACE: the first of its prefix */
+	uint32_t number;  /* SERVICE: protocol and port; AS; COUNTRY: two letters */
 	uint32_t net;     /* id of its network */
 	uint32_t what;
 };
@@ -77,7 +79,10 @@ struct newcomer {
 	uint64_t *seen[2]; /* the younger generation and the older */
 	size_t bits;       /* a power of two */
 	int64_t turned_ms; /* when the younger began */
-	struct one one[ASIDE];
+	struct one one[ASIDE], place[ASIDE];
+	filter_country_f *country;
+	void *country_arg;
+	int64_t country_ms; /* since when countries are learnt; 0: they are not */
 	struct net net[NETS];
 	uint32_t n_net;
 	int64_t slice;
@@ -167,6 +172,11 @@ static struct net *net_of(struct newcomer *s, const struct names *names, int num
 	return &s->net[i];
 }
 
+static struct one *aside(struct newcomer *s, const struct id *id)
+{
+	return id->what == PLACE ? s->place : s->one;
+}
+
 static void meet(struct newcomer *s, const struct net *n, const struct id *id,
 		 const struct block *b, uint32_t r, int64_t now_ms)
 {
@@ -177,7 +187,7 @@ static void meet(struct newcomer *s, const struct net *n, const struct id *id,
 	if (known(s, hash))
 		return;
 	for (int i = 0; i < WAYS; i++) {
-		struct one *o = &s->one[(hash + (uint64_t)i) % ASIDE];
+		struct one *o = &aside(s, id)[(hash + (uint64_t)i) % ASIDE];
 
 		if (o->used && !memcmp(&o->id, id, sizeof(*id))) {
 			o->octets += (double)octets;
@@ -200,11 +210,20 @@ static void hear(struct newcomer *s, const struct id *id)
 	uint64_t hash = hash_of(id);
 
 	for (int i = 0; i < WAYS; i++) {
-		struct one *o = &s->one[(hash + (uint64_t)i) % ASIDE];
+		struct one *o = &aside(s, id)[(hash + (uint64_t)i) % ASIDE];
 
 		if (o->used && !memcmp(&o->id, id, sizeof(*id)))
 			o->answered = true;
 	}
+}
+
+/* The far end as a place of which the country is looked up. */
+static void place_id_of(const struct addr *a, struct id *id)
+{
+	id->what = PLACE;
+	id->number = 0;
+	memset(&id->addr, 0, sizeof(id->addr));
+	memcpy(id->addr.b, a->b, addr_is4(a) ? 15 : 6);
 }
 
 /* UDP row r to one of ours. */
@@ -226,6 +245,10 @@ static void heard(struct newcomer *s, const struct block *b, uint32_t r, int64_t
 	id.what = AS;
 	id.number = b->src_as[r];
 	hear(s, &id);
+	if (s->country) {
+		place_id_of(&b->src[r], &id);
+		hear(s, &id);
+	}
 }
 
 /* Data that was asked for and came: row r is one half of a conversation. */
@@ -264,10 +287,14 @@ static void row(struct newcomer *s, const struct block *b, uint32_t r, int64_t n
 		id.number = (uint32_t)b->proto[r] << 16 | b->src_port[r];
 		meet(s, n, &id, b, r, now_ms);
 	}
-	to = b->dst_as[r] ? place_of(b->names, &b->dst[r]) : 0;
+	to = b->dst_as[r] || s->country ? place_of(b->names, &b->dst[r]) : 0;
 	if (b->dst_as[r] && to < 0) {
 		id.what = AS;
 		id.number = b->dst_as[r];
+		meet(s, n, &id, b, r, now_ms);
+	}
+	if (s->country && to < 0) {
+		place_id_of(&b->dst[r], &id);
 		meet(s, n, &id, b, r, now_ms);
 	}
 }
@@ -295,31 +322,91 @@ static void feed(void *state, const struct block *b, const uint64_t *bits, int64
 
 /* --- judging --- */
 
-static void tell(const struct newcomer *s, const struct one *o, const struct net *n,
-		 finding_f *fn, void *arg)
+static void who_of(const struct one *o, struct finding *f, char who[static SERIES_TEXT])
 {
-	static const char *const kind[WHATS] = { "new host", "new service", "new AS" };
-	static const enum by by[WHATS] = { BY_HOST, BY_PORT, BY_AS };
-	struct finding f = { .by = by[o->id.what], .ended = true, .first_ms = o->first_ms,
-			     .last_ms = o->last_ms, .measure = { .kind = MEASURE_BYTES },
-			     .value = o->octets, .limit = s->conf.amount };
+	static const enum by by[WHATS] = { BY_HOST, BY_PORT, BY_AS, BY_NONE };
+	static const char *const kind[WHATS] = { "new host", "new service", "new AS",
+						 "new country" };
+
+	f->by = by[o->id.what];
+	snprintf(f->kind, sizeof(f->kind), "%s", kind[o->id.what]);
+	if (o->id.what == COUNTRY) { /* no key of alerts: its name is part of the kind */
+		snprintf(who, SERIES_TEXT, "%c%c", (char)(o->id.number >> 8), (char)o->id.number);
+		snprintf(f->kind, sizeof(f->kind), "new country %.2s", who);
+		snprintf(f->filter, sizeof(f->filter), "country %.2s", who);
+		return;
+	}
+	if (o->id.what == HOST) {
+		memcpy(f->key.b, o->id.addr.b, sizeof(o->id.addr.b));
+		f->who = o->id.addr;
+	} else {
+		memcpy(f->key.b, &o->id.number, sizeof(o->id.number));
+	}
+	key_text(f->by, &f->key, NULL, who);
+}
+
+static void tell(const struct newcomer *s, const struct one *o, const struct net *n,
+		 int64_t since_ms, finding_f *fn, void *arg)
+{
+	static const char *const word[WHATS] = { "a host", "a service", "an AS", "a country" };
+	struct finding f = { .ended = true, .first_ms = o->first_ms, .last_ms = o->last_ms,
+			     .measure = { .kind = MEASURE_BYTES }, .value = o->octets,
+			     .limit = s->conf.amount };
 	char who[SERIES_TEXT], v[UNIT_TEXT], d[UNIT_TEXT];
 
-	if (o->id.what == HOST) {
-		memcpy(f.key.b, o->id.addr.b, sizeof(o->id.addr.b));
-		f.who = o->id.addr;
-	} else {
-		memcpy(f.key.b, &o->id.number, sizeof(o->id.number));
-	}
-	snprintf(f.kind, sizeof(f.kind), "%s", kind[o->id.what]);
-	snprintf(f.why, sizeof(f.why), "%s: %.64s was first seen on %s, which is watched for %s, "
-				       "and has exchanged %s so far.%s",
-		 o->id.what == HOST ? "A new host" : o->id.what == AS ? "A new AS" : "A new service",
-		 key_text(f.by, &f.key, NULL, who), n->name,
-		 text_duration(o->first_ms - n->first_ms, d),
+	who_of(o, &f, who);
+	snprintf(f.why, sizeof(f.why),
+		 "%.64s is %s that was never seen on %s before, in the %s that it is watched, and "
+		 "has exchanged %s so far. If it is meant to be there, nothing is to do: it is "
+		 "known from now on; else find out who brought it.%s",
+		 who, word[o->id.what], n->name, text_duration(o->first_ms - since_ms, d),
 		 measure_text(&f.measure, o->octets, v),
 		 n->told >= s->conf.per_day ? " No more are told today (per_day)." : "");
 	fn(arg, &f);
+}
+
+/* o has come to something: it is known, and told where its network has been learnt. */
+static void arrived(struct newcomer *s, const struct one *o, int64_t now_ms, finding_f *fn,
+		    void *arg)
+{
+	struct net *n = &s->net[o->index];
+	int64_t since_ms = n->first_ms;
+
+	put(s, hash_of(&o->id));
+	if (o->id.what == COUNTRY && s->country_ms > since_ms)
+		since_ms = s->country_ms;
+	if (n->day != now_ms / DAY_MS) {
+		n->day = now_ms / DAY_MS;
+		n->told = 0;
+	}
+	if (now_ms - since_ms < (int64_t)(s->conf.learn * 1000) || n->told >= s->conf.per_day)
+		return;
+	n->told++;
+	tell(s, o, n, since_ms, fn, arg);
+}
+
+/* The country of a place that was never met. */
+static void look_up(struct newcomer *s, const struct one *o, int64_t now_ms, finding_f *fn,
+		    void *arg)
+{
+	struct one c = *o;
+
+	put(s, hash_of(&o->id));
+	memset(&c.id.addr, 0, sizeof(c.id.addr));
+	c.id.what = COUNTRY;
+	c.id.number = s->country ? s->country(s->country_arg, &o->id.addr) : 0;
+	if (c.id.number && !known(s, hash_of(&c.id)))
+		arrived(s, &c, now_ms, fn, arg);
+}
+
+static bool is_there(const struct newcomer *s, struct one *o, int64_t now_ms)
+{
+	if (o->used && now_ms - o->last_ms > DAY_MS)
+		o->used = false; /* it never came to anything */
+	if (!o->used || !o->again || !o->answered || o->octets < s->conf.amount)
+		return false;
+	o->used = false;
+	return true;
 }
 
 static void judge(void *state, int64_t now_ms, finding_f *fn, void *arg)
@@ -327,28 +414,22 @@ static void judge(void *state, int64_t now_ms, finding_f *fn, void *arg)
 	struct newcomer *s = state;
 
 	turn(s, now_ms);
+	if (s->country && !s->country_ms)
+		s->country_ms = now_ms;
 	for (uint32_t i = 0; i < ASIDE; i++) {
-		struct one *o = &s->one[i];
-		struct net *n = &s->net[o->index];
-
-		if (!o->used)
-			continue;
-		if (now_ms - o->last_ms > DAY_MS)
-			o->used = false; /* it never came to anything */
-		if (!o->used || !o->again || !o->answered || o->octets < s->conf.amount)
-			continue;
-		o->used = false;
-		put(s, hash_of(&o->id));
-		if (n->day != now_ms / DAY_MS) {
-			n->day = now_ms / DAY_MS;
-			n->told = 0;
-		}
-		if (now_ms - n->first_ms < (int64_t)(s->conf.learn * 1000) ||
-		    n->told >= s->conf.per_day)
-			continue;
-		n->told++;
-		tell(s, o, n, fn, arg);
+		if (is_there(s, &s->one[i], now_ms))
+			arrived(s, &s->one[i], now_ms, fn, arg);
+		if (is_there(s, &s->place[i], now_ms))
+			look_up(s, &s->place[i], now_ms, fn, arg);
 	}
+}
+
+static void geo(void *state, filter_country_f *country, void *arg)
+{
+	struct newcomer *s = state;
+
+	s->country = country;
+	s->country_arg = arg;
 }
 
 /* --- open, save --- */
@@ -378,13 +459,14 @@ struct saved {
 	uint32_t version, net_size;
 	uint64_t bits;
 	int64_t turned_ms;
-	uint32_t n_net, pad;
+	uint32_t n_net, country_h; /* hours since 1970 */
 };
 
 static void *save(const void *state, size_t *len)
 {
 	const struct newcomer *s = state;
-	struct saved h = { VERSION, sizeof(struct net), s->bits, s->turned_ms, s->n_net, 0 };
+	struct saved h = { VERSION, sizeof(struct net), s->bits, s->turned_ms, s->n_net,
+			   (uint32_t)(s->country_ms / HOUR_MS) };
 	size_t nets = s->n_net * sizeof(struct net);
 	char *out;
 
@@ -412,6 +494,7 @@ static bool load(void *state, const void *data, size_t len)
 	    h.n_net > NETS || len != sizeof(h) + nets + 2 * s->bits / 8)
 		return false;
 	s->turned_ms = h.turned_ms;
+	s->country_ms = h.country_h * HOUR_MS;
 	s->n_net = h.n_net;
 	memcpy(s->net, at + sizeof(h), nets);
 	for (uint32_t i = 0; i < s->n_net; i++)
@@ -430,6 +513,7 @@ const struct pattern pattern_newcomer = {
 	.feed = feed,
 	.judge = judge,
 	.free = free_newcomer,
+	.geo = geo,
 	.save = save,
 	.load = load,
 };

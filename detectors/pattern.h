@@ -18,6 +18,7 @@
 
 #include "daemon/model/opt.h"
 #include "daemon/model/series.h"
+#include "rules/filter/filter.h"
 
 /* What was found. Identity is (by, key, kind): a finding with the same three is the same
  * thing again. All text is made by the pattern, of numbers and addresses: it is inert. */
@@ -58,6 +59,9 @@ struct pattern {		/* one line each in patterns.def */
 	 * tells what stands or has ended. Costs nothing where nothing has changed. */
 	void (*judge)(void *state, int64_t now_ms, finding_f *fn, void *arg);
 	void (*free)(void *state);
+	/* What tells countries (filter.h), NULL for nothing; after open and whenever rules
+	 * change. It is for what is found, not for each flow. May be NULL. */
+	void (*geo)(void *state, filter_country_f *country, void *arg);
 	/* What must outlive a restart; both may be NULL. save gives octets (NULL: nothing to
 	 * keep); load is called once after open, and false means that it began anew. */
 	void *(*save)(const void *state, size_t *len);

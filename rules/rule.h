@@ -32,6 +32,8 @@ struct rule {
 	const struct detector *detector; /* NULL: limits only */
 	const struct pattern *pattern; /* instead of all of these: looks at flows; or NULL */
 	void *conf;               /* the detector's or pattern's settings */
+	filter_country_f *country; /* of an address, for patterns; NULL: nobody knows */
+	void *country_arg;
 	double budget_total;      /* of the detector: alarms a week over all series; 0: no cap */
 	enum side side;           /* detector: tells only of this one; SIDE_NONE: both */
 	const char *learns;       /* what its baselines are called in history, not owned; NULL:

@@ -146,6 +146,37 @@ static void first_sights_are_told_once(void **unused)
 	}
 }
 
+static uint16_t country_of(void *arg, const struct addr *a)
+{
+	++*(unsigned *)arg;
+	return a->b[13] == 0x33 ? 'N' << 8 | 'L' : 'D' << 8 | 'E';
+}
+
+/* Looked up for each new /24, and told once its network has been learnt. */
+static void a_new_country_is_told_and_hardly_looked_up(void **unused)
+{
+	struct lan l;
+	unsigned asked = 0;
+
+	(void)unused;
+	set_up(&l, true);
+	l.s.pattern->geo(l.s.state, country_of, &asked);
+	run(&l, 8 * 48);
+	assert_int_equal(l.s.n_found, 0);
+	assert_int_equal(asked, 1);
+	for (int k = 0; k < 20; k++) {
+		talk(&l, LAN + 10, FAR + 0x500, 443, 80000); /* another /24 of the same */
+		talk(&l, LAN + 10, FAR - 0x10000, 443, 80000);
+		talk(&l, LAN + 10, FAR - 0x10000 + 0x700, 443, 80000);
+		site_slice(&l.s);
+	}
+	assert_int_equal(l.s.n_found, 1);
+	assert_string_equal(l.s.found[0].kind, "new country DE");
+	assert_string_equal(l.s.found[0].filter, "country DE");
+	assert_int_equal(asked, 4);
+	site_close(&l.s);
+}
+
 static void a_day_tells_a_few_and_a_gap_makes_nobody_new(void **unused)
 {
 	struct lan l;
@@ -216,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_sights_are_told_once),
+		cmocka_unit_test(a_new_country_is_told_and_hardly_looked_up),
 		cmocka_unit_test(a_day_tells_a_few_and_a_gap_makes_nobody_new),
 		cmocka_unit_test(who_is_known_outlives_a_restart),
 		cmocka_unit_test(a_flood_of_sources_takes_no_memory_and_forgets_nobody),
