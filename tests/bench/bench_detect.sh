@@ -4,7 +4,7 @@
 #
 # Feeds two benchmarks through `culprit score` and prints their scores, each beside what
 # it is to reach, what baselines cost (tests/bench/bench_views), and how
-# many scans are found in days of ordinary traffic (bench_scan):
+# many scans and floods are found in days of ordinary traffic (bench_scan, bench_day):
 #   trafficweeks  invented weeks of link traffic with labelled anomalies
 #   NAB           the Numenta Anomaly Benchmark, or the part of it that is there
 #
@@ -27,6 +27,8 @@ echo "== what baselines cost"
 SEEDS=${SEEDS:-$(od -An -N10 -tu2 /dev/urandom)}
 echo "== scans in days of ordinary traffic, seeds" $SEEDS
 "$BUILD/tests/bench/bench_scan" $SEEDS
+echo "== floods and scans in mixed days of an office and a provider, all patterns on, same seeds"
+"$BUILD/tests/bench/bench_day" $SEEDS
 if [ ! -f "$DETECT_TOOLS/trafficweeks.py" ]; then
 	echo "bench-detect: there is no trafficweeks.py in $DETECT_TOOLS, so detection was" \
 	     "not measured. Say DETECT_TOOLS=DIR make bench-detect" >&2
