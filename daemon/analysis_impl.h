@@ -84,6 +84,8 @@ void pattern_tick(struct analysis *a, int64_t now_ms); /* once a second */
 bool pattern_restore(struct analysis *a, struct alert *al); /* as eval_restore */
 void pattern_save(struct analysis *a, pattern_blob_f *fn, void *arg);
 void pattern_load(struct analysis *a, const char *rule, const void *data, size_t len);
+/* How long the rule only learns yet; -1: it looks at no flows. */
+int64_t pattern_learns_ms(const struct analysis *a, const struct rule *r);
 uint64_t pattern_octets(const struct analysis *a); /* the memory they were given */
 void pattern_free(struct analysis *a);
 

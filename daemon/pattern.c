@@ -404,6 +404,14 @@ void pattern_load(struct analysis *a, const char *rule, const void *data, size_t
 	}
 }
 
+int64_t pattern_learns_ms(const struct analysis *a, const struct rule *r)
+{
+	for (unsigned i = 0; i < a->n_patterns; i++)
+		if (a->patterns[i].rule == r && r->pattern->learns_ms)
+			return r->pattern->learns_ms(a->patterns[i].state, a->now_ms);
+	return r->pattern ? 0 : -1;
+}
+
 /* What they may take at most, which is what they were given. */
 uint64_t pattern_octets(const struct analysis *a)
 {

@@ -66,8 +66,10 @@ static void write_budget(struct board_rule *b, const struct eval *e, unsigned ru
 	b->series_weeks = v.weeks;
 }
 
-static void write_rules(struct sheet *s, const struct rules *rules, const struct eval *e)
+static void write_rules(struct sheet *s, const struct analysis *a)
 {
+	const struct rules *rules = a->rules;
+
 	s->rules = xcalloc(rules->n ? rules->n : 1, sizeof(*s->rules));
 	for (; s->n_rules < rules->n; s->n_rules++) {
 		const struct rule *r = &rules->at[s->n_rules];
@@ -81,9 +83,10 @@ static void write_rules(struct sheet *s, const struct rules *rules, const struct
 			.by = r->by, .measure = r->measure, .above = r->above,
 			.below = r->below, .clear = r->clear, .for_ms = r->for_ms,
 			.severity = r->severity, .quiet = r->quiet,
+			.learns_ms = pattern_learns_ms(a, r),
 		};
 		snprintf(b->name, sizeof(b->name), "%s", r->name);
-		write_budget(b, e, (unsigned)s->n_rules);
+		write_budget(b, a->eval, (unsigned)s->n_rules);
 	}
 }
 
@@ -121,7 +124,7 @@ void post_sheet(struct analysis *a, int64_t now_ms)
 		p.n = SERIES_SHOWN;
 	p.s = s = sheet_new(p.n);
 	eval_values(a->eval, write_one, &p);
-	write_rules(s, a->rules, a->eval);
+	write_rules(s, a);
 	s->interfaces = xcalloc(INTERFACES_SHOWN, sizeof(*s->interfaces));
 	window_interfaces(a->window, write_interface, &p);
 	window_stats(a->window, &ws);

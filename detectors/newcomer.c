@@ -424,6 +424,20 @@ static void judge(void *state, int64_t now_ms, finding_f *fn, void *arg)
 	}
 }
 
+/* Of the network that was seen first; none yet: all of the time. */
+static int64_t learns_ms(const void *state, int64_t now_ms)
+{
+	const struct newcomer *s = state;
+	int64_t all = (int64_t)(s->conf.learn * 1000), least = all;
+
+	for (uint32_t i = 0; i < s->n_net; i++) {
+		int64_t left = s->net[i].first_ms ? s->net[i].first_ms + all - now_ms : all;
+
+		least = left < least ? left : least;
+	}
+	return least > 0 ? least : 0;
+}
+
 static void geo(void *state, filter_country_f *country, void *arg)
 {
 	struct newcomer *s = state;
@@ -512,6 +526,7 @@ const struct pattern pattern_newcomer = {
 	.open = open_newcomer,
 	.feed = feed,
 	.judge = judge,
+	.learns_ms = learns_ms,
 	.free = free_newcomer,
 	.geo = geo,
 	.save = save,

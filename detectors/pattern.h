@@ -59,6 +59,9 @@ struct pattern {		/* one line each in patterns.def */
 	 * tells what stands or has ended. Costs nothing where nothing has changed. */
 	void (*judge)(void *state, int64_t now_ms, finding_f *fn, void *arg);
 	void (*free)(void *state);
+	/* How long it only learns yet, of the network that is nearest to its end; 0: not any
+	 * more. NULL: never. */
+	int64_t (*learns_ms)(const void *state, int64_t now_ms);
 	/* What tells countries (filter.h), NULL for nothing; after open and whenever rules
 	 * change. It is for what is found, not for each flow. May be NULL. */
 	void (*geo)(void *state, filter_country_f *country, void *arg);

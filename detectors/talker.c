@@ -404,6 +404,20 @@ static void judge(void *state, int64_t now_ms, finding_f *fn, void *arg)
 	t->bin = bin;
 }
 
+/* Of the network that was seen first; none yet: all of the time. */
+static int64_t learns_ms(const void *state, int64_t now_ms)
+{
+	const struct talker *s = state;
+	int64_t all = (int64_t)(s->conf.learn * 1000), least = all;
+
+	for (uint32_t i = 0; i < s->n_net; i++) {
+		int64_t left = s->net[i].first_ms ? s->net[i].first_ms + all - now_ms : all;
+
+		least = left < least ? left : least;
+	}
+	return least > 0 ? least : 0;
+}
+
 /* --- open, save --- */
 
 static void *open_talker(const void *conf, size_t memory)
@@ -499,6 +513,7 @@ const struct pattern pattern_talker = {
 	.open = open_talker,
 	.feed = feed,
 	.judge = judge,
+	.learns_ms = learns_ms,
 	.free = free_talker,
 	.save = save,
 	.load = load,

@@ -287,6 +287,29 @@ static void budgets(const json_t *rules, struct strb *out)
 	}
 }
 
+/* Rules that look at flows have no series: each by itself. */
+static void patterns(const json_t *rules, struct strb *out)
+{
+	const json_t *r;
+	bool first = true;
+	char t[UNIT_TEXT];
+	size_t i;
+
+	json_array_foreach(rules, i, r)
+	{
+		const json_t *in = json_object_get(r, "armed_in_s");
+		long long firing = (long long)count_of(r, "firing"), all = (long long)count_of(r, "alerts");
+
+		if (!json_is_integer(in))
+			continue;
+		line(out, first ? "patterns" : "", "%s: %s%s, %lld firing, %lld alert%s since the start",
+		     text_of(r, "name"), json_integer_value(in) ? "still learns, armed in " : "armed",
+		     json_integer_value(in) ? text_duration(json_integer_value(in) * 1000, t) : "",
+		     firing, all, all == 1 ? "" : "s");
+		first = false;
+	}
+}
+
 static bool runs(const json_t *rules, const char *name)
 {
 	const json_t *r;
@@ -329,6 +352,7 @@ static void rules(struct cli *c, struct strb *out)
 	}
 	n_rules = json_array_size(json_object_get(answer, "rules"));
 	budgets(json_object_get(answer, "rules"), &rates);
+	patterns(json_object_get(answer, "rules"), &rates);
 	built_in(json_object_get(answer, "rules"), &on, &off);
 	json_decref(answer);
 	if (ask(c, "/api/v1/series?limit=10000", NULL, &answer, &err) != ASK_OK) {

@@ -163,6 +163,8 @@ static json_t *rule_json(struct http *h, const struct sheet *s, const struct boa
 	j_put(o, "budget", budget_json(r));
 	j_put(o, "severity", json_string(severity_word[r->severity]));
 	j_put(o, "quiet", json_boolean(r->quiet));
+	j_put(o, "armed_in_s", r->learns_ms < 0 ? json_null()
+						: json_integer((r->learns_ms + 999) / 1000));
 	j_put(o, "series", json_integer(t.series));
 	j_put(o, "firing", json_integer(t.firing));
 	j_put(o, "alerts", json_integer(t.total));

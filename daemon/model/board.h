@@ -35,6 +35,7 @@ struct board_rule {
 	int64_t for_ms;
 	enum severity severity;
 	bool quiet;
+	int64_t learns_ms;         /* of a pattern in flows: it only learns yet; -1: no such rule */
 	/* Of a detector with a budget, in alarms a week and series: as configured, a cap over
 	 * all series (0: none), what is left for each; and of late, alerts and the weeks of
 	 * armed series that they came in. budget 0: it has none. */

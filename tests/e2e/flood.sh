@@ -33,6 +33,9 @@ END
 wait_until 30 "the flood is told" has "$dir/people.jsonl" 'SYN flood'
 say "webhook after $(($(now_ms) - began)) ms"
 wait_until 10 "the flood is on the board" flood_is firing
+culprit status >"$dir/status"
+has "$dir/status" 'flood: armed, 1 firing, 1 alert since the start' || fail "$(cat "$dir/status")"
+has "$dir/status" 'new-talker: still learns, armed in ' || fail "$(cat "$dir/status")"
 culprit alerts --rule flood --json >"$dir/alerts"
 expect "alerts" 1 "$(jq '.alerts | length' "$dir/alerts")"
 culprit show "$(jq -r '.alerts[0].id' "$dir/alerts")" --json >"$dir/shown"
