@@ -18,11 +18,12 @@
 #include "daemon/cli/through_top.h"
 #include "daemon/evidence/veil.h"
 #include "daemon/evidence/join.h"
+#include "daemon/evidence/named.h"
 #include "daemon/evidence/top.h"
 #include "daemon/model/flow_text.h"
 #include "daemon/model/rows.h"
 
-enum { ROWS = 100, ROWS_MAX = 100000, WORKERS = 256, SLACK = 1000 };
+enum { ROWS = 100, ROWS_MAX = 100000, WORKERS = 256, SLACK = 1000, NAMES_MS = 500 };
 
 enum sort { SORT_NEWEST, SORT_OLDEST, SORT_BYTES, SORT_PACKETS, SORT_RATE };
 static const char *const sort_word[] = { "newest", "oldest", "bytes", "packets", "rate" };
@@ -50,7 +51,8 @@ struct flows {
 	const char *sort_text;
 	enum sort sort;
 	uint64_t n;
-	bool urls;
+	bool urls, ask_names;
+	struct flow_names *names; /* of the chosen; NULL: none are told */
 
 	struct heap heap[WORKERS];
 	struct rank limit; /* what is wanted is not below */
@@ -364,6 +366,10 @@ static int print(const struct flows *f, const struct top_result *r,
 	for (size_t i = 0; i < f->n_chosen; i++) {
 		strb_add(&s, f->c->json ? i ? ",\n" : "\n" : "");
 		strb_add(&s, f->chosen[i].text);
+		if (f->names && f->c->json)
+			flow_names_json(&f->names[i], &s);
+		else if (f->names)
+			flow_names_text(&f->names[i], &s);
 		if (urls && f->c->json)
 			through_urls_json(&urls[i], &s);
 		strb_add(&s, f->c->json || f->c->csv ? "" : "\n");
@@ -375,6 +381,31 @@ static int print(const struct flows *f, const struct top_result *r,
 	code = cli_print_text(&s);
 	strb_free(&s);
 	return code;
+}
+
+static void withhold(struct flows *f, size_t i, const struct addr *who, const struct veil *veil)
+{
+	if (addr_is_none(who))
+		return;
+	through_withhold(&f->chosen[i].text, who, veil);
+	if (f->names)
+		flow_names_withhold(&f->names[i], &f->chosen[i].flow, who);
+}
+
+/* What an alert saw is told the same for ever; a name may be another tomorrow. CSV has no
+ * column for what flows do not tell themselves. */
+static void find_names(struct flows *f)
+{
+	struct join_flow *list;
+
+	if (f->q.as_of || f->c->csv || !cli_owners(f->c, f->ask_names))
+		return;
+	list = xcalloc(f->n_chosen + 1, sizeof(*list));
+	for (size_t i = 0; i < f->n_chosen; i++)
+		list[i] = f->chosen[i].flow;
+	f->names = flow_names_find(cli_owners(f->c, f->ask_names), list, f->n_chosen,
+				   f->ask_names ? NAMES_MS : 0);
+	free(list);
 }
 
 /* Of the chosen flows, in their order; NULL + exit code. */
@@ -392,9 +423,7 @@ static struct through_urls *find_urls(struct flows *f, int *code)
 	if (through_query_of(f->c, &f->q, &tq, &conf)) {
 		urls = through_flows(&tq, list, f->n_chosen, &err);
 		for (size_t i = 0; urls && i < f->n_chosen; i++)
-			if (!addr_is_none(&urls[i].withheld))
-				through_withhold(&f->chosen[i].text, &urls[i].withheld,
-						 conf.veil);
+			withhold(f, i, &urls[i].withheld, conf.veil);
 		if (!urls)
 			*code = cli_fail(EX_UNAVAILABLE, "%s", err.msg);
 	}
@@ -408,6 +437,7 @@ static int print_all(struct flows *f, const struct top_result *r)
 	struct through_urls *urls = NULL;
 	int code;
 
+	find_names(f);
 	if (f->urls && !(urls = find_urls(f, &code)))
 		return code;
 	code = print(f, r, urls);
@@ -435,6 +465,7 @@ static int run(struct flows *f)
 	for (size_t i = 0; i < f->n_chosen; i++)
 		free(f->chosen[i].text);
 	free(f->chosen);
+	free(f->names);
 	return code;
 }
 
@@ -456,6 +487,7 @@ int cmd_flows(struct cli *c, int argc, char **argv)
 		{ "rows", 'n', ARG_COUNT, "ROWS", "how many (100)", &f->n },
 		{ "sort", 0, ARG_TEXT, "ORDER",
 		  "newest (as it is), oldest, bytes, packets, rate", &f->sort_text },
+		{ "names", 0, ARG_FLAG, NULL, "ask the DNS for names, too", &f->ask_names },
 		{ "urls", 0, ARG_FLAG, NULL,
 		  "what was asked of the proxy in each of them, and by whom", &f->urls },
 		{ 0 },

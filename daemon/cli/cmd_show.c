@@ -12,6 +12,7 @@
 #include "daemon/base/units.h"
 #include "daemon/cli/alerts.h"
 #include "daemon/cli/spark.h"
+#include "daemon/evidence/named.h"
 
 static void line(struct strb *s, const char *name, const char *value)
 {
@@ -283,6 +284,7 @@ int cmd_show(struct cli *c, int argc, char **argv)
 		return code;
 	if (!c->json)
 		cli_config(c); /* for its time zone; its mistakes matter little here */
+	alert_name_late(a, cli_owners(c, false)); /* the daemon has asked the DNS already */
 	code = c->json ? cli_print_json(alert_json(a, NULL)) : show(c, a);
 	alert_unref(&a);
 	return code;

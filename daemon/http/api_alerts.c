@@ -7,6 +7,7 @@
 #include "daemon/http/http_impl.h"
 
 #include "daemon/base/clock.h"
+#include "daemon/evidence/named.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,15 @@ static int newest(const void *x, const void *y)
 	return (a->started_ms < b->started_ms) - (a->started_ms > b->started_ms);
 }
 
+/* With the names that have become known since it went out. */
+static json_t *named_json(const struct http *h, const struct alert *a)
+{
+	json_t *o = alert_json(a, h->base_url);
+
+	alert_json_name_late(o, h->src.owners);
+	return o;
+}
+
 /* The board has them in the order in which they were pinned. */
 static void from_board(struct listing *l)
 {
@@ -51,7 +61,7 @@ static void from_board(struct listing *l)
 	qsort(l->at, l->n, sizeof(l->at[0]), newest);
 	for (unsigned i = 0; i < l->n; i++) {
 		if (i < l->limit)
-			json_array_append_new(l->list, alert_json(l->at[i], l->h->base_url));
+			json_array_append_new(l->list, named_json(l->h, l->at[i]));
 		alert_unref(&l->at[i]);
 	}
 }
@@ -64,8 +74,10 @@ static bool from_store(void *arg, const char *key, const void *data, size_t len)
 	const char *rule = json_string_value(json_object_get(j, "rule"));
 
 	(void)key;
-	if (state && rule && wanted(l, state, rule))
+	if (state && rule && wanted(l, state, rule)) {
+		alert_json_name_late(j, l->h->src.owners);
 		json_array_append(l->list, j);
+	}
 	json_decref(j);
 	return json_array_size(l->list) < l->limit;
 }
@@ -104,7 +116,7 @@ static void answer_one(struct http *h, const char *id, struct answer *out)
 	}
 	o = json_object();
 	list = json_array();
-	json_array_append_new(list, alert_json(a, h->base_url));
+	json_array_append_new(list, named_json(h, a));
 	j_put(o, "alerts", list);
 	alert_unref(&a);
 	answer_json(out, o);

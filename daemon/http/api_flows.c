@@ -10,17 +10,19 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
 #include "daemon/evidence/join_flow.h"
+#include "daemon/evidence/named.h"
 #include "daemon/evidence/through.h"
 #include "daemon/model/flow_text.h"
 #include "storage/archive/archive.h"
 
 #include <stdlib.h>
 
-enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 10000, AT_A_TIME = 100000 };
+enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 10000, AT_A_TIME = 100000, NAMES_MS = 500 };
 
 struct listing {
 	char **text;
 	struct join_flow *flows; /* the same flows */
+	struct flow_names *names;
 	uint64_t n, limit;
 	bool more;
 };
@@ -50,6 +52,13 @@ static bool rows(void *arg, unsigned worker, const struct block *b, const uint64
 	return true;
 }
 
+/* What an alert saw is told the same for ever; a name may be another tomorrow. */
+static struct flow_names *find_names(struct http *h, const struct ask *a,
+				     const struct listing *l)
+{
+	return flow_names_find(a->alert ? NULL : h->src.owners, l->flows, l->n, NAMES_MS);
+}
+
 /* Of the listed flows, in their order; NULL + err. */
 static struct through_urls *find_urls(struct http *h, const struct listing *l, struct err *err)
 {
@@ -65,8 +74,10 @@ static struct through_urls *find_urls(struct http *h, const struct listing *l, s
 	}
 	urls = through_flows(&q, l->flows, l->n, err);
 	for (uint64_t i = 0; urls && i < l->n; i++)
-		if (!addr_is_none(&urls[i].withheld))
+		if (!addr_is_none(&urls[i].withheld)) {
 			through_withhold(&l->text[i], &urls[i].withheld, h->src.veil);
+			flow_names_withhold(&l->names[i], &l->flows[i], &urls[i].withheld);
+		}
 	return urls;
 }
 
@@ -82,6 +93,7 @@ static void write_all(const struct ask *a, const struct listing *l,
 	for (uint64_t i = 0; i < l->n; i++) {
 		strb_add(out, i ? ",\n" : "\n");
 		strb_add(out, l->text[i]);
+		flow_names_json(&l->names[i], out);
 		if (urls)
 			through_urls_json(&urls[i], out);
 	}
@@ -111,6 +123,7 @@ void api_flows(struct http *h, const struct request *rq, struct answer *out)
 	if (!target_flag(&rq->target, "urls", &with_urls, &err)) {
 		answer_error(out, 400, "%s", err.msg);
 	} else if (!archive_read(&q, rows, &l, &res, &err) ||
+		   !(l.names = find_names(h, &a, &l)) ||
 		   (with_urls && !(urls = find_urls(h, &l, &err)))) {
 		answer_error(out, 503, "%s", err.msg);
 	} else {
@@ -121,6 +134,7 @@ void api_flows(struct http *h, const struct request *rq, struct answer *out)
 	for (uint64_t i = 0; i < l.n; i++)
 		free(l.text[i]);
 	free(l.text);
+	free(l.names);
 	free(l.flows);
 	ask_fini(&a);
 }

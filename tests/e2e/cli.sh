@@ -45,6 +45,7 @@ code 69 --state "$dir/nowhere" --url http://127.0.0.1:1 alerts
 sink chat http_sink.py
 conf <<END
 exporter edge { address = "127.0.0.1" interface 2 { name = "WAN" speed = "20M" } }
+names { dns = no hosts = "$dir/hosts" }
 rule wan-busy {
 	filter = "in if WAN" measure = "bytes" by = "exporter" window = "1m" above = "5M"
 	for = "0s" severity = "critical" notify = {"chat"}
@@ -131,6 +132,30 @@ expect "alerts as CSV" "$id" "$(cli alerts --csv | tail -n +2 | grep wan-busy | 
 cli show "${id:0:20}" >"$dir/show.txt"
 has "$dir/show.txt" '10.0.0.66:40000' || fail "$(cat "$dir/show.txt")"
 inert "$dir/show.txt"
+
+# --- a name that came late: the alert went out without it ---
+
+! has "$dir/show.txt" reception-pc || fail "a name before there was one"
+printf '10.0.0.66 reception-pc\n198.51.100.1 cdn.example.net\n' >"$dir/hosts"
+chmod 644 "$dir/hosts"
+shown() { cli show "$id" >"$dir/show.txt" && has "$dir/show.txt" '10.0.0.66:40000 (reception-pc)'; }
+wait_until 20 "show has the late name" shown
+told() { [ "$(get "/api/v1/alerts?id=$id" | jq -c '.alerts[0].top_flows[0] |
+	[.dst_name, .src_name]')" = '["reception-pc","cdn.example.net"]' ]; }
+wait_until 20 "the API has it" told # which looks at its files every two seconds
+expect "the API's list has it" reception-pc "$(get "/api/v1/alerts?from=-1h" |
+	jq -r --arg id "$id" '.alerts[] | select(.id == $id).top_flows[0].dst_name')"
+cli flows "${range[@]}" --json --sort bytes -n 1 >"$dir/flows.json"
+expect "flows have names" '["cdn.example.net","reception-pc"]' \
+	"$(jq -c '.flows[0] | [.src_name, .dst_name]' "$dir/flows.json")"
+expect "flows of the API too" '["cdn.example.net","reception-pc"]' \
+	"$(get "/api/v1/flows?from=${from}000&to=${to}000&filter=bytes%20%3E%201M" |
+	jq -c '.flows[0] | [.src_name, .dst_name]')"
+cli flows "${range[@]}" dst host 10.0.0.66 >"$dir/flows.txt"
+has "$dir/flows.txt" ' from cdn.example.net to reception-pc$' || fail "$(cat "$dir/flows.txt")"
+cli flows --as-of "$id" --json >"$dir/flows.json"
+expect "what an alert saw has no names of today" '[]' \
+	"$(jq -c '[.flows[].dst_name | select(. != null)]' "$dir/flows.json")"
 told() { # what the message said of its flows
 	tail -n +2 "$dir/chat.jsonl" | head -n 1 | jq -c '(.body | fromjson? // .) |
 		[.top_flows[] | [.src, .dst, .src_port, .dst_port, .bytes, .packets, .flows]]'

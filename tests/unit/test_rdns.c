@@ -4,6 +4,9 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/strb.h"
+#include "daemon/evidence/join_flow.h"
+#include "daemon/evidence/named.h"
 #include "daemon/evidence/owners.h"
 #include "daemon/evidence/rdns.h"
 
@@ -365,6 +368,53 @@ static void the_nearest_source_has_the_name(void **state)
 	free(file);
 }
 
+/* An alert that went out bare, its JSON, and a flow between the same two. */
+static void what_comes_late_is_filled_in(void **state)
+{
+	struct owners_opts opts = { "", NULL, 0, true, stub.address };
+	struct join_flow flow = { .src = of_mode(PLAIN), .dst = of_mode(NO_SUCH), .to_ms = 1 };
+	struct owners *o = owners_start(&opts, NULL);
+	struct alert *a = alert_new();
+	struct strb s = { 0 };
+	struct flow_names *n;
+	json_t *j, *top;
+
+	(void)state;
+	assert_non_null(o);
+	a->rule = xstrdup("r");
+	a->series = xstrdup("s");
+	a->series_id = xstrdup("s");
+	a->window_end_ms = clock_wall_ms();
+	a->top = xcalloc(1, sizeof(*a->top));
+	a->n_top = 1;
+	a->top[0].src = flow.src;
+	a->top[0].dst = flow.dst;
+	j = alert_json(a, NULL);
+	top = json_array_get(json_object_get(j, "top_flows"), 0);
+	assert_true(json_is_null(json_object_get(top, "src_name")));
+	n = flow_names_find(o, &flow, 1, 5000);
+	assert_string_equal(n->src, "reception-pc.lan");
+	assert_string_equal(n->dst, "");
+	alert_json_name_late(j, o);
+	assert_string_equal(json_string_value(json_object_get(top, "src_name")),
+			    "reception-pc.lan");
+	assert_true(json_is_null(json_object_get(top, "dst_name")));
+	alert_name_late(a, o);
+	assert_string_equal(a->top[0].src_name, "reception-pc.lan");
+	assert_null(a->top[0].dst_name);
+	strb_add(&s, "{\"bytes\":1}\n");
+	flow_names_json(n, &s);
+	assert_string_equal(s.s, "{\"bytes\":1,\"src_name\":\"reception-pc.lan\","
+				 "\"dst_name\":null}");
+	flow_names_withhold(n, &flow, &flow.src);
+	assert_string_equal(n->src, "");
+	free(n);
+	strb_free(&s);
+	json_decref(j);
+	alert_unref(&a);
+	owners_stop(&o);
+}
+
 static void questions_are_asked_in_random_case(void **state)
 {
 	char q[RDNS_ASKED];
@@ -387,6 +437,7 @@ static void questions_are_asked_in_random_case(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_comes_late_is_filled_in, begin, end),
 		cmocka_unit_test(questions_are_asked_in_random_case),
 		cmocka_unit_test_setup_teardown(answers_are_held_against_their_questions, begin,
 						end),
