@@ -14,14 +14,14 @@
 #
 # Settings (environment): FLOWS a round, RATE in flows/s, ROUNDS, PROTOCOLS, EXPORTERS,
 # FAST (the rate at which nothing may be lost), DELAYS (alerts that are timed),
-# ARCHIVE_FLOWS and DAY_FLOWS for tests/bench/bench_archive, BACKTEST_SERIES (0: none); BUILD
-# is where the programs are.
+# ARCHIVE_FLOWS and DAY_FLOWS for tests/bench/bench_archive, BACKTEST_SERIES and NAMED (0: none);
+# BUILD is where the programs are.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
 FLOWS=${FLOWS:-2000000} RATE=${RATE:-200000} ROUNDS=${ROUNDS:-3}
 PROTOCOLS=${PROTOCOLS:-v5 v9 ipfix sflow} EXPORTERS=${EXPORTERS:-1}
-BACKTEST_SERIES=${BACKTEST_SERIES:-100}
+BACKTEST_SERIES=${BACKTEST_SERIES:-100} NAMED=${NAMED:-1}
 FAST=${FAST:-1000000} DELAYS=${DELAYS:-5} ARCHIVE_FLOWS=${ARCHIVE_FLOWS:-3000000}
 DAY_FLOWS=${DAY_FLOWS:-30000000}
 SETTLE=1
@@ -375,6 +375,55 @@ backtests() {
 	done <"$tmp/backtest"
 }
 
+# --- names and AS numbers ---
+
+# The same flows with and without a file of AS numbers and a resolver, v9, in turns. The rule
+# makes alerts of hosts, since names are asked for alerts alone, never for flows.
+named() {
+	local from to sent asked r round dns
+
+	command -v python3 >/dev/null || { line "names" "no python3" "" ""; return; }
+	python3 tests/bench/mmdb.py "$tmp/as.mmdb" || return
+	python3 tests/bench/stub_dns.py "$tmp/dns" &
+	dns=$!
+	children=("$dns")
+	for _ in {1..50}; do
+		grep -q port "$tmp/dns" 2>/dev/null && break
+		sleep 0.1
+	done
+	for round in $(seq "$ROUNDS"); do
+		for mode in unnamed named; do
+			echo "  round $round of $ROUNDS: $mode" >&2
+			{
+				configure with
+				echo 'rule bench { by = "src" measure = "bytes" window = "10s" above = "2M" }'
+				[ $mode = named ] && echo "names { as = \"$tmp/as.mmdb\"
+					nameserver = \"127.0.0.1:$(sed -n 's/^port //p' "$tmp/dns")\" }" ||
+					echo 'names { dns = no }'
+			} >"$tmp/culprit.conf"
+			start_culpritd "$tmp/culprit.conf"
+			from=$(cpu_ns "$pid")
+			sent=$(json "$(blast -p v9 -n "$FLOWS" -r "$RATE" -e "$EXPORTERS")" flows)
+			sleep "$SETTLE"
+			to=$(cpu_ns "$pid")
+			echo "$sent $(metric culprit_flows_total) $((to - from))" |
+				awk '{ printf "%.4f %d 0\n", $3 / 1000 / $1, $1 - $2 }' >>"$tmp/$mode"
+			stop
+			children=("$dns")
+		done
+	done
+	kill "$dns"
+	wait "$dns" 2>/dev/null
+	r=$(paste "$tmp/named" "$tmp/unnamed" | awk '{ printf "%.3f\n", $1 / $4 }' | median)
+	line "a flow with AS and DNS, to one without" \
+		"$(column named 1 | median) us = $r" "<= 1.2" "$(holds "$r" 1.2)"
+	line "flows lost with AS and DNS" "$(column named 2 | awk '{ n += $1 } END { print n + 0 }')" \
+		0 "$(holds "$(column named 2 | awk '{ n += $1 } END { print n + 0 }')" 0)"
+	asked=$(sed -n 's/^questions //p' "$tmp/dns")
+	r=$(sed -n 's/^most_in_a_second //p' "$tmp/dns")
+	line "questions to the resolver, most in 1 s" "$asked; $r" "<= 21" "$(holds "$r" 21)"
+}
+
 # --- the proxy's log ---
 
 proxies() {
@@ -404,5 +453,6 @@ line "what" "measured" "budget" ""
 [ "$ARCHIVE_FLOWS" -gt 0 ] && archive_size
 [ "$DAY_FLOWS" -gt 0 ] && archive_day
 [ "$BACKTEST_SERIES" -gt 0 ] && backtests
+[ "$NAMED" -gt 0 ] && named
 proxies
 exit 0
