@@ -238,6 +238,13 @@ static bool same_names(const struct names_conf *a, const struct names_conf *b)
 	return true;
 }
 
+int64_t privacy_keep_ms(const struct config *c)
+{
+	if (c->privacy.keep_ms)
+		return c->privacy.keep_ms;
+	return c->archive.enabled ? c->archive.keep_ms : 0;
+}
+
 char *privacy_key(const struct config *c)
 {
 	if (*c->privacy.key_file)

@@ -290,6 +290,8 @@ void config_errors_free(struct config_errors *errs);
 void config_errors_add(struct config_errors *errs, bool warning, const char *file,
 		       int line, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/* How long what was asked of proxies is kept; 0: as long as alerts. */
+int64_t privacy_keep_ms(const struct config *c);
 /* Where the key of pseudonyms is. Gives. */
 char *privacy_key(const struct config *c);
 /* Names of the fields above that only take effect at a restart and differ between the

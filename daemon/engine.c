@@ -27,6 +27,7 @@
 #include "daemon/evidence/looked.h"
 #include "daemon/evidence/squid.h"
 #include "daemon/evidence/veil.h"
+#include "daemon/forget.h"
 #include "daemon/http/http.h"
 #include "daemon/link.h"
 #include "daemon/origin.h"
@@ -241,8 +242,7 @@ static struct squid *follow_proxies(const struct config *c, const struct veil *v
 	struct squid_opts *o = xcalloc(c->n_squids + 1, sizeof(*o));
 	struct squid_place place = { c->state_dir,
 				     c->archive.enabled ? c->archive.directory : NULL,
-				     c->privacy.keep_ms ? c->privacy.keep_ms
-							: c->archive.keep_ms,
+				     privacy_keep_ms(c),
 				     veil };
 	struct squid *s;
 
@@ -448,7 +448,8 @@ static bool start_http(struct engine *e, struct err *err)
 		.silence = sources_silence, .unsilence = sources_unsilence,
 		.learn = sources_learn,
 		.ack = sources_ack, .letters = sources_letters, .retry = sources_retry,
-		.act = sources_act, .snmp = sources_snmp, .arg = e,
+		.act = sources_act, .snmp = sources_snmp,
+		.forget_ms = privacy_keep_ms(c), .arg = e,
 	};
 	e->http = http_start(&o, &e->sources, err);
 	free(token);
@@ -493,6 +494,8 @@ struct engine *engine_start(const struct engine_opts *o, struct err *err)
 	if (!start_workers(e, err) || !start_http(e, err))
 		goto fail;
 	ask_agents(e, c);
+	e->forget = forget_start(&(struct forget_opts){ c->history.url, store_opts(c), e->writer,
+							privacy_keep_ms(c) });
 	e->saved_ms = clock_mono_ms();
 	return e;
 fail:
@@ -513,6 +516,7 @@ void engine_stop(struct engine **ep)
 	if (e->analysis)
 		learning_pause(e);
 	ifnames_stop(&e->ifnames);
+	forget_stop(&e->forget);
 	templates_save(e);
 	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		worker_stop(&e->worker[i]);

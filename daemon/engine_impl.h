@@ -40,6 +40,7 @@ struct engine {
 	struct archive *archive;
 	struct evidence *evidence;
 	struct owners *owners;
+	struct forget *forget;    /* NULL: alerts keep what they have */
 	struct ifnames *ifnames;  /* NULL: no exporter's agent is asked */
 	struct geo *country, *as; /* NULL: none is configured */
 	struct origin *origin[WORKERS_MAX];

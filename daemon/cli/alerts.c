@@ -58,6 +58,7 @@ static void add(struct alert_list *l, const struct alert_query *q, json_t *j)
 }
 
 struct reading {
+	int64_t forget_ms; /* 0: nothing is forgotten */
 	struct alert_list *list;
 	const struct alert_query *query;
 	size_t limit;
@@ -69,6 +70,8 @@ static bool from_store(void *arg, const char *key, const void *data, size_t len)
 	struct reading *r = arg;
 
 	(void)key;
+	if (j && r->forget_ms)
+		alert_json_forget(j, r->forget_ms);
 	if (j)
 		add(r->list, r->query, j);
 	json_decref(j);
@@ -79,7 +82,8 @@ static bool read_store(struct cli *c, const struct alert_query *q, size_t limit,
 		       struct alert_list *l, struct err *err)
 {
 	struct store *s = cli_store(c, err);
-	struct reading r = { l, q, limit };
+	int64_t keep_ms = s ? privacy_keep_ms(cli_config(c)) : 0;
+	struct reading r = { keep_ms ? c->now_ms - keep_ms : 0, l, q, limit };
 	int64_t from = q->to_ms ? q->from_ms - longest_ms : 0;
 	int64_t to = q->to_ms ? q->to_ms : c->now_ms + TOMORROW_MS;
 	bool ok = s && store_each_alert(s, from > 0 ? from : 0, to, SIZE_MAX, from_store, &r,

@@ -45,12 +45,19 @@ static int newest(const void *x, const void *y)
 	return (a->started_ms < b->started_ms) - (a->started_ms > b->started_ms);
 }
 
-/* With the names that have become known since it went out. */
-static json_t *named_json(const struct http *h, const struct alert *a)
+/* With the names that have become known since it went out, without what is not kept. */
+static void as_of_now(const struct http *h, json_t *alert)
+{
+	alert_json_name_late(alert, h->src.owners);
+	if (h->src.forget_ms)
+		alert_json_forget(alert, clock_wall_ms() - h->src.forget_ms);
+}
+
+static json_t *told_now(const struct http *h, const struct alert *a)
 {
 	json_t *o = alert_json(a, h->base_url);
 
-	alert_json_name_late(o, h->src.owners);
+	as_of_now(h, o);
 	return o;
 }
 
@@ -61,7 +68,7 @@ static void from_board(struct listing *l)
 	qsort(l->at, l->n, sizeof(l->at[0]), newest);
 	for (unsigned i = 0; i < l->n; i++) {
 		if (i < l->limit)
-			json_array_append_new(l->list, named_json(l->h, l->at[i]));
+			json_array_append_new(l->list, told_now(l->h, l->at[i]));
 		alert_unref(&l->at[i]);
 	}
 }
@@ -75,7 +82,7 @@ static bool from_store(void *arg, const char *key, const void *data, size_t len)
 
 	(void)key;
 	if (state && rule && wanted(l, state, rule)) {
-		alert_json_name_late(j, l->h->src.owners);
+		as_of_now(l->h, j);
 		json_array_append(l->list, j);
 	}
 	json_decref(j);
@@ -116,7 +123,7 @@ static void answer_one(struct http *h, const char *id, struct answer *out)
 	}
 	o = json_object();
 	list = json_array();
-	json_array_append_new(list, named_json(h, a));
+	json_array_append_new(list, told_now(h, a));
 	j_put(o, "alerts", list);
 	alert_unref(&a);
 	answer_json(out, o);

@@ -76,6 +76,7 @@ struct http_sources {
 	json_t *(*retry)(void *arg, const json_t *asked, struct err *err);
 	/* What a signed address would do; with go it is done. */
 	json_t *(*act)(void *arg, const char *path, const json_t *go, struct err *err);
+	int64_t forget_ms;           /* alerts over so long tell no URLs; 0: they do */
 	void *arg;
 };
 

@@ -125,6 +125,12 @@ json_t *alert_json(const struct alert *a, const char *base_url);
 /* Back from alert_json, as far as it tells; NULL + err. Used by history and outbox. */
 struct alert *alert_from_json(const json_t *j, struct err *err);
 
+/* Takes out of alert_json's who asked the proxy for what, when the alert was over (or, while
+ * it lasts, began) before before_ms. True: there was something. */
+bool alert_json_forget(json_t *alert, int64_t before_ms);
+/* Quick, of its text: whether there may be something. */
+bool alert_text_may_forget(const char *json, size_t len);
+
 /* The flows that a message was made of: their time, and what of the archive counts. Those of
  * the raised alert never change; at_end: those of its resolved message, of all the time that
  * it lasted. One that `was` has only the latter. */
