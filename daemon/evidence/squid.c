@@ -8,6 +8,10 @@
  * request log is the thread's own; a position in a log of Squid is kept only after what
  * was read up to it is on disk, so a crash loses no request.
  *
+ * What began before the ring does (a quota's month, an alert soon after a start) comes from the
+ * files beside the archive; the end of the ring's first request divides the two, so nothing is
+ * there twice. Of very many the largest are taken.
+ *
  * Where the log does not tell the origin (combined format), a request explains only the
  * client's leg; of requests in progress the manager's answer tells it.
  */
@@ -36,6 +40,7 @@ static const int64_t keep_ms = INT64_C(2) * 3600 * 1000;
 static const int64_t disorder_ms = INT64_C(60) * 1000; /* ends out of order at most by */
 static const int64_t same_ms = 20; /* starts of one request, from manager and log */
 static const size_t memory_max = 64 << 20, back_max = 16 << 20;
+enum { FILED_MAX = 200000 };
 
 struct proxy {
 	struct squid *owner;
@@ -61,6 +66,7 @@ struct squid {
 	size_t cap, first, n;
 	const struct veil *veil;
 	struct request_log *kept; /* the thread's own; NULL: none */
+	char *kept_dir;           /* "": none */
 	struct request *batch[BATCH]; /* the thread's own, not in the ring yet */
 	size_t n_batch;
 	uint64_t broken_batch, lines_batch;
@@ -337,7 +343,8 @@ struct squid *squid_start(const struct squid_opts *o, size_t n,
 			       from->n_addresses * sizeof(*s->addresses));
 		s->n_addresses += from->n_addresses;
 	}
-	if (place->archive_dir && *place->archive_dir)
+	s->kept_dir = xstrdup(place->archive_dir ? place->archive_dir : "");
+	if (*s->kept_dir)
 		s->kept = request_log_open(place->archive_dir, place->keep_ms,
 					   clock_wall_ms());
 	pthread_mutex_init(&s->lock, NULL);
@@ -374,6 +381,7 @@ void squid_stop(struct squid **sp)
 	pthread_cond_destroy(&s->done);
 	pthread_mutex_destroy(&s->lock);
 	free(s->ring);
+	free(s->kept_dir);
 	free(s->addresses);
 	free(s->proxies);
 	free(s);
@@ -477,26 +485,79 @@ static void drop_over(struct found *f, size_t running)
 	f->n = kept;
 }
 
+/* --- what is older than the ring --- */
+
+struct filed {
+	struct found *found;
+	int64_t before_ms;
+	size_t first; /* of found, those of files begin here */
+};
+
+static int by_octets(const void *x, const void *y)
+{
+	const struct request *a = *(struct request *const *)x, *b = *(struct request *const *)y;
+	uint64_t m = a->received + a->sent, n = b->received + b->sent;
+
+	return (m < n) - (m > n);
+}
+
+static void leave_largest(struct found *f, size_t first)
+{
+	qsort(f->list + first, f->n - first, sizeof(*f->list), by_octets);
+	while (f->n > first + FILED_MAX)
+		request_unref(&f->list[--f->n]);
+}
+
+static bool take_filed(void *arg, const struct request *r)
+{
+	struct filed *f = arg;
+
+	if (r->end_ms >= f->before_ms)
+		return true;
+	found_add(f->found, request_new(r));
+	if (f->found->n - f->first == 2 * FILED_MAX)
+		leave_largest(f->found, f->first);
+	return true;
+}
+
+static void add_filed(const struct squid *s, struct found *f, int64_t before_ms)
+{
+	struct filed filed = { f, before_ms, f->n };
+	struct request_read read;
+	struct err err = { "" };
+
+	if (!request_log_read(s->kept_dir, f->from_ms, before_ms < f->to_ms ? before_ms : f->to_ms,
+			      take_filed, &filed, &read, &err))
+		log_seldom("requests", 600, "requests kept beside the archive could not be "
+			   "read: %s", err.msg);
+	if (f->n - filed.first > FILED_MAX)
+		leave_largest(f, filed.first);
+}
+
 struct request **squid_requests(struct squid *s, int64_t from_ms, int64_t to_ms,
 				bool running, size_t *n)
 {
 	struct found f = { .from_ms = from_ms, .to_ms = to_ms, .squid = s };
 	size_t n_running;
+	int64_t begins_ms;
 
 	if (running) /* first: what ends while we ask has a line afterwards */
 		ask_managers(s, &f);
 	n_running = f.n;
 	pthread_mutex_lock(&s->lock);
 	catch_up(s);
+	begins_ms = s->n ? s->ring[s->first]->end_ms : clock_wall_ms();
 	for (size_t i = s->n; i-- > 0;) {
 		struct request *r = s->ring[(s->first + i) & (s->cap - 1)];
 
 		if (r->end_ms < from_ms - disorder_ms)
 			break;
-		if (r->start_ms < to_ms && r->end_ms >= from_ms)
+		if (r->start_ms < to_ms && r->end_ms >= from_ms && r->end_ms >= begins_ms)
 			found_add(&f, request_ref(r));
 	}
 	pthread_mutex_unlock(&s->lock);
+	if (*s->kept_dir && from_ms < begins_ms)
+		add_filed(s, &f, begins_ms);
 	drop_over(&f, n_running);
 	*n = f.n;
 	return f.list;

@@ -50,7 +50,8 @@ const struct veil *squid_veil(const struct squid *s);
 const struct addr *squid_addresses(const struct squid *s, size_t *n);
 
 /* Requests that overlap [from, to), each once, in no order, after the logs' last lines
- * were read (waits for that at most 500 ms). `running` asks the cache managers too (2 s at
+ * were read (waits for that at most 500 ms); what is no longer in memory from the files
+ * beside the archive, the 200,000 largest. `running` asks the cache managers too (2 s at
  * most, and not again for 30 s after one failed). Gives *n references in a list, to be
  * freed with squid_give_back. One thread. */
 struct request **squid_requests(struct squid *s, int64_t from_ms, int64_t to_ms,

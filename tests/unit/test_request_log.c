@@ -216,7 +216,7 @@ static void a_damaged_block_costs_only_itself(void **state)
 static void requests_go_when_their_flows_go(void **state)
 {
 	enum { HOUR = 3600000 };
-	char *dir = kit_dir();
+	char *dir = kit_dir(), flows[DIR_PATH];
 	struct request_log *l = request_log_open(dir, HOUR, kit_t0);
 
 	(void)state;
@@ -234,6 +234,9 @@ static void requests_go_when_their_flows_go(void **state)
 	l = request_log_open(dir, HOUR, kit_t0 + 300000);
 	add(l, 3, kit_t0 + 300000, kit_t0 + 300000, false);
 	request_log_tick(l, kit_t0 + 306000);
+	beside_path(dir, kit_t0 / 1000 + 300, BESIDE_REQUESTS, flows);
+	strcpy(strrchr(flows, '.'), ".cul"); /* its flows are to stay for longer */
+	fclose(fopen(flows, "w"));
 	request_log_tick(l, kit_t0 + INT64_C(10) * 365 * 24 * HOUR);
 	request_log_tick(l, kit_t0 + INT64_C(10) * 365 * 24 * HOUR + 400000);
 	assert_int_equal(how_many(dir, 0, INT64_MAX), 1);
@@ -241,6 +244,7 @@ static void requests_go_when_their_flows_go(void **state)
 	for (int64_t at = 610000; at < 3 * HOUR; at += 310000)
 		request_log_tick(l, kit_t0 + at);
 	assert_int_equal(how_many(dir, 0, INT64_MAX), 0);
+	assert_int_equal(access(flows, F_OK), 0);
 	request_log_close(&l, kit_t0 + 3 * HOUR);
 	kit_rm(dir);
 }

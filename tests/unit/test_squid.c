@@ -7,6 +7,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/strb.h"
 #include "daemon/evidence/evidence.h"
+#include "daemon/evidence/request_log.h"
 #include "daemon/evidence/squid.h"
 #include "daemon/evidence/squid_line.h"
 #include "daemon/evidence/squid_live.h"
@@ -181,6 +182,47 @@ static void two_hours_are_kept_and_no_more(void **state)
 	kit_rm(dir);
 }
 
+/* A quota's day is longer than what memory holds; where both have a request it counts once. */
+static void what_memory_forgot_comes_from_the_files(void **state)
+{
+	char *dir = kit_dir(), *log = xasprintf("%s/access.log", dir);
+	struct squid_opts o = { .log = log, .manager = "" };
+	int64_t now_ms = clock_wall_ms(), hour = 3600000;
+	struct request_log *kept = request_log_open(dir, 0, now_ms - 9 * hour);
+	struct request **list;
+	uint64_t sum = 0;
+	struct squid *s;
+	char *l;
+	size_t n;
+
+	(void)state;
+	for (int i = 1; i <= 9; i++) {
+		struct request r = { .start_ms = now_ms - i * hour - 1000,
+				     .end_ms = now_ms - i * hour, .url = "cdn/a",
+				     .received = (uint64_t)1 << i };
+
+		assert_true(addr_parse("10.20.0.66", &r.client));
+		request_log_add(kept, &r, false, r.end_ms);
+	}
+	request_log_close(&kept, now_ms);
+	l = log_line(now_ms - hour / 2, 1000, "10.20.0.66", "http://a/b", 1);
+	write_log(log, l);
+	free(l);
+	s = squid_start(&o, 1, &(struct squid_place){ NULL, dir, 0, NULL });
+	list = squid_requests(s, now_ms - 8 * hour - hour / 2, now_ms + 1, false, &n);
+	for (size_t i = 0; i < n; i++)
+		sum += list[i]->received;
+	assert_int_equal(sum, 1 + (1 << 1) + (1 << 2) + (1 << 3) + (1 << 4) + (1 << 5) +
+			      (1 << 6) + (1 << 7) + (1 << 8));
+	squid_give_back(list, n);
+	list = squid_requests(s, now_ms - 3 * hour, now_ms - 2 * hour, false, &n);
+	assert_int_equal(n, 2); /* one ended as the time began */
+	squid_give_back(list, n);
+	squid_stop(&s);
+	free(log);
+	kit_rm(dir);
+}
+
 static void a_hundred_thousand_lines_are_parsed_in_a_second(void **state)
 {
 	char *l = log_line(INT64_C(1795469029373), 1000, "10.20.0.66",
@@ -291,6 +333,7 @@ int main(void)
 		cmocka_unit_test(the_managers_pages_tell_what_is_running),
 		cmocka_unit_test(what_was_logged_before_the_question_is_in_the_answer),
 		cmocka_unit_test(two_hours_are_kept_and_no_more),
+		cmocka_unit_test(what_memory_forgot_comes_from_the_files),
 		cmocka_unit_test(a_hundred_thousand_lines_are_parsed_in_a_second),
 		cmocka_unit_test(an_alert_names_the_client_behind_the_proxy),
 	};
