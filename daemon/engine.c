@@ -27,6 +27,7 @@
 #include "daemon/evidence/looked.h"
 #include "daemon/evidence/squid.h"
 #include "daemon/evidence/veil.h"
+#include "daemon/files.h"
 #include "daemon/forget.h"
 #include "daemon/http/http.h"
 #include "daemon/link.h"
@@ -277,18 +278,14 @@ static void list_proxies(struct engine *e)
 static struct owners *engine_owners(const struct config *c, struct err *err)
 {
 	struct owners_opts o = { c->names.hosts, (const char *const *)c->names.leases,
-				 c->names.n_leases, c->names.dns, c->names.nameserver };
+				 c->names.n_leases, c->names.dns, c->names.nameserver, true };
 
 	return owners_start(&o, err);
 }
 
 static struct geo *engine_geo(const char *path)
 {
-	struct geo *g = *path ? geo_open(path) : NULL;
-
-	if (g)
-		geo_look(g, clock_mono_ms());
-	return g;
+	return *path ? geo_open(path) : NULL;
 }
 
 /* Whose agents are asked for the names of interfaces. */
@@ -347,6 +344,7 @@ static bool start_keepers(struct engine *e, struct err *err)
 	eo.owners = e->owners;
 	e->country = engine_geo(c->names.country);
 	e->as = engine_geo(c->names.as);
+	e->files = files_start(e->owners, e->country, e->as);
 	eo.country = e->country;
 	if (!open_veil(e, err))
 		return false;
@@ -525,6 +523,7 @@ void engine_stop(struct engine **ep)
 	archive_stop(&e->archive);
 	evidence_stop(&e->evidence);
 	acting_stop(e);
+	files_stop(&e->files, &e->owners, &e->country, &e->as);
 	owners_stop(&e->owners);
 	squid_stop(&e->squid);
 	free(e->proxies);
@@ -607,11 +606,6 @@ bool engine_tick(struct engine *e)
 		templates_save(e);
 		e->saved_ms = clock_mono_ms();
 	}
-	owners_look(e->owners);
-	if (e->country)
-		geo_look(e->country, clock_mono_ms());
-	if (e->as)
-		geo_look(e->as, clock_mono_ms());
 	if (engine_interfaces_named(e))
 		reconfigure(e);
 	return age < STUCK_MS;

@@ -42,6 +42,7 @@ struct engine {
 	struct owners *owners;
 	struct forget *forget;    /* NULL: alerts keep what they have */
 	struct ifnames *ifnames;  /* NULL: no exporter's agent is asked */
+	struct files *files;      /* looks at the files of both */
 	struct geo *country, *as; /* NULL: none is configured */
 	struct origin *origin[WORKERS_MAX];
 	struct veil *veil; /* of clients; NULL: they have no pseudonyms */

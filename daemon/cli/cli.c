@@ -219,7 +219,8 @@ struct owners *cli_owners(struct cli *c, bool dns)
 		return c->owners;
 	c->owners = owners_start(&(struct owners_opts){
 		conf->names.hosts, (const char *const *)conf->names.leases,
-		conf->names.n_leases, dns && conf->names.dns, conf->names.nameserver }, &err);
+		conf->names.n_leases, dns && conf->names.dns, conf->names.nameserver,
+		false }, &err);
 	if (!c->owners)
 		cli_say("%s", err.msg);
 	return c->owners;

@@ -211,18 +211,15 @@ void geo_close(struct geo **gp)
 void geo_look(struct geo *g, int64_t mono_ms)
 {
 	struct stat st = { .st_size = 0 };
-	bool look;
+	bool look = !g->looked || mono_ms - g->looked_ms >= LOOK_MS;
 
-	pthread_rwlock_wrlock(&g->lock);
-	look = !g->looked || mono_ms - g->looked_ms >= LOOK_MS;
-	if (look) {
-		look = stat(g->path, &st) ? !g->looked : !g->looked || !same(&st, &g->was);
-		if (st.st_ino)
-			g->was = st;
-		g->looked = true;
-		g->looked_ms = mono_ms;
-	}
-	pthread_rwlock_unlock(&g->lock);
+	if (!look) /* without the lock: its file system may hang, and workers wait for it */
+		return;
+	look = stat(g->path, &st) ? !g->looked : !g->looked || !same(&st, &g->was);
+	if (st.st_ino)
+		g->was = st;
+	g->looked = true;
+	g->looked_ms = mono_ms;
 	if (look)
 		read_again(g);
 }

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,7 +48,8 @@ struct leases {
 	struct stamp stamp[FILES];
 	int64_t looked_ms;
 	bool looked;
-	struct row *rows;
+	pthread_mutex_t lock; /* of the rows; never held while a file is read */
+	struct row *rows;     /* changed by who looks alone */
 	size_t n, cap;
 };
 
@@ -190,13 +192,26 @@ static void free_rows(struct leases *l)
 	l->n = l->cap = 0;
 }
 
+static void swap_rows(struct leases *l, struct leases *with)
+{
+	struct row *rows = l->rows;
+	size_t n = l->n, cap = l->cap;
+
+	pthread_mutex_lock(&l->lock);
+	l->rows = with->rows;
+	l->n = with->n;
+	l->cap = with->cap;
+	pthread_mutex_unlock(&l->lock);
+	with->rows = rows;
+	with->n = n;
+	with->cap = cap;
+}
+
 static void read_all(struct leases *l)
 {
-	struct leases was = *l;
+	struct leases now = { .rows = NULL };
 	int64_t now_ms = clock_wall_ms(), written_ms = now_ms;
 
-	l->rows = NULL;
-	l->n = l->cap = 0;
 	for (int i = 0; i < FILES; i++) {
 		size_t len;
 		char *text = read_file(l->path[i], &l->stamp[i], &len);
@@ -205,21 +220,19 @@ static void read_all(struct leases *l)
 			/* Being replaced, perhaps: what was known still holds. */
 			log_seldom(l->path[i], 3600, "%s: %s; names in it stay unknown until "
 				   "it can be read", l->path[i], strerror(errno));
-			free_rows(l);
-			l->rows = was.rows;
-			l->n = was.n;
-			l->cap = was.cap;
+			free_rows(&now);
 			return;
 		}
 		written_ms = l->stamp[i].changed.tv_sec * INT64_C(1000);
 		if (written_ms > now_ms)
 			written_ms = now_ms;
 		if (text)
-			leases_parse(text, len, written_ms, take, l);
+			leases_parse(text, len, written_ms, take, &now);
 		free(text);
 	}
-	keep_past(l, &was, now_ms, written_ms);
-	free_rows(&was);
+	keep_past(&now, l, now_ms, written_ms);
+	swap_rows(l, &now);
+	free_rows(&now);
 }
 
 static bool changed(const struct leases *l)
@@ -242,6 +255,7 @@ struct leases *leases_open(const char *path)
 {
 	struct leases *l = xcalloc(1, sizeof(*l));
 
+	pthread_mutex_init(&l->lock, NULL);
 	l->path[0] = xasprintf("%s.2", path);
 	l->path[1] = xasprintf("%s.1", path);
 	l->path[2] = xstrdup(path);
@@ -256,6 +270,7 @@ void leases_close(struct leases **lp)
 	if (!l)
 		return;
 	free_rows(l);
+	pthread_mutex_destroy(&l->lock);
 	for (int i = 0; i < FILES; i++)
 		free(l->path[i]);
 	free(l);
@@ -278,12 +293,17 @@ void leases_look(struct leases *l, int64_t mono_ms)
 bool leases_find(const struct leases *l, const struct addr *a, int64_t at_ms,
 		 char name[static LEASE_NAME])
 {
-	const struct row *r = row_at(l, a, at_ms);
+	pthread_mutex_t *lock = (pthread_mutex_t *)&l->lock;
+	const struct row *r;
+	bool known;
 
-	if (!r || r->until_ms <= at_ms || !*r->name)
-		return false;
-	memcpy(name, r->name, strlen(r->name) + 1);
-	return true;
+	pthread_mutex_lock(lock);
+	r = row_at(l, a, at_ms);
+	known = r && r->until_ms > at_ms && *r->name;
+	if (known)
+		memcpy(name, r->name, strlen(r->name) + 1);
+	pthread_mutex_unlock(lock);
+	return known;
 }
 
 size_t leases_count(const struct leases *l)

@@ -28,7 +28,7 @@ typedef void lease_f(void *arg, const struct lease *l);
 void leases_parse(const char *text, size_t len, int64_t now_ms, lease_f *fn, void *arg);
 
 /* Follows one file: read whole when it has changed, what earlier readings knew and this
- * one does not is kept as the past. Not for two threads at once. */
+ * one does not is kept as the past. One thread looks, any may find. */
 struct leases;
 struct leases *leases_open(const char *path);
 void leases_close(struct leases **l);

@@ -20,7 +20,8 @@ _Static_assert((int)OWNER_NAME == (int)LEASE_NAME && (int)OWNER_NAME == (int)RDN
 	       "a name fits everywhere");
 
 struct owners {
-	pthread_mutex_t lock; /* of files */
+	pthread_mutex_t looking; /* never waited for: a file system may hang in it */
+	bool watched;
 	struct leases *hosts;
 	struct leases **leases;
 	size_t n_leases;
@@ -58,8 +59,8 @@ void owners_find(struct owners *o, struct owner *list, size_t n, int64_t at_ms, 
 	if (!n)
 		return;
 	later = xcalloc(n, sizeof(*later));
-	owners_look(o);
-	pthread_mutex_lock(&o->lock);
+	if (!o->watched)
+		owners_look(o);
 	for (size_t i = 0; i < n; i++) {
 		size_t s = 0;
 
@@ -69,7 +70,6 @@ void owners_find(struct owners *o, struct owner *list, size_t n, int64_t at_ms, 
 		if (s == ARRAY_LEN(sources))
 			later[n_later++] = list[i].addr;
 	}
-	pthread_mutex_unlock(&o->lock);
 	if (n_later && o->rdns && wait_ms > 0) {
 		rdns_wait(o->rdns, later, n_later, wait_ms);
 		for (size_t i = 0; i < n; i++)
@@ -83,19 +83,21 @@ void owners_look(struct owners *o)
 {
 	int64_t now_ms = clock_mono_ms();
 
-	pthread_mutex_lock(&o->lock);
+	if (pthread_mutex_trylock(&o->looking))
+		return;
 	if (o->hosts)
 		leases_look(o->hosts, now_ms);
 	for (size_t i = 0; i < o->n_leases; i++)
 		leases_look(o->leases[i], now_ms);
-	pthread_mutex_unlock(&o->lock);
+	pthread_mutex_unlock(&o->looking);
 }
 
 struct owners *owners_start(const struct owners_opts *opts, struct err *err)
 {
 	struct owners *o = xcalloc(1, sizeof(*o));
 
-	pthread_mutex_init(&o->lock, NULL);
+	pthread_mutex_init(&o->looking, NULL);
+	o->watched = opts->watched;
 	if (opts->dns && !(o->rdns = rdns_start(opts->nameserver, err))) {
 		owners_stop(&o);
 		return NULL;
@@ -119,6 +121,6 @@ void owners_stop(struct owners **op)
 	for (size_t i = 0; i < o->n_leases; i++)
 		leases_close(&o->leases[i]);
 	free(o->leases);
-	pthread_mutex_destroy(&o->lock);
+	pthread_mutex_destroy(&o->looking);
 	free(o);
 }

@@ -20,6 +20,8 @@ struct owners_opts {
 	size_t n_leases;
 	bool dns;
 	const char *nameserver;    /* "": the system's */
+	bool watched;              /* a thread of the caller's looks now and then; else whoever
+				      finds looks, and may hang with a file system */
 };
 
 struct owner {
@@ -34,7 +36,8 @@ void owners_stop(struct owners **o);
 /* Fills the names that the n addresses of list had at at_ms; waits at most wait_ms for
  * those that must be asked for. Any thread. */
 void owners_find(struct owners *o, struct owner *list, size_t n, int64_t at_ms, int wait_ms);
-/* Now and then: reads files that have changed, so that their past is known. */
+/* Now and then: reads files that have changed, so that their past is known. Any thread;
+ * while one is looking another returns at once. */
 void owners_look(struct owners *o);
 
 #endif

@@ -35,7 +35,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { POLLS = 64, LOOK_MS = 250, WAIT_MS = 500, REST_MS = 30000, BATCH = 512 };
+enum { POLLS = 64, LOOK_MS = 250, WAIT_MS = 500, REST_MS = 30000, BATCH = 512,
+       STOP_S = 2 };
 static const int64_t keep_ms = INT64_C(2) * 3600 * 1000;
 static const int64_t disorder_ms = INT64_C(60) * 1000; /* ends out of order at most by */
 static const int64_t same_ms = 20; /* starts of one request, from manager and log */
@@ -361,13 +362,19 @@ struct squid *squid_start(const struct squid_opts *o, size_t n,
 void squid_stop(struct squid **sp)
 {
 	struct squid *s = *sp;
+	struct timespec until;
 
 	*sp = NULL;
 	if (!s)
 		return;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_S;
 	__atomic_store_n(&s->stopping, true, __ATOMIC_RELAXED);
 	wake(s);
-	pthread_join(s->thread, NULL);
+	if (pthread_timedjoin_np(s->thread, NULL, &until)) {
+		log_err("the proxy's log lies on a file system that hangs; not waiting for it");
+		return; /* the thread has all of it, for as long as this process lasts */
+	}
 	for (size_t i = 0; i < s->n_proxies; i++) {
 		squid_tail_close(&s->proxies[i].tail);
 		squid_net_close(&s->proxies[i].net);

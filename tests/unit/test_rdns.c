@@ -329,7 +329,7 @@ static void the_nearest_source_has_the_name(void **state)
 	char *hosts = xasprintf("/tmp/culprit-%d-hosts", (int)getpid());
 	char *file = xasprintf("/tmp/culprit-%d-leases", (int)getpid());
 	const char *const leases[] = { file };
-	struct owners_opts opts = { hosts, leases, 1, true, stub.address };
+	struct owners_opts opts = { hosts, leases, 1, true, stub.address, false };
 	struct owner w[4] = { { .addr = of_mode(PLAIN) }, { .addr = of_mode(NO_SUCH) },
 			      { .addr = of_mode(LOOP) }, { .addr = of_mode(SILENT) } };
 	int64_t now_ms = clock_wall_ms(), began_ms;
@@ -371,7 +371,7 @@ static void the_nearest_source_has_the_name(void **state)
 /* An alert that went out bare, its JSON, and a flow between the same two. */
 static void what_comes_late_is_filled_in(void **state)
 {
-	struct owners_opts opts = { "", NULL, 0, true, stub.address };
+	struct owners_opts opts = { "", NULL, 0, true, stub.address, false };
 	struct join_flow flow = { .src = of_mode(PLAIN), .dst = of_mode(NO_SUCH), .to_ms = 1 };
 	struct owners *o = owners_start(&opts, NULL);
 	struct alert *a = alert_new();
