@@ -107,6 +107,7 @@ static int read_alert(struct cli *c, struct query *q, bool own_time, const char 
 				"saw cannot be asked again",
 				q->alert->id);
 	q->position = s.position;
+	q->seen_ms = s.at_ms;
 	if (!own_time) {
 		q->from_ms = s.from_ms;
 		q->to_ms = s.to_ms;

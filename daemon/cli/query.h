@@ -33,6 +33,7 @@ struct query {
 	struct names *names;          /* borrowed */
 	struct alert *alert;          /* of as_of, or NULL */
 	struct archive_position position;
+	int64_t seen_ms;              /* as_of: when that was looked at; 0: now */
 	bool only;                    /* flows of the alert's series alone */
 	struct key key;
 };

@@ -55,7 +55,7 @@ bool through_query_of(struct cli *c, const struct query *q, struct through_query
 		.directory = q->directory, .from_ms = q->from_ms, .to_ms = q->to_ms,
 		.filter = q->filter, .names = q->names, .only = q->only ? &q->key : NULL,
 		.only_by = q->only ? q->alert->by : BY_NONE, .as_of = q->position,
-		.proxies = of->proxies, .n_proxies = conf->n_squids,
+		.until_ms = q->seen_ms, .proxies = of->proxies, .n_proxies = conf->n_squids,
 		.now_ms = c->now_ms,
 	};
 	return true;
@@ -172,6 +172,9 @@ static void caveats(const struct query *q, const struct through_result *r)
 	char t[UNIT_TEXT];
 
 	query_caveats(q, &r->read, !r->bytes);
+	if (q->as_of)
+		cli_say("these are the requests that were over when the alert was looked at; "
+			"`culprit show` names what was running too");
 	if (r->damaged)
 		cli_say("%llu blocks of requests are damaged and were left out",
 			(unsigned long long)r->damaged);

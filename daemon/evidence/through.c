@@ -105,6 +105,8 @@ static bool take_request(void *arg, const struct request *r)
 {
 	struct load *l = arg;
 
+	if (l->q->until_ms && r->end_ms > l->q->until_ms)
+		return true; /* had no line in the log yet */
 	if (l->n_requests == l->max) {
 		l->cut = true;
 		return false;
@@ -132,6 +134,8 @@ static void ask_managers(struct load *l)
 {
 	const struct through_query *q = l->q;
 
+	if (q->until_ms)
+		return;
 	for (size_t i = 0; i < q->n_proxies && q->to_ms > q->now_ms - NOW_MS; i++)
 		if (q->proxies[i].manager && *q->proxies[i].manager)
 			squid_live(q->proxies[i].manager, q->proxies[i].urls, q->now_ms,

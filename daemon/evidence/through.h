@@ -39,7 +39,9 @@ struct through_query {
 	const struct names *names;
 	const struct key *only;      /* NULL, or: flows of this series alone */
 	enum by only_by;
-	struct archive_position as_of; /* of flows; requests have none */
+	struct archive_position as_of; /* of flows */
+	int64_t until_ms;            /* requests that were over by then; 0: all, and what is
+					running now */
 	const struct through_proxy *proxies;
 	size_t n_proxies;
 	enum through_key keys[THROUGH_KEYS];

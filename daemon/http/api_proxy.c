@@ -62,6 +62,7 @@ static bool ask(struct http *h, const struct request *rq, const struct ask *a,
 	};
 	if (a->alert) {
 		q->as_of = a->as_of;
+		q->until_ms = a->seen_ms;
 		if (!target_get(&rq->target, "filter")) {
 			q->only = &a->alert->key;
 			q->only_by = a->alert->by;

@@ -107,6 +107,7 @@ static bool take_alert(struct http *h, const char *id, struct ask *a, struct ans
 	a->from_ms = s.from_ms;
 	a->to_ms = s.to_ms;
 	a->as_of = s.position;
+	a->seen_ms = s.at_ms;
 	return true;
 }
 

@@ -113,6 +113,7 @@ struct ask {
 	struct filter *filter;
 	struct alert *alert; /* of as_of; or NULL */
 	struct archive_position as_of; /* its */
+	int64_t seen_ms; /* when the alert was looked at */
 	uint64_t n;
 };
 /* Fills from the parameters; false: out says why. ask_fini in any case. */

@@ -125,9 +125,26 @@ struct alert *alert_copy(const struct alert *a)
 	return c;
 }
 
+/* An id begins with the time at which it was made, that of the verdict. */
+static int64_t id_time(const char *id)
+{
+	static const char digit[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	int64_t ms = 0;
+
+	for (int i = 0; i < 10; i++) {
+		const char *d = id[i] ? strchr(digit, id[i]) : NULL;
+
+		if (!d)
+			return 0;
+		ms = ms << 5 | (d - digit);
+	}
+	return ms;
+}
+
 struct alert_sight alert_sight(const struct alert *a, bool at_end)
 {
-	struct alert_sight s = { a->window_start_ms, a->window_end_ms, a->position };
+	struct alert_sight s = { a->window_start_ms, a->window_end_ms, a->position,
+				 id_time(a->id) };
 
 	if (!at_end && !a->was)
 		return s;
@@ -135,6 +152,7 @@ struct alert_sight alert_sight(const struct alert *a, bool at_end)
 		s.to_ms = a->ended_ms;
 	if (!a->was)
 		s.position = a->end_position;
+	s.at_ms = a->judged_ms; /* the last verdict: that it was over */
 	return s;
 }
 

@@ -137,6 +137,7 @@ bool alert_text_may_forget(const char *json, size_t len);
 struct alert_sight {
 	int64_t from_ms, to_ms;
 	struct archive_position position;
+	int64_t at_ms; /* wall time of the looking; 0: not known */
 };
 struct alert_sight alert_sight(const struct alert *a, bool at_end);
 /* Cuts "/end" off an alert's id as people write it; true when it was there. */

@@ -261,6 +261,18 @@ static void ids_sort_by_time_and_differ(void **state)
 	assert_memory_equal(a, "01HF7YAT00", 10); /* the ULID of that millisecond */
 }
 
+static void an_alert_knows_when_it_was_looked_at(void **state)
+{
+	struct alert a = { .judged_ms = 1795430200123, .ended_ms = 1795430199000 };
+
+	(void)state;
+	alert_new_id(a.id, 1795430100456);
+	assert_int_equal(alert_sight(&a, false).at_ms, 1795430100456);
+	assert_int_equal(alert_sight(&a, true).at_ms, 1795430200123);
+	snprintf(a.id, sizeof(a.id), "no-such-id");
+	assert_int_equal(alert_sight(&a, false).at_ms, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +284,7 @@ int main(void)
 		cmocka_unit_test(a_copy_has_everything_but_the_evidence),
 		cmocka_unit_test(a_clone_has_all_of_it_and_shares_nothing),
 		cmocka_unit_test(ids_sort_by_time_and_differ),
+		cmocka_unit_test(an_alert_knows_when_it_was_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

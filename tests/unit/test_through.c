@@ -100,13 +100,15 @@ static int teardown(void **state)
 	return 0;
 }
 
+static int64_t until_ms; /* of the questions below */
+
 static struct through_result ask(struct site *s, const char *by, int from_s, int to_s,
 				 unsigned n, size_t max, const struct filter *f)
 {
 	struct through_query q = {
 		.directory = s->dir, .from_ms = kit_t0 + from_s * 1000,
 		.to_ms = kit_t0 + to_s * 1000, .filter = f ? f : s->all, .names = s->names,
-		.proxies = &s->proxy, .n_proxies = 1, .n = n, .max = max,
+		.proxies = &s->proxy, .n_proxies = 1, .n = n, .max = max, .until_ms = until_ms,
 	};
 	struct through_result r;
 	struct err err = { "" };
@@ -260,6 +262,23 @@ static void a_site_is_the_host_of_its_url(void **state)
 	}
 }
 
+/* A request that was not over when an alert was looked at had no line then. */
+static void as_of_an_alert_later_requests_do_not_count(void **state)
+{
+	struct site *s = *state;
+	struct through_result r;
+
+	until_ms = kit_t0 + 10000;
+	r = ask(s, "url", 0, 30, 10, 0, NULL);
+	assert_int_equal(r.n, 2);
+	assert_int_equal(r.rows[0].bytes + r.rows[1].bytes, 4000000);
+	through_free(&r);
+	until_ms = 0;
+	r = ask(s, "url", 0, 30, 10, 0, NULL);
+	assert_true(r.n > 2);
+	through_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +291,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_much_for_memory_is_answered_in_halves,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_single_flow_has_its_urls, setup, teardown),
+		cmocka_unit_test_setup_teardown(as_of_an_alert_later_requests_do_not_count, setup,
+						teardown),
 		cmocka_unit_test(keys_are_ours_or_not),
 		cmocka_unit_test(a_site_is_the_host_of_its_url),
 	};
