@@ -52,6 +52,28 @@ static bool has_two(const struct top_key *k)
 	return k->country ? k->country == TOP_COUNTRY : !k->is_field && by_keys(k->by) > 1;
 }
 
+/* nfdump's and tcpdump's words, as fingers have them. */
+static const char *ours(const char *word)
+{
+	static const struct {
+		const char *theirs, *ours;
+	} words[] = {
+		{ "sip", "src" },	   { "srcip", "src" },
+		{ "src-ip", "src" },	   { "dip", "dst" },
+		{ "dstip", "dst" },	   { "dst-ip", "dst" },
+		{ "ip", "host" },	   { "sport", "src-port" },
+		{ "srcport", "src-port" }, { "dport", "dst-port" },
+		{ "dstport", "dst-port" }, { "srcas", "src-as" },
+		{ "dstas", "dst-as" },	   { "inif", "in-if" },
+		{ "outif", "out-if" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (!strcmp(word, words[i].theirs))
+			return words[i].ours;
+	return word;
+}
+
 static bool add_key(const char *word, struct top_key *keys, unsigned *n, struct err *err)
 {
 	struct top_key k = { .by = BY_COUNT, .country = country_find(word) };
@@ -91,7 +113,7 @@ unsigned top_keys_parse(const char *words, struct top_key keys[static TOP_KEYS],
 						    "proto" };
 
 		if (strcmp(w, "flow")) {
-			ok = add_key(w, keys, &n, err);
+			ok = add_key(ours(w), keys, &n, err);
 			continue;
 		}
 		for (size_t i = 0; ok && i < ARRAY_LEN(flow); i++)

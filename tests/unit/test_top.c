@@ -370,6 +370,25 @@ static void wrong_keys_are_refused_with_a_sentence(void **state)
 	}
 }
 
+static void keys_have_the_names_that_nfdump_gives_them(void **state)
+{
+	static const struct {
+		const char *theirs, *ours[3];
+	} rows[] = { { "src,dst,dport", { "src", "dst", "dst-port" } },
+		     { "srcip,dstip,sport", { "src", "dst", "src-port" } },
+		     { "ip,srcport,dstport", { "host", "src-port", "dst-port" } },
+		     { "srcas,dstas,inif", { "src-as", "dst-as", "in_if" } } };
+	struct top_key keys[TOP_KEYS];
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(top_keys_parse(rows[i].theirs, keys, &err), 3);
+		for (size_t k = 0; k < 3; k++)
+			assert_string_equal(top_key_word(&keys[k]), rows[i].ours[k]);
+	}
+}
+
 static const struct talk {
 	const char *src, *dst;
 	uint16_t src_port, dst_port;
@@ -436,7 +455,8 @@ static void both_directions_of_a_conversation_are_one_row(void **state)
 			fail_msg("%s: %s", cases[i].by, err.msg);
 		for (unsigned r = 0; r < res.n; r++) {
 			for (unsigned k = 0; k < q.n_keys; k++)
-				strb_fmt(&got, "%s%s", k ? "/" : "", res.rows[r].value[k].text);
+				strb_fmt(&got, "%s%s", k ? "/" : "",
+					 res.rows[r].value[k].text);
 			strb_fmt(&got, "=%" PRIu64 " ", res.rows[r].sums.bytes);
 		}
 		if (ok)
@@ -458,6 +478,7 @@ int main(void)
 		cmocka_unit_test(sampling_is_told_of_the_flows_that_count_alone),
 		cmocka_unit_test(columns_are_keys_too_texts_included),
 		cmocka_unit_test(wrong_keys_are_refused_with_a_sentence),
+		cmocka_unit_test(keys_have_the_names_that_nfdump_gives_them),
 		cmocka_unit_test(both_directions_of_a_conversation_are_one_row),
 	};
 
