@@ -19,22 +19,32 @@ void progress_begin(struct progress *p, const char *what)
 	const char *term = getenv("TERM");
 
 	*p = (struct progress){ .what = what, .began_ms = clock_mono_ms() };
+	p->round = 1;
+	p->round_ms = p->began_ms;
 	p->on = isatty(STDERR_FILENO) && term && strcmp(term, "dumb");
 }
 
 void progress_at(struct progress *p, uint64_t done, uint64_t all)
 {
-	int64_t now = clock_mono_ms(), spent = now - p->began_ms;
+	int64_t now = clock_mono_ms(), spent;
 	char left[UNIT_TEXT];
 	struct strb s = { 0 };
 	double share;
 
-	if (!p->on || spent < QUIET_MS || now - p->last_ms < EVERY_MS)
+	if (done < p->round_done) {
+		p->round++;
+		p->round_ms = now;
+	}
+	p->round_done = done;
+	spent = now - p->round_ms;
+	if (!p->on || now - p->began_ms < QUIET_MS || now - p->last_ms < EVERY_MS)
 		return;
 	p->last_ms = now;
 	p->shown = true;
 	strb_add(&s, "\r");
 	strb_tty(&s, p->what);
+	if (p->round > 1)
+		strb_fmt(&s, ", round %u", p->round);
 	if (all) {
 		share = done < all ? (double)done / (double)all : 1;
 		strb_add(&s, " [");
