@@ -17,8 +17,7 @@
 #include "storage/archive/archive.h"
 
 #include "daemon/base/log.h"
-#include "storage/archive/beside.h"
-#include "storage/archive/dir.h"
+#include "storage/archive/closed.h"
 #include "storage/archive/gather.h"
 #include "storage/archive/summarizer.h"
 #include "storage/archive/tip.h"
@@ -29,9 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 enum {
 	QUEUE_BLOCKS = 96, /* of about 450 KB: 43 MB */
@@ -39,12 +35,9 @@ enum {
 	SYNC_MS = 30000,
 	RETRY_MS = 5000,
 	EXPIRE_MS = 30000,
-	STEP_MS =
-	    3600 * 1000, /* a clock that jumps further deletes nothing for as long */
-	RECOVER = 16,	 /* newest files looked at for a missing end */
+	RECOVER = 16, /* newest files looked at for a missing end */
 	TRIES = 4096,
 };
-static const uint64_t min_free = 256 * 1000 * 1000;
 
 enum kind { BLOCK, MARK, TICK, SUMMED, STOP };
 
@@ -71,9 +64,7 @@ struct archive {
 	struct archive_stats stats;
 
 	/* The thread's own. */
-	struct dir_list closed;
-	uint64_t closed_octets;
-	struct timespec imports_at; /* when we last looked for imported files */
+	struct closed closed;
 	struct tip tip;
 	struct gather *gather;
 	struct naming *naming;
@@ -82,115 +73,19 @@ struct archive {
 	int64_t oldest_ms;     /* when the first of them came */
 	struct out head, body;
 	struct archive_position position;
-	int64_t retry_ms, sync_ms, expire_ms, seen_ms, hold_ms;
+	int64_t retry_ms, sync_ms, expire_ms;
 	bool paused;
 };
 
 /* ---- files ---- */
 
-static struct dir_entry *find_closed(const struct archive *a, int64_t file_s)
-{
-	size_t lo = 0, hi = a->closed.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (a->closed.at[mid].file_s < file_s)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < a->closed.n && a->closed.at[lo].file_s == file_s ? &a->closed.at[lo]
-								     : NULL;
-}
-
-static bool is_closed(const struct archive *a, int64_t file_s)
-{
-	return find_closed(a, file_s) != NULL;
-}
-
-static void note_closed(struct archive *a, int64_t file_s, uint64_t octets)
-{
-	struct dir_list *l = &a->closed;
-	size_t i;
-
-	if (is_closed(a, file_s))
-		return;
-	if (l->n == l->cap) {
-		l->cap = l->cap ? l->cap * 2 : 64;
-		l->at = xrealloc(l->at, l->cap, sizeof(*l->at));
-	}
-	for (i = l->n++; i && l->at[i - 1].file_s > file_s; i--)
-		l->at[i] = l->at[i - 1];
-	l->at[i] =
-	    (struct dir_entry){ file_s,
-				octets,
-				0,
-				true,
-				beside_octets(a->directory, file_s, BESIDE_REQUESTS),
-				file_s + BIN_S };
-	a->closed_octets += octets + l->at[i].beside;
-}
-
 static int64_t file_for(const struct archive *a, int64_t now_ms)
 {
 	int64_t s = file_s_of(now_ms);
 
-	while (is_closed(a, s))
+	while (closed_find(&a->closed, s))
 		s += BIN_S;
 	return s;
-}
-
-static void remove_at(struct archive *a, size_t i)
-{
-	struct dir_entry *e = a->closed.at + i;
-
-	if (!dir_remove(a->directory, e->file_s))
-		log_seldom("archive-remove", 3600,
-			   "archive: cannot remove an old file: %s", strerror(errno));
-	a->closed_octets -= e->octets + e->summary + e->beside;
-	memmove(e, e + 1, (--a->closed.n - i) * sizeof(*e));
-}
-
-/* Octets missing on the file system. */
-static uint64_t short_of_room(const struct archive *a)
-{
-	struct statvfs v;
-	uint64_t want = a->opts.min_free ? a->opts.min_free : min_free, most, have;
-
-	if (statvfs(a->directory, &v))
-		return 0;
-	have = (uint64_t)v.f_bavail * v.f_frsize;
-	most = (uint64_t)v.f_blocks * v.f_frsize / 20;
-	want = want < most ? want : most;
-	return have < want ? want - have : 0;
-}
-
-/* `culprit import` writes beside us: from now on its files count and grow old as ours do.
- */
-static void note_imports(struct archive *a)
-{
-	char path[DIR_PATH];
-	struct dir_list all;
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s/%s", a->directory, DIR_IMPORTS);
-	if (stat(path, &st) || (st.st_mtim.tv_sec == a->imports_at.tv_sec &&
-				st.st_mtim.tv_nsec == a->imports_at.tv_nsec))
-		return;
-	if (!dir_scan(a->directory, INT64_MIN, INT64_MAX - 86400, &all))
-		return;
-	a->imports_at = st.st_mtim;
-	for (size_t i = 0; i < all.n; i++) {
-		const struct dir_entry *e = &all.at[i];
-
-		if (!dir_imported(e->file_s) || is_closed(a, e->file_s))
-			continue;
-		note_closed(a, e->file_s, e->octets);
-		*find_closed(a, e->file_s) = *e;
-		a->closed_octets += e->summary;
-	}
-	dir_list_free(&all);
 }
 
 static void expire(struct archive *a, int64_t now_ms)
@@ -198,22 +93,9 @@ static void expire(struct archive *a, int64_t now_ms)
 	const struct archive_opts *o = &a->opts;
 
 	a->expire_ms = now_ms;
-	note_imports(a);
-	for (size_t i = 0; o->keep_ms && now_ms >= a->hold_ms && i < a->closed.n;) {
-		const struct dir_entry *e = &a->closed.at[i];
-
-		if (e->since_s * 1000 + o->keep_ms < now_ms)
-			remove_at(a, i);
-		else if (dir_imported(e->file_s)) /* old flows that came today */
-			i++;
-		else
-			break;
-	}
-	while (a->closed.n && o->max_octets &&
-	       a->closed_octets + a->tip.size > o->max_octets)
-		remove_at(a, 0);
-	while (a->closed.n && short_of_room(a))
-		remove_at(a, 0);
+	closed_expire(&a->closed,
+		      &(struct closed_limits){ o->keep_ms, o->max_octets, o->min_free },
+		      a->tip.fd >= 0 ? a->tip.size : 0, now_ms);
 }
 
 /* ---- pausing ---- */
@@ -230,7 +112,7 @@ static bool pause_for(struct archive *a, const struct err *err, int64_t now_ms)
 {
 	a->retry_ms = now_ms + RETRY_MS;
 	if (a->tip.fd >= 0 && a->tip.suspect) {
-		note_closed(a, a->tip.file_s, a->tip.size);
+		closed_note(&a->closed, a->tip.file_s, a->tip.size);
 		tip_drop(&a->tip);
 	}
 	if (!a->paused)
@@ -266,7 +148,7 @@ static bool need_tip(struct archive *a, int64_t file_s, struct err *err)
 	for (int i = 0; i < TRIES; i++, file_s += BIN_S) {
 		enum tip_got got;
 
-		if (is_closed(a, file_s))
+		if (closed_find(&a->closed, file_s))
 			continue;
 		got = tip_open(&a->tip, a->directory, file_s, true, err);
 		if (got == TIP_FAILED)
@@ -277,7 +159,7 @@ static bool need_tip(struct archive *a, int64_t file_s, struct err *err)
 			a->gather_s = file_s;
 			return true;
 		}
-		note_closed(a, file_s, 0);
+		closed_note(&a->closed, file_s, 0);
 	}
 	return err_set(err, "archive: every file of the next two weeks is taken");
 }
@@ -314,8 +196,8 @@ static bool write_out(struct archive *a, struct err *err)
 	a->position = (struct archive_position){ a->tip.file_s, a->tip.size };
 	pthread_mutex_lock(&a->lock);
 	a->stats.flows_written += gather_rows(a->gather);
-	a->stats.octets = a->closed_octets + a->tip.size;
-	a->stats.files = a->closed.n + 1;
+	a->stats.octets = a->closed.octets + a->tip.size;
+	a->stats.files = a->closed.files.n + 1;
 	pthread_mutex_unlock(&a->lock);
 	gather_clear(a->gather);
 	return true;
@@ -354,7 +236,7 @@ static bool close_file(struct archive *a, int64_t now_ms)
 		return true;
 	if (!tip_close(&a->tip, &err))
 		return pause_for(a, &err, now_ms);
-	note_closed(a, file_s, a->tip.size);
+	closed_note(&a->closed, file_s, a->tip.size);
 	summarizer_closed(a->summarizer, file_s);
 	resume(a);
 	expire(a, now_ms);
@@ -425,10 +307,7 @@ static bool passed(int64_t *since_ms, int64_t now_ms, int64_t span_ms)
 
 static void on_tick(struct archive *a, int64_t now_ms)
 {
-	if (a->seen_ms &&
-	    (now_ms > a->seen_ms + STEP_MS || now_ms < a->seen_ms - STEP_MS))
-		a->hold_ms = now_ms + STEP_MS;
-	a->seen_ms = now_ms;
+	closed_clock(&a->closed, now_ms);
 	if (is_other(a, file_for(a, now_ms)))
 		close_file(a, now_ms);
 	else if (gather_rows(a->gather) &&
@@ -438,22 +317,6 @@ static void on_tick(struct archive *a, int64_t now_ms)
 		sync_now(a, now_ms);
 	if (passed(&a->expire_ms, now_ms, EXPIRE_MS))
 		expire(a, now_ms);
-}
-
-/* A file may have gone while it was summed up: then its summary, and nothing else, goes.
- */
-static void on_summed(struct archive *a, const struct item *i)
-{
-	struct dir_entry *e = find_closed(a, i->file_s);
-	char path[DIR_PATH];
-
-	if (!e) {
-		if (access(dir_path(a->directory, i->file_s, path), F_OK))
-			dir_remove(a->directory, i->file_s);
-		return;
-	}
-	a->closed_octets += i->octets - e->summary;
-	e->summary = i->octets;
 }
 
 /* ---- the thread ---- */
@@ -493,7 +356,7 @@ static void *run(void *arg)
 			break;
 		case MARK: on_mark(a, i->alert, now_ms); break;
 		case TICK: on_tick(a, now_ms); break;
-		case SUMMED: on_summed(a, i); break;
+		case SUMMED: closed_summed(&a->closed, i->file_s, i->octets); break;
 		case STOP: stop = true; break;
 		}
 		free(i);
@@ -565,7 +428,7 @@ void archive_stats(struct archive *a, struct archive_stats *out)
  * thread goes on with it if its five minutes are not over. */
 static void recover(struct archive *a)
 {
-	struct dir_list *l = &a->closed;
+	struct dir_list *l = &a->closed.files;
 	struct dir_entry *e;
 	struct err err = { "" };
 	size_t newest = l->n;
@@ -589,8 +452,7 @@ static void recover(struct archive *a)
 	a->position = (struct archive_position){ e->file_s, e->octets };
 	if (tip_open(&t, a->directory, e->file_s, false, &err) != TIP_OPEN)
 		return;
-	a->closed_octets -= e->octets + e->beside;
-	memmove(e, e + 1, (--l->n - newest) * sizeof(*e));
+	closed_reopen(&a->closed, newest);
 	a->position.offset = t.size;
 	a->tip = t;
 }
@@ -609,19 +471,12 @@ struct archive *archive_start(const struct archive_opts *o, struct err *err)
 	a->naming = naming_new(o->names);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->filled, NULL);
-	if (!dir_make_root(a->directory) ||
-	    !dir_scan(a->directory, INT64_MIN, INT64_MAX - 86400, &a->closed)) {
+	if (!closed_open(&a->closed, a->directory)) {
 		err_set(err, "archive directory %s: %s", a->directory, strerror(errno));
 		goto fail;
 	}
-	for (size_t i = 0; i < a->closed.n; i++) {
-		struct dir_entry *e = &a->closed.at[i];
-
-		e->beside = beside_octets(a->directory, e->file_s, BESIDE_REQUESTS);
-		a->closed_octets += e->octets + e->summary + e->beside;
-	}
-	a->stats.octets = a->closed_octets;
-	a->stats.files = a->closed.n;
+	a->stats.octets = a->closed.octets;
+	a->stats.files = a->closed.files.n;
 	recover(a);
 	if (!o->no_summaries)
 		a->summarizer = summarizer_start(a->directory, summed, a);
@@ -634,7 +489,7 @@ fail:
 	summarizer_stop(a->summarizer);
 	summarizer_free(&a->summarizer);
 	tip_drop(&a->tip);
-	dir_list_free(&a->closed);
+	closed_fini(&a->closed);
 	gather_free(&a->gather);
 	naming_free(&a->naming);
 	free(a->directory);
@@ -653,7 +508,7 @@ void archive_stop(struct archive **ap)
 	pthread_join(a->thread, NULL);
 	summarizer_free(&a->summarizer);
 	tip_drop(&a->tip);
-	dir_list_free(&a->closed);
+	closed_fini(&a->closed);
 	gather_free(&a->gather);
 	naming_free(&a->naming);
 	free(a->head.p);
