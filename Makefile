@@ -8,6 +8,7 @@
 #   make check           everything that can be tested; ends with "N passed, N failed"
 #   make bench           measure          make fuzz SECONDS=60   look for crashes
 #   make torture         kill, fill, starve: long, some of it as root
+#   make coverage        how many lines of the decoders the tests run
 #   make install DESTDIR= PREFIX=         make clean             make deps
 #   SAN=1 sanitizers (in build/san)       WERROR=1 warnings stop       V=1 whole commands
 #
@@ -22,7 +23,7 @@ SECONDS ?= 60
 PKGS    := libmicrohttpd libesmtp-1.0 hiredis libconfuse libcurl jansson sqlite3 libzstd \
 	liblz4 lzo2 zlib libmaxminddb libcares libxxhash openssl cairo
 
-B := build$(if $(FUZZ),/fuzz,$(if $(SAN),/san))
+B := build$(if $(FUZZ),/fuzz,$(if $(SAN),/san,$(if $(COV),/cov)))
 Q := $(if $(V),,@)
 # The whole machine, unless the caller said how much of it.
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -43,6 +44,9 @@ ifneq ($(SAN)$(FUZZ),)
 sanitize    := address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 cul_cflags  += $(if $(FUZZ),-fsanitize=fuzzer-no-link) -fsanitize=$(sanitize)
 cul_ldflags += -fsanitize=$(sanitize)
+else ifneq ($(COV),)
+cul_cflags  += --coverage -fprofile-update=atomic
+cul_ldflags += --coverage
 else ifeq ($(findstring -O0,$(CFLAGS)),)
 cul_cflags  += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
@@ -144,6 +148,15 @@ torture: deps
 	@$(MAKE) --no-print-directory $(jobs) check-build
 	@BUILD=$B tests/run.sh $(sort $(wildcard tests/torture/*.sh))
 
+# Unit tests that know of the directory, the fixtures and the fuzz corpus; gcc's gcov counts.
+covered := daemon/collect
+coverage:
+	@contrib/deps.sh build test
+	@$(MAKE) --no-print-directory $(jobs) COV=1 CC=gcc CFLAGS='-O0 -g' coverage-build
+	@BUILD=build/cov tests/coverage.sh $(covered) 95
+coverage-build: $(patsubst %.c,$B/%,$(shell grep -l -e '"$(covered)/' -e '"dgram.h"' tests/unit/*.c)) \
+	$(replays) $B/tests/tools/decode
+
 # Findings go to build/fuzz; what is worth keeping is moved to tests/fuzz/corpus by
 # hand, and `make check` replays it for ever after.
 fuzz:
@@ -167,7 +180,7 @@ clean:
 	rm -rf build
 
 .PHONY: all there deps run demo check check-build arrows headers bench bench-detect torture \
-	fuzz fuzz-build install clean always
+	coverage coverage-build fuzz fuzz-build install clean always
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $B -name '*.d' 2>/dev/null)
