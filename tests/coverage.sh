@@ -27,8 +27,9 @@ for c in "$directory"/*.c; do
 		done
 	mv -f -- *.gcov "$lists" 2>/dev/null
 done | tee "$lists/files"
-grep -Hn '#####:' "$lists/${directory//\//#}"#*.c.gcov | sed 's/^.*#//; s/\.gcov:[0-9]*: *#####: */:/' \
-	>"$lists/unrun"
+for list in "$lists/${directory//\//#}"#*.c.gcov; do
+	sed -n "s|^ *#####: *|${list##*#}:|p" "$list"
+done | sed 's/\.gcov:/:/' >"$lists/unrun"
 echo "lines that no test runs: $lists/unrun ($(grep -c '' "$lists/unrun"))"
 awk -v least="$least" -v d="$directory" '
 	{ n += $5; run += $2 * $5 / 100 }

@@ -19,14 +19,16 @@ enum {
 };
 
 /* Unix ms of the uptime t when the uptime is `uptime` at now_ms; modulo 2^32 ms (49.7
- * days). The last 32 days are the past, so that a flow of a month is one; what is
- * older can only be ahead of `uptime`, as some exporters' times are. */
+ * days). The last 32 days are the past, so that a flow of a month is one. What is older
+ * is the past too when the uptime has not wrapped since; else, and within an hour, it is
+ * ahead of `uptime`, as some exporters' times are. */
 static inline int64_t times_uptime(int64_t now_ms, uint32_t uptime, uint32_t t)
 {
-	uint32_t ago = uptime - t;
+	uint32_t ago = uptime - t, ahead = t - uptime;
 
-	if (__builtin_expect(ago > UINT32_C(32) * 86400 * 1000, 0))
-		return now_ms + (uint32_t)-ago;
+	if (__builtin_expect(ago > UINT32_C(32) * 86400 * 1000, 0) &&
+	    (t > uptime || ahead < UINT32_C(3600) * 1000))
+		return now_ms + ahead;
 	return now_ms - ago;
 }
 

@@ -7,6 +7,7 @@ fixtures/*.txt are cases, each with datagrams and expectations, in this order:
   send [from=ADDRESS] [port=N] [at=MS]    a datagram; what it holds stands indented below
   tick MS                                 time passes (milliseconds after AT)
   = {JSON}                                a flow, all of it but received and exporter
+  flows N                                 so many flows, whatever is in them
   counters {JSON}                         of an interface, likewise
   ledger WORD=N …                         sets.decoded=2, lost.flows=0; over all exporters
   interface N NAME SPEED                  as it is called then; _ is a blank
@@ -19,6 +20,7 @@ What a datagram holds, word by word; # begins a comment:
   mac:02:00:…     a MAC address
   len             two octets: the length of the datagram
   (N … )          what is inside, after its length in N octets (XDR: padded when N is 4)
+  N* ( … )        what is inside N times
   head5 COUNT SEQUENCE    24 octets of a v5 header; head9 SEQUENCE SOURCE; head10 SEQUENCE DOMAIN
   sflow5 SAMPLES, sample FORMAT ( … )     likewise for sFlow
   set ID ( … )    a set of v9 or IPFIX, its length before it
@@ -101,6 +103,8 @@ class Assembler:
             if n == 1 and len(inside) > 254:
                 return b"\xff" + struct.pack(">H", len(inside)) + inside
             return len(inside).to_bytes(n, "big") + inside + b"\0" * (-len(inside) % 4 if n == 4 else 0)
+        if re.fullmatch(r"\d+\*", word):
+            return self.inner() * int(word[:-1])
         return getattr(self, "do_" + word)()
 
     def do_head5(self):
@@ -162,6 +166,7 @@ class Case:
     def __init__(self, file, name):
         self.name = f"{file}: {name}"
         self.commands, self.flows, self.counters, self.ledger, self.interfaces = [], [], [], {}, {}
+        self.n_flows = None
         self.open = None
 
     def close(self):
@@ -186,6 +191,8 @@ class Case:
             self.commands.append(line.strip())
         elif word == "=":
             self.flows.append(json.loads(rest))
+        elif word == "flows":
+            self.n_flows = int(rest)
         elif word == "counters":
             self.counters.append(json.loads(rest))
         elif word == "ledger":
@@ -201,6 +208,10 @@ class Case:
         a = decoder.run(self.commands)
         got = [{k: v for k, v in f.items() if k not in ("received", "exporter")} for f in a.flows]
         out = []
+        if self.n_flows is not None:
+            if self.n_flows != len(got):
+                out.append(f"{self.name}\n      expected {self.n_flows} flows\n      got      {len(got)}")
+            got = []
         for i in range(max(len(got), len(self.flows))):
             want = self.flows[i] if i < len(self.flows) else None
             have = got[i] if i < len(got) else None

@@ -13,6 +13,7 @@ static void uptimes_are_modulo_2_to_the_32(void **state)
 		{ 3600000, 3599000, -1000 }, { 1000, UINT32_MAX - 998, -1999 },
 		{ 3600000, 3600000, 0 }, { 3600000, 3601000, 1000 },
 		{ UINT32_MAX, 10, 11 }, { 2678400000u, 0, -31 * DAY },
+		{ 4233600000u, 0, -49 * DAY }, /* no wrap in between: the past */
 		{ 0, 1, 1 }, { 5, 601349005, 601349000 }, /* a week ahead, not 42 days ago */
 	};
 
