@@ -35,7 +35,7 @@ struct replay {
 	struct collector *collector;
 	struct collect_out out;
 	struct strb text;
-	uint64_t packets, others, datagrams, flows, bytes;
+	uint64_t packets, others, datagrams, flows, counters, bytes;
 	int64_t first_ms, last_ms, tick_ms, began_ms;
 	int code;
 };
@@ -71,6 +71,14 @@ static struct block *full(void *arg, struct block *b)
 	write_rows(r, b);
 	block_reset(b);
 	return b;
+}
+
+static void counters(void *arg, const struct if_counters *c)
+{
+	struct replay *r = arg;
+
+	(void)c;
+	r->counters++;
 }
 
 static void pace(struct replay *r, int64_t at_ms)
@@ -180,12 +188,21 @@ static void read_file(struct replay *r, struct pcap *p, const char *path, struct
 
 /* ---- what could not be decoded ---- */
 
-static void note(struct strb *why, const char *exporter, uint64_t n, const char *what,
-		 const char *label)
+static const char *more(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* "  edge: 3 sets not decoded: malformed"; thing NULL: what is a phrase of its own. */
+static void note(struct strb *why, const char *exporter, uint64_t n, const char *thing,
+		 const char *what, const char *label)
 {
 	if (!n)
 		return;
-	strb_fmt(why, "  %s: %llu %s", exporter, (unsigned long long)n, what);
+	strb_fmt(why, "  %s: %llu ", exporter, (unsigned long long)n);
+	if (thing)
+		strb_fmt(why, "%s%s ", thing, more(n));
+	strb_add(why, what);
 	strb_fmt(why, *label ? ": %s\n" : "%s\n", label);
 }
 
@@ -202,20 +219,21 @@ static uint64_t received(const struct ledger *l)
 static void tell_ledger(struct strb *why, const char *name, const struct ledger *l)
 {
 	for (int i = 0; i < BAD_COUNT_OF_REASONS; i++)
-		note(why, name, ledger_get(&l->malformed[i]), "datagrams not decoded",
+		note(why, name, ledger_get(&l->malformed[i]), "datagram", "not decoded",
 		     bad_reason_label[i]);
 	for (int i = 0; i < SHED_REASONS; i++)
-		note(why, name, ledger_get(&l->shed[i]), "datagrams refused",
+		note(why, name, ledger_get(&l->shed[i]), "datagram", "refused",
 		     shed_reason_label[i]);
 	for (int i = 0; i < SET_OUTCOMES; i++)
 		if (i != SET_DECODED)
-			note(why, name, ledger_get(&l->sets[i]), "sets not decoded",
-			     set_outcome_label[i]);
+			note(why, name, ledger_get(&l->sets[i]), "set", "not decoded",
+			     i == SET_HELD ? "the file does not hold the template"
+					   : set_outcome_label[i]);
 	for (int i = 0; i < LOST_UNITS; i++)
-		note(why, name, ledger_get(&l->lost[i]), "lost by sequence numbers",
+		note(why, name, ledger_get(&l->lost[i]), NULL, "lost by sequence numbers",
 		     lost_unit_label[i]);
-	note(why, name, ledger_get(&l->times_clamped), "impossible times put right", "");
-	note(why, name, ledger_get(&l->values_clamped), "absurd counts cut down", "");
+	note(why, name, ledger_get(&l->times_clamped), "impossible time", "put right", "");
+	note(why, name, ledger_get(&l->values_clamped), "absurd value", "not believed", "");
 }
 
 static void summary(const struct replay *r, const char *path, bool whole)
@@ -231,12 +249,17 @@ static void summary(const struct replay *r, const char *path, bool whole)
 	if (received(collector_strays(r->collector)))
 		tell_ledger(&why, "unknown senders", collector_strays(r->collector));
 	strb_tty(&s, path);
-	strb_fmt(&s, ": %llu datagrams of %u exporters, %llu flows, %s",
-		 (unsigned long long)r->datagrams, names_exporters(r->names),
-		 (unsigned long long)r->flows, text_bytes((double)r->bytes, b));
+	strb_fmt(&s, ": %llu datagram%s of %u exporter%s, %llu flow%s, %s",
+		 (unsigned long long)r->datagrams, more(r->datagrams),
+		 names_exporters(r->names), more(names_exporters(r->names)),
+		 (unsigned long long)r->flows, more(r->flows),
+		 text_bytes((double)r->bytes, b));
+	if (r->counters)
+		strb_fmt(&s, ", counters of interfaces %llu time%s",
+			 (unsigned long long)r->counters, more(r->counters));
 	if (r->others)
-		strb_fmt(&s, "; %llu packets that are no UDP",
-			 (unsigned long long)r->others);
+		strb_fmt(&s, "; %llu packet%s without UDP", (unsigned long long)r->others,
+			 more(r->others));
 	strb_add(&s, why.len ? "\nnot decoded, or not as it came:\n"
 		     : whole ? "; all of it was decoded\n"
 			     : "\n");
@@ -257,8 +280,8 @@ static int run(struct replay *r, const char *path)
 		return cli_fail(EXIT_FAILURE, "%s", err.msg);
 	r->names = names_new(EXPORTERS_MAX);
 	r->collector = collector_new(r->names, &conf);
-	r->out =
-	    (struct collect_out){ .block = block_new(r->names), .full = full, .arg = r };
+	r->out = (struct collect_out){ .block = block_new(r->names), .full = full,
+				       .counters = counters, .arg = r };
 	if (r->c->csv && !r->quiet) {
 		flow_text_csv_head(&r->text, UINT64_MAX);
 		fwrite(r->text.s, 1, r->text.len, stdout);

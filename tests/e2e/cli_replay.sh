@@ -44,10 +44,26 @@ def pcap(name, datagrams):
                              0x7f000001) + struct.pack("!HHHH", 5000, 2055, 8 + len(d), 0) + d
             f.write(struct.pack("<IIII", t // 1000 + i, 0, len(ip), len(ip)) + ip)
 pcap("good.pcap", x.out + z.out)
+# As pcapng, cooked, with a resolution of nanoseconds and an option.
+def block(kind, body):
+    body += bytes(-len(body) % 4)
+    return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+with open(f"{sys.argv[1]}/good.pcapng", "wb") as f:
+    f.write(block(0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1)))
+    f.write(block(1, struct.pack("<HHI", 113, 0, 0) + struct.pack("<HHB3xHH", 9, 1, 9, 0, 0)))
+    for i, d in enumerate(x.out + z.out):
+        ip = struct.pack("!BBHHHBBHII", 0x45, 0, 28 + len(d), i, 0, 64, 17, 0, 0xc0000201,
+                         0x7f000001) + struct.pack("!HHHH", 5000, 2055, 8 + len(d), 0) + d
+        ip = struct.pack("!HHH8sH", 0, 1, 6, bytes(8), 0x0800) + ip
+        at = (t + i) * 1_000_000
+        f.write(block(6, struct.pack("<IIIII", 0, at >> 32, at & 0xffffffff, len(ip), len(ip)) + ip))
+# An IPFIX file (RFC 5655): messages one after the other.
+with open(f"{sys.argv[1]}/good.ipfix", "wb") as f:
+    f.write(b"".join(x.out))
 END
 
 expect "flows as text" 4 "$(replay --fast "$dir/good.bin" | grep -c ' tcp 198.51.100.1:443 -> ')"
-has "$dir/err.log" '3 datagrams of 1 exporters, 4 flows, 6.08 kB; all of it was decoded' ||
+has "$dir/err.log" '3 datagrams of 1 exporter, 4 flows, 6.08 kB; all of it was decoded' ||
 	fail "$(cat "$dir/err.log")"
 expect "bytes, as JSON" '[1000,2000,3000,77]' \
 	"$(replay --fast --json "$dir/good.bin" | jq -sc 'map(.bytes)')"
@@ -59,8 +75,8 @@ expect "what standard input tells" "$(replay --fast --json "$dir/good.bin")" \
 
 expect "the good of the mixed ones" '[1000,2000,3000,77]' \
 	"$(replay --fast --json "$dir/mixed.bin" | jq -sc 'map(.bytes)')"
-for why in '1 sets not decoded: held' '1 datagrams not decoded: bad_version' \
-	'1 datagrams not decoded: too_short'; do
+for why in '1 set not decoded: the file does not hold the template' \
+	'1 datagram not decoded: bad_version' '1 datagram not decoded: too_short'; do
 	has "$dir/err.log" "$why" || fail "\"$why\" is not said: $(cat "$dir/err.log")"
 done
 
@@ -73,6 +89,11 @@ began=$(now_ms)
 expect "its exporter" '["192.0.2.1"]' \
 	"$(replay --fast --json "$dir/good.pcap" | jq -sc 'map(.exporter) | unique')"
 [ $(($(now_ms) - began)) -lt $((1500 * patience)) ] || fail "--fast is not fast"
+
+expect "flows of a pcapng file" '[1000,2000,3000,77]' \
+	"$(replay --fast --json "$dir/good.pcapng" | jq -sc 'map(.bytes)')"
+expect "flows of an IPFIX file" '[1000,2000,3000]' \
+	"$(replay --fast --json "$dir/good.ipfix" | jq -sc 'map(.bytes)')"
 
 # Wrong files.
 rc=0
