@@ -123,6 +123,7 @@ void analysis_free(struct analysis **ap)
 	queue_free(&a->queue);
 	silence_free(a);
 	lossy_free(a);
+	books_free(a);
 	pattern_free(a);
 	rules_fini(a->rules);
 	free(a->rules);
@@ -272,6 +273,8 @@ static void *run(void *arg)
 	}
 	analysis_tick(a, clock_wall_ms(), true);
 	history_slice(a, clock_wall_ms());
+	if (a->opts.writer)
+		books_slice(a, clock_wall_ms(), true);
 	history_baselines(a, true);
 	return NULL;
 }

@@ -48,6 +48,7 @@ struct analysis {
 	struct pattern_run *patterns; /* rules whose detector looks at flows */
 	unsigned n_patterns;
 	uint32_t n_loss, n_silent, n_kept; /* exporters that history knows */
+	struct books *books; /* books.c */
 	char **series; /* history name of each view: "filter|" */
 };
 
@@ -70,6 +71,11 @@ void lossy_note(struct analysis *a, int64_t slice); /* it begins */
 void lossy_quality(const struct analysis *a, struct alert *al);
 void lossy_tick(struct analysis *a, int64_t now_ms);
 void lossy_free(struct analysis *a);
+uint64_t lossy_flows(const struct ledger *l); /* so many were lost, as far as is known */
+
+/* books.c: the ledger in history. A slice has begun; last: nothing comes any more. */
+void books_slice(struct analysis *a, int64_t now_ms, bool last);
+void books_free(struct analysis *a);
 
 /* silence.c: exporters that stopped sending. */
 void silence_tick(struct analysis *a, int64_t now_ms);

@@ -114,6 +114,7 @@ void history_slice(struct analysis *a, int64_t now_ms)
 	put_exporters(a);
 	window_bins(a->window, now_ms, put_bin, a);
 	window_totals(a->window, put_total, a);
+	books_slice(a, now_ms, false);
 	if (now_ms - a->baselines_ms >= BASELINES_EVERY_MS || now_ms < a->baselines_ms) {
 		history_baselines(a, false);
 		a->baselines_ms = now_ms;

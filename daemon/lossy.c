@@ -28,7 +28,7 @@ static uint64_t seen_flows(const struct ledger *l)
 	return flows;
 }
 
-static uint64_t lost_flows(const struct ledger *l)
+uint64_t lossy_flows(const struct ledger *l)
 {
 	uint64_t datagrams = 0, flows = seen_flows(l), lost;
 
@@ -46,7 +46,7 @@ static const struct ledger *ledger_of(const struct analysis *a, uint32_t id)
 
 static struct loss_mark mark(const struct ledger *l)
 {
-	return (struct loss_mark){ .lost = lost_flows(l), .seen = seen_flows(l),
+	return (struct loss_mark){ .lost = lossy_flows(l), .seen = seen_flows(l),
 				   .sampling = __atomic_load_n(&l->sampling,
 							       __ATOMIC_RELAXED) };
 }

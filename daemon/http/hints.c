@@ -64,8 +64,10 @@ static void waiting(json_t *list, const struct ledger *l)
 	uint64_t held = ledger_get(&l->sets[SET_HELD]);
 
 	if (held)
-		hint(list, "note", "%" PRIu64 " sets wait for their template: exporters send "
-		     "templates every few minutes, so flows show soon after.", held);
+		hint(list, "note", "%" PRIu64 " %s: exporters send templates every few minutes, "
+		     "so flows show soon after.", held,
+		     held == 1 ? "set waits for its template"
+			       : "sets wait for their template");
 }
 
 static void clock_of(json_t *list, const struct ledger *l)
