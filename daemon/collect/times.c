@@ -152,7 +152,8 @@ static void settle_odd(struct dgram *d, struct block *b, uint32_t row, int64_t s
 {
 	int64_t low = d->received_ms - TIMES_PAST_MS;
 	int64_t high = d->received_ms + TIMES_FUTURE_MS;
-	bool told = start || end, once = !start && end >= low && end <= high;
+	int64_t only = start ? start : end;
+	bool told = start || end, once = (!start || !end) && only >= low && only <= high;
 	uint8_t note = NOTE_TIME_CLAMPED;
 
 	/* A header whose clock is wrong over records whose times are right: what the

@@ -74,7 +74,7 @@ static void only_impossible_times_fall_back_to_the_receive_time(void **state)
 		{ NOW_MS - 1000, NOW_MS - 5000, -5000, -5000, C, 1 }, /* ends before it starts */
 		{ 0, 0, 0, 0, R, 0 },
 		{ 0, NOW_MS - 7, -7, -7, 0, 0 }, /* a moment */
-		{ NOW_MS - 7, 0, -7, -7, C, 1 },
+		{ NOW_MS - 7, 0, -7, -7, 0, 0 }, /* told once is not told wrongly */
 		{ INT64_MIN, INT64_MIN, 0, 0, C | R, 1 },
 		{ -1, -1, 0, 0, C | R, 1 },
 		{ INT64_MAX, INT64_MAX, 0, 0, C | R, 1 },
