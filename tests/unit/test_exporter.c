@@ -3,6 +3,8 @@
 #include "test.h"
 #include "dgram.h"
 
+#include "daemon/base/err.h"
+#include "daemon/base/strb.h"
 #include "daemon/collect/exporter.h"
 
 static const struct el base[] = { { 8, 4, 0 }, { 12, 4, 0 } };
@@ -125,20 +127,17 @@ static void two_sequences_on_two_ports_are_told_apart(void **state)
 	rig_fini(&r);
 }
 
-static void templates_that_flap_with_the_port_are_told_apart(void **state)
+/* Data by turns from two ports, each with its template before it until `taught`. */
+static void flap(struct rig *r, uint32_t from, uint32_t to, uint32_t taught)
 {
-	struct rig r;
-
-	(void)state;
-	rig_init(&r);
-	for (uint32_t k = 0; k < 20; k++) {
+	for (uint32_t k = from; k < to; k++) {
 		struct dg g;
 		size_t at;
 
-		r.now_ms += 1000;
-		r.port = k % 2 ? PORT : PORT + 1;
+		r->now_ms += 1000;
+		r->port = k % 2 ? PORT : PORT + 1;
 		head9(&g, 0, 1);
-		if (k < 12) {
+		if (k < taught) {
 			if (k % 2)
 				TEMPLATE9(&g, 256, base);
 			else
@@ -151,14 +150,48 @@ static void templates_that_flap_with_the_port_are_told_apart(void **state)
 		else
 			p32(&g, 77), put_ip(&g, "192.0.2.1");
 		set_end(&g, at);
-		send9(&r, &g);
+		send9(r, &g);
 	}
+}
+
+static void both_are_right(const struct block *b, uint32_t from, uint32_t to)
+{
+	for (uint32_t k = from; k < to; k++) {
+		assert_addr(&b->src[k], "192.0.2.1");
+		assert_int_equal(b->bytes[k], k % 2 ? 0 : 77);
+	}
+}
+
+static void templates_that_flap_with_the_port_are_told_apart(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	flap(&r, 0, 20, 12);
 	assert_int_equal(r.out.block->n, 20);
-	for (uint32_t k = 12; k < 20; k++) { /* no templates any more, and both are right */
-		assert_addr(&r.out.block->src[k], "192.0.2.1");
-		assert_int_equal(r.out.block->bytes[k], k % 2 ? 0 : 77);
-	}
+	both_are_right(r.out.block, 12, 20); /* no templates any more */
 	rig_fini(&r);
+}
+
+static void who_is_told_apart_stays_so_over_a_restart(void **state)
+{
+	struct strb saved = { 0 };
+	struct err err = { "" };
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	flap(&r, 0, 12, 12);
+	collect_save(r.c, &saved);
+	rig_fini(&r);
+	rig_init(&r);
+	assert_true(collect_load(r.c, saved.s, saved.len, r.now_ms, NULL, NULL, &err));
+	flap(&r, 0, 8, 0);
+	assert_int_equal(r.out.block->n, 8);
+	both_are_right(r.out.block, 0, 8);
+	rig_fini(&r);
+	strb_free(&saved);
 }
 
 static void a_new_port_after_a_restart_is_no_rival(void **state)
@@ -228,6 +261,7 @@ int main(void)
 		cmocka_unit_test(a_port_with_a_section_is_an_exporter_of_its_own),
 		cmocka_unit_test(two_sequences_on_two_ports_are_told_apart),
 		cmocka_unit_test(templates_that_flap_with_the_port_are_told_apart),
+		cmocka_unit_test(who_is_told_apart_stays_so_over_a_restart),
 		cmocka_unit_test(a_new_port_after_a_restart_is_no_rival),
 		cmocka_unit_test(a_flood_of_domains_stops_at_the_bound),
 		cmocka_unit_test(lateness_is_the_last_of_a_thousand),
