@@ -212,12 +212,14 @@ static int take(struct collector *c, const struct sockaddr_storage *from,
 	else
 		verdict = len < 2 ? BAD_TOO_SHORT : BAD_VERSION;
 	ledger_add(&ledger->datagrams[d.via], 1);
-	if (verdict == DGRAM_OK)
+	if (verdict == DGRAM_OK) {
+		ledger_add(&ledger->accepted, 1);
 		dgram_finish(&d);
-	else if (verdict >= DGRAM_SHED)
+	} else if (verdict >= DGRAM_SHED) {
 		ledger_add(&ledger->shed[verdict - DGRAM_SHED], 1);
-	else
+	} else {
 		ledger_add(&ledger->malformed[verdict], 1);
+	}
 	return verdict;
 }
 

@@ -58,8 +58,7 @@ static void put_counts(json_t *o, const struct ledger *l)
 	j_put(o, "sets", labelled(l->sets, set_outcome_label, SET_OUTCOMES, &sum));
 	j_put(o, "lost", labelled(l->lost, lost_unit_label, LOST_UNITS, &sum));
 	j_put(d, "received", j_count(received));
-	j_put(d, "accepted", j_count(received > malformed + shed ? received - malformed - shed
-								 : 0));
+	j_put(d, "accepted", j_count(ledger_get(&l->accepted)));
 	j_put(d, "malformed", j_count(malformed));
 	j_put(d, "shed", j_count(shed));
 	j_put(o, "datagrams", d);

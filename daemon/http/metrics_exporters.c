@@ -41,6 +41,8 @@ static void copy(struct ledger *to, const struct ledger *from)
 		to->sets[i] += ledger_get(&from->sets[i]);
 	for (int i = 0; i < LOST_UNITS; i++)
 		to->lost[i] += ledger_get(&from->lost[i]);
+	to->accepted += ledger_get(&from->accepted);
+	to->sets_seen += ledger_get(&from->sets_seen);
 	to->bytes += ledger_get(&from->bytes);
 	to->packets += ledger_get(&from->packets);
 	to->restarts += ledger_get(&from->restarts);
@@ -216,6 +218,10 @@ void metrics_exporters(struct prom *p, struct http *h)
 	fill(g, h->src.names);
 	refused(g, h);
 	tables(p, g);
+	single(p, g, "culprit_accepted_datagrams_total", "counter",
+	       "Datagrams that were neither malformed nor shed.", AT(accepted));
+	single(p, g, "culprit_sets_seen_total", "counter",
+	       "Sets in accepted datagrams, whatever became of them.", AT(sets_seen));
 	single(p, g, "culprit_bytes_total", "counter",
 	       "Layer 3 octets of the flows, after sampling.", AT(bytes));
 	single(p, g, "culprit_packets_total", "counter", "Packets of the flows, after sampling.",

@@ -49,6 +49,7 @@ extern const char *const lost_unit_label[LOST_UNITS]; /* "flows" (v5), "records"
 struct ledger {
 	uint64_t datagrams[VIA_COUNT]; /* received, by protocol (VIA_NONE: unknown version) */
 	uint64_t flows[VIA_COUNT];     /* decoded */
+	uint64_t accepted;             /* of them; the others have a reason: */
 	uint64_t malformed[BAD_COUNT_OF_REASONS];
 	uint64_t shed[SHED_REASONS];
 	uint64_t sets_seen;            /* in accepted datagrams */

@@ -27,6 +27,9 @@ class Answer:
     def books(self):
         """The ledger's identities (DESIGN D3); a sentence, or None."""
         for e in self.exporters:
+            refused = sum(e["malformed"].values()) + sum(e["shed"].values())
+            if sum(e["datagrams"].values()) != e["accepted"] + refused:
+                return f"{e['datagrams']} datagrams are not {e['accepted']} accepted and {refused} refused"
             if sum(e["sets"].values()) != e["sets_seen"]:
                 return f"sets {e['sets']} are not the {e['sets_seen']} seen"
         return None

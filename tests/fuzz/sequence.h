@@ -62,7 +62,7 @@ static inline void check_ledger(const struct ledger *l, uint64_t sent)
 		refused += l->shed[i];
 	for (int i = 0; i < SET_OUTCOMES; i++)
 		sets += l->sets[i];
-	assert(received == sent && refused <= received);
+	assert(received == sent && received == l->accepted + refused);
 	assert(sets == l->sets_seen);
 	assert(l->sets[SET_HELD] <= 256);
 }

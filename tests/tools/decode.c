@@ -188,6 +188,7 @@ static void ledger(struct bench *r, const char *name, const struct ledger *l)
 	words("shed", shed_reason_label, l->shed, SHED_REASONS);
 	words("sets", set_outcome_label, l->sets, SET_OUTCOMES);
 	words("lost", lost_unit_label, l->lost, LOST_UNITS);
+	printf(",\"accepted\":%" PRIu64, l->accepted);
 	printf(",\"sets_seen\":%" PRIu64 ",\"options\":%" PRIu64 ",\"templates\":%" PRIu64
 	       ",\"restarts\":%" PRIu64 ",\"times_clamped\":%" PRIu64
 	       ",\"values_clamped\":%" PRIu64 ",\"sampling\":%u,\"sampling_source\":%u",

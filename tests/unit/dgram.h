@@ -182,11 +182,18 @@ static inline struct ledger *rig_ledger(struct rig *r)
 static inline void rig_books(struct rig *r)
 {
 	struct ledger *l = rig_ledger(r);
-	uint64_t sets = 0;
+	uint64_t sets = 0, datagrams = 0, accounted = l->accepted;
 
 	for (int i = 0; i < SET_OUTCOMES; i++)
 		sets += l->sets[i];
 	assert_int_equal(l->sets_seen, sets);
+	for (int i = 0; i < VIA_COUNT; i++)
+		datagrams += l->datagrams[i];
+	for (int i = 0; i < BAD_COUNT_OF_REASONS; i++)
+		accounted += l->malformed[i];
+	for (int i = 0; i < SHED_REASONS; i++)
+		accounted += l->shed[i];
+	assert_int_equal(datagrams, accounted);
 }
 
 static inline struct addr ip(const char *text)

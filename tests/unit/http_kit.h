@@ -106,6 +106,7 @@ static inline struct exporter *kit_exporter(struct names *n, const char *name, u
 	e->ledger.flows[VIA_IPFIX] = 2400;
 	e->ledger.bytes = 1000000;
 	e->ledger.packets = 5000;
+	e->ledger.accepted = 97;
 	e->ledger.malformed[BAD_TOO_SHORT] = 3;
 	e->ledger.sets[SET_DECODED] = 97;
 	e->ledger.sets_seen = 97;
