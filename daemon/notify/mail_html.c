@@ -60,8 +60,10 @@ static void escaped(struct strb *b, struct strb *t)
 
 static void block(struct strb *b, struct strb *t, bool quiet)
 {
-	if (!t->len)
+	if (!t->len) {
+		strb_free(t); /* empty, but it may own memory */
 		return;
+	}
 	strb_add(b, row_open);
 	strb_add(b, quiet ? soft : "");
 	escaped(b, t);
