@@ -38,7 +38,7 @@ start_daemon --clock "$((real_ms / 1000)).$(printf %03d $((real_ms % 1000)))*5"
 
 sent() { jq -r "select(.body and (.path | test(\"/$1\"))) | .body | fromjson | $2" "$dir/hook.jsonl"; }
 pager() { sent pager '[.event_action, .dedup_key] | @tsv'; } # in the order of their coming
-paged() { pager | grep -q "^$1"; }
+paged() { pager | grep "^$1" >/dev/null; }
 people() { sent people .text | grep -c "^\[$1\] $2" || :; }
 said() { [ "$(people "$1" "$2")" -ge 1 ]; }
 status_is() { [ "$(culprit alerts --rule "$1" --json | jq -r '.alerts[0].status')" = "$2" ]; }
@@ -56,14 +56,14 @@ culprit silence rule=told 3h --author ann >>"$dir/said.log"
 
 gave_up() { [ "$(figure culprit_notifications_dead 'channel="gone"')" = 1 ]; }
 wait_until 15 "a message is given up" gave_up
-culprit status | grep -A 1 'gone: .*some given up' | grep -q 'answered 410' ||
+culprit status | grep -A 1 'gone: .*some given up' | grep 'answered 410' >/dev/null ||
 	fail "culprit status does not show what was given up"
-culprit notify | grep -q '^gone .*told: .*answered 410' || fail "$(culprit notify)"
+culprit notify | grep '^gone .*told: .*answered 410' >/dev/null || fail "$(culprit notify)"
 expect "what the page shows of it" 1 \
 	"$(get /api/v1/status | jq '.channels[] | select(.name == "gone").given_up')"
 tried() { [ "$(jq -r 'select(.path == "/status/410") | .headers."webhook-id"' \
 	"$dir/hook.jsonl" | uniq -c | awk '{ print $1 }')" = "$1" ]; }
-culprit notify retry gone | grep -qx '1 message is tried again.' || fail "nothing is retried"
+culprit notify retry gone | grep -x '1 message is tried again.' >/dev/null || fail "nothing is retried"
 wait_until 15 "it is sent again under its key" tried 2
 ! culprit notify retry nobody 2>"$dir/said.log" || fail "a channel nobody has is retried"
 grep -q 'no channel nobody' "$dir/said.log" || fail "$(cat "$dir/said.log")"
@@ -81,6 +81,6 @@ expect "keys of it" 1 "$(pager | cut -f2 | sort -u | wc -l)"
 expect "messages about what fired in a silence" 0 \
 	"$(grep -v '"port"' "$dir/hook.jsonl" | grep -c '10\.30\.0\.2\|inside' || :)"
 expect "messages to people" "1 1" "$(people FIRING told) $(people RESOLVED told)"
-culprit alerts --rule inside --json | jq -r '.alerts[0].quiet' | grep -q 'Silenced by ann' ||
+culprit alerts --rule inside --json | jq -r '.alerts[0].quiet' | grep 'Silenced by ann' >/dev/null ||
 	fail "history does not say why nobody was told"
 stop_daemon
