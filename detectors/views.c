@@ -54,12 +54,12 @@ static const struct {
 	float narrow; /* least believable scale of its figure */
 } views[VIEWS] = {
 	[VIEW_ONE]       = { "a jump", SIDE_UP, EARLY, 0.4f },
-	[VIEW_TWO]       = { "higher than usual", SIDE_UP, EARLY, 0.4f },
+	[VIEW_TWO]       = { "high twice in a row", SIDE_UP, EARLY, 0.4f },
 	[VIEW_BURSTS]    = { "repeated bursts", SIDE_UP, EARLY, 0.4f },
-	[VIEW_SLOW_UP]   = { "a slow rise", SIDE_UP, 0, 0.2f },
-	[VIEW_SLOW_DOWN] = { "a slow fall", SIDE_DOWN, 0, 0.2f },
-	[VIEW_QUIET]     = { "too quiet for too long", SIDE_DOWN, 0, 0.4f },
-	[VIEW_DROP]      = { "a drop", SIDE_DOWN, 0, 0.4f },
+	[VIEW_SLOW_UP]   = { "a slow rise over hours", SIDE_UP, 0, 0.2f },
+	[VIEW_SLOW_DOWN] = { "a slow fall over hours", SIDE_DOWN, 0, 0.2f },
+	[VIEW_QUIET]     = { "what usually runs now is missing", SIDE_DOWN, 0, 0.4f },
+	[VIEW_DROP]      = { "a drop that lasts", SIDE_DOWN, 0, 0.4f },
 	[VIEW_RISE]      = { "a sudden rise", SIDE_UP, EARLY, 0.001f },
 	[VIEW_FALL]      = { "a sudden fall", SIDE_DOWN, 0, 0.001f },
 	[VIEW_MORE]      = { "more than on other days", SIDE_UP, EARLY, 0.001f },

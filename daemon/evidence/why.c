@@ -92,8 +92,13 @@ static void baseline(const struct alert *a, struct strb *s)
 		 measure_text(&a->measure, a->low, low),
 		 measure_text(&a->measure, a->high, high),
 		 measure_text(&a->measure, a->median, mid));
-	if (a->view && *a->view)
-		strb_fmt(s, " (noticed: %s)", a->view);
+	if (!a->view || !*a->view)
+		return;
+	strb_fmt(s, " (noticed: %s", a->view);
+	/* A reader would ask what is wrong with a value that is normal. */
+	if (a->value >= a->low && a->value <= a->high)
+		strb_add(s, "; once would be nothing, so long is unusual");
+	strb_add(s, ")");
 }
 
 /* What it was at other times, for a limit that somebody wrote down once. */

@@ -88,6 +88,16 @@ static const struct row rows[] = {
 	  "at this hour, mostly 2.90 Mbit/s (noticed: a drop). 81 % of what is missing is "
 	  "10.20.0.5, which moves nothing now, and moved 2.10 Mbit/s at this hour in the "
 	  "last three weeks." },
+	{ "within what is normal, but for hours",
+	  { WAN, M(BITS_S), .value = 3.8e6, .threshold = 4e6, .pending_ms = T0,
+	    .detector = (char *)"seasonal", .has_baseline = true, .low = 2e6, .median = 2.9e6,
+	    .high = 4e6, .view = (char *)"a slow rise over hours",
+	    .window_start_ms = T0 - 5 * MIN },
+	  { .against = CHANGE_NOTHING },
+	  true,
+	  "edge WAN in: 3.80 Mbit/s over 5 minutes since 10:30, normally 2.00 Mbit/s to 4.00 Mbit/s at "
+	  "this hour, mostly 2.90 Mbit/s (noticed: a slow rise over hours; once would be "
+	  "nothing, so long is unusual)." },
 	{ "nothing at all",
 	  { WAN, M(BITS_S), .value = 0, .threshold = 100e3, .below = true,
 	    .window_start_ms = T0 - 10 * MIN, .pending_ms = T0 - 2 * MIN },
