@@ -1,139 +1,12 @@
-/* test_detectors.c - each detector: textbook case, near miss, gap, first week, poison.
+/* test_detectors.c - seasonal, and what all detectors have in common.
  * SPDX-License-Identifier: ISC
  *
- * The series is invented: an office link with two humps by day, quiet nights and
- * days of rest, a nightly job at 02:00 of half an hour, lone bursts, 10 % noise from
- * a generator of our own, so that every run sees the same.
+ * Textbook case, near miss, gap, first week, poison; those of the others are in
+ * test_detectors_more.c.
  */
 #include "test.h"
 
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "daemon/base/mem.h"
-#include "detectors/detector.h"
-
-enum {
-	BIN = 300,
-	DAY = 288,
-	WEEK = 2016,
-	MONDAY_S = 1767571200 /* 2026-01-05 00:00 UTC */
-};
-
-struct rig {
-	const struct detector *d;
-	double conf[16];
-	void *state;
-	uint64_t seed;
-	int bin; /* next one */
-};
-
-static void rig_open(struct rig *r, const char *name)
-{
-	*r = (struct rig){ .d = detector_find(name), .seed = 10 };
-	assert_non_null(r->d);
-	assert_true(r->d->conf_size <= sizeof(r->conf));
-	opt_defaults(r->d->opts, r->conf);
-	r->state = xcalloc(1, r->d->state_size);
-}
-
-static void rig_set(struct rig *r, const char *name, double v)
-{
-	const struct opt *o = opt_find(r->d->opts, name);
-
-	assert_non_null(o);
-	*(double *)((char *)r->conf + o->off) = v;
-}
-
-static void rig_close(struct rig *r)
-{
-	free(r->state);
-}
-
-static double noise(struct rig *r) /* -1 .. 1, peaked in the middle */
-{
-	double sum = 0;
-
-	for (int i = 0; i < 3; i++) {
-		r->seed = r->seed * 6364136223846793005u + 1442695040888963407u;
-		sum += (double)(r->seed >> 33) / 2147483648.0 - 0.5;
-	}
-	return sum / 1.5;
-}
-
-static double hump(double hour, double at, double width)
-{
-	return exp(-0.5 * (hour - at) * (hour - at) / (width * width));
-}
-
-/* What the office does in this bin; job: the nightly one runs, `late` bins late. */
-static double office(struct rig *r, int bin, bool rest, bool job, int late)
-{
-	double hour = bin % DAY / 12.0, v = 0.08;
-
-	v += rest ? 0.05 * hump(hour, 13, 4)
-		  : 0.9 * hump(hour, 10.5, 1.8) + 0.85 * hump(hour, 15, 2);
-	v *= exp(0.3 * noise(r));
-	if (job && bin % DAY >= 24 + late && bin % DAY < 30 + late)
-		v += 1.2;
-	if (noise(r) > 0.83) /* an ordinary large transfer, four or five a week */
-		v += 0.6 + 0.8 * fabs(noise(r));
-	return v * 2e7;
-}
-
-static struct point point_of(int bin, double value)
-{
-	int slot = bin % WEEK;
-
-	return (struct point){ .at_s = MONDAY_S + (int64_t)bin * BIN, .step_s = BIN,
-			       .slot = (uint16_t)slot, .rest = slot >= 5 * DAY,
-			       .train = true, .value = value };
-}
-
-/* An ordinary bin with a factor and something on top. */
-static struct verdict feed(struct rig *r, double times, double plus)
-{
-	struct point p = point_of(r->bin, 0);
-	struct verdict v;
-
-	p.value = office(r, r->bin++, p.rest, true, 0) * times + plus * 2e7;
-	r->d->step(r->conf, r->state, &p, &v);
-	return v;
-}
-
-static void feed_quietly(struct rig *r, int bins)
-{
-	while (bins-- > 0) {
-		struct verdict v = feed(r, 1, 0);
-
-		assert_int_equal(v.side, SIDE_NONE);
-		assert_false(isnan(v.score));
-	}
-}
-
-static void learn(struct rig *r, int bins)
-{
-	while (bins-- > 0)
-		feed(r, 1, 0);
-}
-
-/* Feeds bins until an alert stands; how many it took, or -1. */
-static int until_alert(struct rig *r, int bins, double times, double plus, enum side side)
-{
-	for (int i = 0; i < bins; i++) {
-		struct verdict v = feed(r, times, plus);
-
-		if (v.side != SIDE_NONE) {
-			assert_int_equal(v.side, side);
-			assert_true(v.fresh);
-			assert_true(*v.view);
-			assert_true(v.score >= 1);
-			return i;
-		}
-	}
-	return -1;
-}
+#include "rig.h"
 
 static void what_is_unusual_for_the_hour_is_raised(void **unused)
 {
@@ -672,43 +545,6 @@ static void a_limit_has_hysteresis_and_patience(void **unused)
 	}
 }
 
-static void the_other_detectors_find_what_they_are_for_and_leave_the_rest(void **unused)
-{
-	static const struct {
-		const char *detector, *what;
-		int at, len;
-		double times, plus;
-		enum side side;
-	} rows[] = {
-		{ "absence", "a link that all but died", 130, 12, 0.03, 0, SIDE_DOWN },
-		{ "absence", "a flood", 144, 12, 6, 0, SIDE_NONE },
-		{ "absence", "a little less", 130, 12, 0.9, 0, SIDE_NONE },
-		{ "change", "a new level", 100, 288, 2, 0, SIDE_UP },
-		{ "change", "a level that fell", 100, 288, 0.4, 0, SIDE_DOWN },
-		{ "change", "a lone burst", 144, 1, 1, 2, SIDE_NONE },
-		{ "record", "more than ever", 144, 1, 1, 50, SIDE_UP },
-		{ "record", "next to nothing", 144, 1, 0.0001, 0, SIDE_DOWN },
-		{ "record", "a usual night's volume at noon", 144, 6, 0.1, 0, SIDE_NONE },
-		{ "holtwinters", "ten times the level", 100, 24, 10, 0, SIDE_UP },
-		{ "holtwinters", "a level that fell", 100, 24, 0.05, 0, SIDE_DOWN },
-		{ "holtwinters", "a flood of five bins", 144, 5, 6, 0, SIDE_NONE },
-	};
-
-	(void)unused;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct rig r;
-		enum side side = SIDE_NONE;
-
-		rig_open(&r, rows[i].detector);
-		learn(&r, 4 * WEEK + DAY + rows[i].at);
-		for (int k = 0; k < rows[i].len && side == SIDE_NONE; k++)
-			side = feed(&r, rows[i].times, rows[i].plus).side;
-		if (side != rows[i].side)
-			fail_msg("%s: %s gave %d", rows[i].detector, rows[i].what, side);
-		rig_close(&r);
-	}
-}
-
 static void a_line_that_is_flat_to_the_bit_is_absent(void **unused)
 {
 	struct rig r;
@@ -774,8 +610,6 @@ int main(void)
 		cmocka_unit_test(nothing_is_learnt_from_a_silence),
 		cmocka_unit_test(odd_values_do_no_harm),
 		cmocka_unit_test(a_limit_has_hysteresis_and_patience),
-		cmocka_unit_test(
-		    the_other_detectors_find_what_they_are_for_and_leave_the_rest),
 		cmocka_unit_test(a_line_that_is_flat_to_the_bit_is_absent),
 		cmocka_unit_test(every_detector_is_described_and_small),
 	};
