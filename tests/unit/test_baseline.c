@@ -179,6 +179,46 @@ static void a_level_that_stays_becomes_normal_and_that_is_said(void **unused)
 	close_rig(&r);
 }
 
+/* An office with a job at three in the night, by the clock on the wall. */
+static void pass_local(struct rig *r, int bins)
+{
+	for (; bins > 0; bins--, r->bin++) {
+		struct local_time t;
+		double d, v;
+
+		calendar_at(r->cal, begin_s + (int64_t)r->bin * BIN_S, &t);
+		d = (t.hour + t.minute / 60.0 - 13) / 3;
+		v = 0.1 + (t.rest ? 0.1 : 1) * exp(-0.5 * d * d);
+		v *= 2e7 * (0.85 + 0.3 * weeks_draw(&r->w->seed));
+		if (t.hour == 3 && t.minute < 40)
+			v += 3e7;
+		weeks_bin(r->w, 1, &v);
+	}
+}
+
+/* Amsterdam turns its clocks back on the twenty-first day. */
+static void a_job_keeps_its_hour_when_the_clock_changes(void **unused)
+{
+	struct err err = { "" };
+	struct rig r;
+	size_t before;
+
+	(void)unused;
+	open_rig(&r);
+	calendar_free(&r.cal);
+	r.cal = calendar_new("Europe/Amsterdam", &err);
+	assert_non_null(r.cal);
+	r.bin = 28 * DAY; /* Monday 2026-10-05 */
+	begin(&r, false);
+	pass_local(&r, 20 * DAY - 24);
+	before = r.w->n;
+	pass_local(&r, 3 * DAY);
+	assert_int_equal(r.w->n, before);
+	pass(&r, 6, 6);
+	assert_int_equal(firing(&r), 1);
+	close_rig(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest t[] = {
@@ -186,6 +226,7 @@ int main(void)
 		cmocka_unit_test(what_another_version_kept_is_not_used),
 		cmocka_unit_test(a_week_in_a_silence_teaches_nothing),
 		cmocka_unit_test(a_level_that_stays_becomes_normal_and_that_is_said),
+		cmocka_unit_test(a_job_keeps_its_hour_when_the_clock_changes),
 	};
 	return cmocka_run_group_tests(t, NULL, NULL);
 }
