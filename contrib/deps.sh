@@ -28,7 +28,8 @@ fedora_build='gcc make pkgconf-pkg-config libmicrohttpd-devel libesmtp-devel hir
 fedora_test='libcmocka-devel redis|valkey softflowd nfdump
 	golang-github-prometheus|prometheus python3-aiosmtpd python3-jsonschema python3-scapy
 	python3-pyyaml tcpdump curl jq
-	openssl libasan libubsan chromium net-snmp postfix|exim|sendmail|opensmtpd cyrus-sasl
+	openssl libasan libubsan chromium squid nginx iproute nftables net-snmp
+	postfix|exim|sendmail|opensmtpd cyrus-sasl
 	cyrus-sasl-plain'
 fedora_fuzz='clang compiler-rt'
 alpine_build='gcc make musl-dev linux-headers pkgconf libmicrohttpd-dev libesmtp-dev
@@ -37,7 +38,8 @@ alpine_build='gcc make musl-dev linux-headers pkgconf libmicrohttpd-dev libesmtp
 	net-snmp-dev'
 alpine_test='bash cmocka-dev redis softflowd nfdump prometheus py3-aiosmtpd py3-jsonschema py3-yaml scapy
 	tcpdump
-	curl jq openssl coreutils chromium net-snmp postfix|exim|opensmtpd cyrus-sasl'
+	curl jq openssl coreutils chromium squid nginx iproute2 nftables net-snmp
+	postfix|exim|opensmtpd cyrus-sasl'
 alpine_fuzz='clang compiler-rt'
 
 if command -v dpkg-query >/dev/null; then
