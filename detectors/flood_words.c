@@ -40,6 +40,15 @@ static const struct flood_service *service_of(const struct flood_host *h)
 					  : flood_service((unsigned)h->key.cls - FLOOD_REFLECT);
 }
 
+/* "an NTP reflection", as it is spoken. */
+static bool takes_an(const char *kind)
+{
+	if (strchr("AEIOm", *kind))
+		return true;
+	return strchr("FLMNRSX", *kind) && kind[1] >= 'A' && kind[1] <= 'Z' &&
+	       strncmp(kind, "SYN", 3) && strncmp(kind, "SIP", 3);
+}
+
 void flood_words(const struct flood_host *h, const struct look *l, struct finding *out)
 {
 	const struct flood_service *sv = service_of(h);
@@ -80,7 +89,7 @@ void flood_words(const struct flood_host *h, const struct look *l, struct findin
 	snprintf(out->why, sizeof(out->why),
 		 "%s is under a%s %s: %s a second%s%s%s are %s, from about %s sources; usual for "
 		 "it are %s a second, and %s would be a flood. %s",
-		 a, strchr("AEIOU", *kind) ? "n" : "", kind, text_count(l->rate, rate),
+		 a, takes_an(kind) ? "n" : "", kind, text_count(l->rate, rate),
 		 l->bits > 0 ? " (" : "", l->bits > 0 ? text_rate(l->bits, bits) : "",
 		 l->bits > 0 ? ")" : "", what, text_count(round(l->sources), n),
 		 text_count(h->mean, had),

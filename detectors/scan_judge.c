@@ -223,10 +223,12 @@ static void sentence(const struct scan *s, const struct source *e, const struct 
 
 	what_of(e, x, what, sizeof(what));
 	snprintf(f->why, sizeof(f->why),
-		 "%s %s within %s; %.0f %% of its attempts were not answered or refused%s. %s",
+		 "%s %s within %s; %.0f %% of its attempts were not answered or refused%s. "
+		 "From %.0f %s on it is a scan, which no ordinary host reaches. %s",
 		 addr_text(&e->addr, who), what,
 		 text_duration(e->last_ms - e->first_ms, time), 100 * x->share,
 		 s->sampled ? " (of a sample: there were too many flows to see all)" : "",
+		 f->limit, e->vertical ? "ports" : "addresses",
 		 f->ended ? "It has stopped."
 			  : "Find out what runs there: if it is meant to look around (a "
 			    "scanner of your own, an inventory), leave it out with the rule's "
