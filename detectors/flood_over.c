@@ -115,8 +115,8 @@ static bool stray(const struct flood *f, const struct flood_host *h, const struc
 	l->sources = hll_count(&c->sources, NULL);
 	l->rate = ((double)c->in - 4 * (double)c->out - 2 * (double)c->done) / l->seconds;
 	l->limit = f->conf.tcp;
-	if (!is_many(f, c, l->sources)) {
-		if (__builtin_popcountll(c->ports) > FEW_PORTS)
+	if (!is_many(f, c, l->sources)) { /* in a sample, an upload looks like that */
+		if (c->thin || __builtin_popcountll(c->ports) > FEW_PORTS)
 			return false;
 		l->limit *= FEW_SYN;
 	}
