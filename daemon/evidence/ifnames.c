@@ -178,6 +178,17 @@ static struct target *due(struct ifnames *in)
 	return first;
 }
 
+/* When somebody is due, and at least every TURN_MS, since an exporter may have restarted. */
+static struct timespec until_next(const struct ifnames *in)
+{
+	int64_t at_ms = clock_mono_ms() + TURN_MS;
+
+	for (size_t i = 0; i < in->n; i++)
+		if (in->targets[i].next_ms < at_ms)
+			at_ms = in->targets[i].next_ms;
+	return (struct timespec){ at_ms / 1000, at_ms % 1000 * 1000000 };
+}
+
 /* Asks without the lock, which the configuration wants; what changed meanwhile is asked anew. */
 static void ask(struct ifnames *in, struct target *t, struct interface *list)
 {
@@ -210,8 +221,7 @@ static void *run(void *arg)
 			ask(in, t, list);
 			continue;
 		}
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += TURN_MS / 1000;
+		until = until_next(in);
 		pthread_cond_timedwait(&in->turn, &in->lock, &until);
 	}
 	pthread_mutex_unlock(&in->lock);
