@@ -180,7 +180,18 @@ static unsigned tell_again(struct served *s, int64_t now, int64_t *wake)
 	return n;
 }
 
-/* Starts what is due; returns how long nothing else will be. */
+static bool superseded(struct webhooks *w)
+{
+	bool changed;
+
+	pthread_mutex_lock(&w->lock);
+	changed = w->changed;
+	pthread_mutex_unlock(&w->lock);
+	return changed;
+}
+
+/* Starts what is due; returns how long nothing else will be. What is picked may have come
+ * after a reload that came after exchange(): that goes out by the new lanes alone. */
 static int64_t begin(struct webhooks *w)
 {
 	int64_t now = clock_wall_ms(), wait = POLL_MAX_MS;
@@ -194,6 +205,8 @@ static int64_t begin(struct webhooks *w)
 		s->n_items = lane_pick(s->lane, now, s->items, LANE_BATCH, &wake);
 		if (!s->n_items)
 			s->n_items = tell_again(s, now, &wake);
+		if (s->n_items && superseded(w))
+			return 0;
 		if (s->n_items)
 			start(w, s, now);
 		else if (wake !=
