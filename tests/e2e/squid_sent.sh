@@ -4,7 +4,7 @@
 # timeout: 60
 . "$(dirname "$0")/lib/lib.sh"
 
-read -r proxy tcp_port udp_port < <(free_ports 3)
+read -r proxy tcp_port udp_port from_66 from_67 < <(free_ports 5)
 conf <<END
 exporter inside { address = "127.0.0.1" }
 squid { log = "tcp://127.0.0.1:$tcp_port"  address = "127.0.0.9" }
@@ -34,23 +34,24 @@ END
 [ "$(id -u)" != 0 ] || chown -R proxy "$dir/squid"
 squid -f "$dir/squid.conf" -N >"$dir/squid.log" 2>&1 &
 started+=($!)
-fetch() { # CLIENT URL
-	curl -s -o /dev/null -m 10 --local-port "400$1" --interface "127.0.0.$1" -x "127.0.0.9:$proxy" "$2"
+fetch() { # CLIENT PORT URL
+	curl -s -o /dev/null -m 10 --local-port "$2" --interface "127.0.0.$1" \
+		-x "127.0.0.9:$proxy" "$3"
 }
 wait_until 15 "the proxy answers" curl -s -o "$dir/answer" -m 5 -x "127.0.0.9:$proxy" \
 	http://127.0.0.1:1/
-fetch 66 'http://user:secret@127.0.0.1:1/by-tcp/track.mp3?secret'
-fetch 67 'http://127.0.0.1:1/by-udp/<script>alert(1)</script>'
+fetch 66 "$from_66" 'http://user:secret@127.0.0.1:1/by-tcp/track.mp3?secret'
+fetch 67 "$from_67" 'http://127.0.0.1:1/by-udp/<script>alert(1)</script>'
 
 # What the LAN's exporter saw of both, and of the second proxy's name for the same.
-"$python" - "$udp" <<'END'
+"$python" - "$udp" "$from_66" "$from_67" <<'END'
 import sys, nf
 e = nf.Exporter(10, int(sys.argv[1]), source="127.0.0.1")
 e.send_template()
 e.send_flows([nf.flow(src=proxy, dst=client, bytes=9_000, packets=10,
                       dport=port, start=nf.now_ms() - 9000)
-              for proxy, client, port in (("127.0.0.9", "127.0.0.66", 40066),
-                                          ("127.0.0.10", "127.0.0.67", 40067))])
+              for proxy, client, port in (("127.0.0.9", "127.0.0.66", int(sys.argv[2])),
+                                          ("127.0.0.10", "127.0.0.67", int(sys.argv[3])))])
 END
 known() {
 	"$BUILD/culprit" -c "$dir/culprit.conf" --state "$dir/state" top --from -1m --by client,url \
