@@ -378,9 +378,15 @@ static void a_rate_with_its_octets_reversed_is_turned(void **state)
 
 static void what_is_configured_wins_over_what_is_told(void **state)
 {
-	const struct sampling_override o[] = { { 0, 0, 10 }, { 0, 5, 7 } };
-	const struct collect_conf conf = { .overrides = o, .n_overrides = 2 };
-	static const struct el flow[] = { { 10, 4, 0 }, { 34, 4, 0 }, { 1, 8, 0 } };
+	const struct sampling_override o[] = { { 0, 0, 10 }, { 0, 5, 7 }, { 0, 6, 3 } };
+	const struct collect_conf conf = { .overrides = o, .n_overrides = 3 };
+	static const struct el flow[] = {
+		{ 10, 4, 0 }, { 14, 4, 0 }, { 34, 4, 0 }, { 1, 8, 0 } };
+	static const struct { uint32_t in, out, rate; } t[] = {
+		{ 4, 9, 10 },             /* the exporter's */
+		{ 5, 9, 7 }, { 5, 6, 7 }, /* where it came in */
+		{ 4, 6, 3 }, { 0, 6, 3 }, /* where it left, when only that has one */
+	};
 	struct rig r;
 	struct dg g;
 	size_t at;
@@ -390,15 +396,16 @@ static void what_is_configured_wins_over_what_is_told(void **state)
 	head9(&g, 0, 7);
 	TEMPLATE9(&g, 256, flow);
 	at = set_begin(&g, 256);
-	for (uint32_t in = 4; in <= 5; in++) {
-		p32(&g, in);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		p32(&g, t[i].in);
+		p32(&g, t[i].out);
 		p32(&g, 1000);
 		p64(&g, 100);
 	}
 	set_end(&g, at);
 	send9(&r, &g);
-	assert_int_equal(r.out.block->bytes[0], 1000);
-	assert_int_equal(r.out.block->bytes[1], 700);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		assert_int_equal(r.out.block->bytes[i], 100 * t[i].rate);
 	assert_int_equal(rig_ledger(&r)->sampling_source, SAMPLING_CONFIG);
 	rig_fini(&r);
 }
