@@ -93,6 +93,14 @@ delivered() {
 	scrape && [ "$(metric culprit_notification_queue)" = 0 ] &&
 		[ "$(metric culprit_notifications_total 'result="sent"')" -ge $((texts * 15)) ]
 }
+# Flows and requests are asked for when their blocks are written, not when they come.
+kept() {
+	local by
+
+	for by in app_name interface url; do
+		culprit top --by "$by" -n 100 2>/dev/null | grep -q jndi:ldap || return 1
+	done
+}
 
 say "-- the daemon with SQLite and every channel"
 configure "sqlite:$dir/state/history.db" "$(interfaces 1 $third)" \
@@ -102,6 +110,7 @@ start_daemon
 "$python" tests/e2e/lib/inert_send.py "$udp" "$dir/squid/access.log"
 wait_until 20 "$texts alerts" alerts_are "$texts"
 wait_until 30 "every message is delivered" delivered
+wait_until 30 "flows and requests are kept" kept
 culprit slow 10.20.0.66 --why "$(cat tests/texts/shell)" >"$dir/slow.log"
 "$python" tests/e2e/lib/inert.py "$dir" "$BUILD/culprit" "http://127.0.0.1:$http" \
 	"$BUILD/culprit-acl"
