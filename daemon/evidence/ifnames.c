@@ -88,21 +88,6 @@ static void target_free(struct target *t)
 
 /* --- one answer --- */
 
-static const struct interface *told_before(const struct target *t, uint32_t index)
-{
-	size_t low = 0, high = t->n_told;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (t->told[mid].index < index)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < t->n_told && t->told[low].index == index ? &t->told[low] : NULL;
-}
-
 /* An index that stands for another interface now: series go by name, rules that name an
  * index do not, so it is said. */
 static uint64_t moves(const struct target *t, const struct exporter *e,
@@ -111,7 +96,7 @@ static uint64_t moves(const struct target *t, const struct exporter *e,
 	uint64_t moved = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct interface *was = told_before(t, list[i].index);
+		const struct interface *was = interface_find(t->told, t->n_told, list[i].index);
 
 		if (!was || !*was->name || !*list[i].name || !strcmp(was->name, list[i].name))
 			continue;

@@ -272,24 +272,16 @@ static bool open_session(struct walk *w, struct err *err)
 /* The row's interface, made when ifDescr or ifName brings a new one in order. */
 static struct interface *row(struct walk *w, uint32_t index)
 {
-	int low = 0, high = w->n;
+	int at = (int)interface_place(w->list, (size_t)w->n, index);
 
-	while (low < high) {
-		int mid = (low + high) / 2;
-
-		if (w->list[mid].index < index)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low < w->n && w->list[low].index == index)
-		return &w->list[low];
+	if (at < w->n && w->list[at].index == index)
+		return &w->list[at];
 	if (w->n == SNMP_INTERFACES)
 		return NULL;
-	memmove(&w->list[low + 1], &w->list[low], (size_t)(w->n - low) * sizeof(*w->list));
+	memmove(&w->list[at + 1], &w->list[at], (size_t)(w->n - at) * sizeof(*w->list));
 	w->n++;
-	w->list[low] = (struct interface){ .index = index };
-	return &w->list[low];
+	w->list[at] = (struct interface){ .index = index };
+	return &w->list[at];
 }
 
 static void text_of(const netsnmp_variable_list *v, char to[static NAME_LEN])

@@ -198,6 +198,28 @@ struct exporter *names_exporter(struct names *n, const struct addr *a, uint16_t 
 	return e;
 }
 
+size_t interface_place(const struct interface *list, size_t n, uint32_t index)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (list[mid].index < index)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+const struct interface *interface_find(const struct interface *list, size_t n, uint32_t index)
+{
+	size_t at = interface_place(list, n, index);
+
+	return at < n && list[at].index == index ? &list[at] : NULL;
+}
+
 const char *exporter_key(const struct exporter *e, char buf[EXPORTER_KEY])
 {
 	char text[ADDR_TEXT];
@@ -303,20 +325,6 @@ static void interface_unsaid(struct names *n, struct ifname *i)
 		i->speed_bps = 0;
 }
 
-static int by_index(const void *a, const void *b)
-{
-	const struct interface *x = a, *y = b;
-
-	return (x->index > y->index) - (x->index < y->index);
-}
-
-static bool among(const struct interface *list, size_t count, uint32_t index)
-{
-	struct interface key = { .index = index };
-
-	return count && bsearch(&key, list, count, sizeof(*list), by_index);
-}
-
 void names_interfaces_snmp(struct names *n, uint32_t exporter, const struct interface *list,
 			   size_t count)
 {
@@ -326,7 +334,7 @@ void names_interfaces_snmp(struct names *n, uint32_t exporter, const struct inte
 	pthread_rwlock_wrlock(&n->lock);
 	for (uint32_t at = 0; map_next(&n->ifs, &at, &k, &v);)
 		if (((const struct which *)k)->exporter == exporter &&
-		    !among(list, count, ((const struct which *)k)->index))
+		    !interface_find(list, count, ((const struct which *)k)->index))
 			interface_unsaid(n, v);
 	for (size_t j = 0; j < count; j++) {
 		struct which w = { exporter, list[j].index };

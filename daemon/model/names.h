@@ -98,6 +98,11 @@ struct interface {
 	uint64_t speed_bps;  /* 0 when nobody told */
 };
 
+/* Where index is, or would stand, in a list that ascends by index. */
+size_t interface_place(const struct interface *list, size_t n, uint32_t index);
+/* The one with that index in such a list, or NULL. */
+const struct interface *interface_find(const struct interface *list, size_t n, uint32_t index);
+
 /* Whose word it is about an interface; the later of these wins. */
 enum told_by { TOLD_SNMP, TOLD_EXPORTER, TOLD_CONFIG };
 
