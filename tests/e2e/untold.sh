@@ -7,23 +7,7 @@
 # when its flow came. After the next start each is told once, with its flows.
 . "$(dirname "$0")/lib/lib.sh"
 
-"$python" - >"$dir/silent.port" <<-'END' &
-	import socket, time
-	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-	s.bind(("127.0.0.1", 0))
-	print(s.getsockname()[1], flush=True)
-	time.sleep(600)
-END
-started+=($!)
-wait_until 10 "a resolver that is silent" has "$dir/silent.port" .
-sink hook http_sink.py
-conf <<END
-names { nameserver = "127.0.0.1:$(cat "$dir/silent.port")"  hosts = "" }
-rule interface-traffic { enabled = no }
-rule exporter-flows { enabled = no }
-rule busy { measure = "bytes"  by = "dst"  window = "10s"  above = "1G"  notify = "hook" }
-notify hook { webhook = "http://127.0.0.1:$hook_port/ok" }
-END
+slow_evidence
 
 # flow DST SECONDS_AGO: crosses the limit, then.
 flow() {

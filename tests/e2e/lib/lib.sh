@@ -256,6 +256,20 @@ sink() {
 	printf -v "${name}_port" %s "$(head -n 1 "$dir/$name.jsonl" | jq .port)"
 }
 
+# slow_evidence: a configuration whose alerts wait half a second for names that never come,
+# with a rule for what gets a gigabyte and a webhook (hook.jsonl) that is told.
+slow_evidence() {
+	sink names silent_dns.py
+	sink hook http_sink.py
+	conf <<-END
+		names { nameserver = "127.0.0.1:$names_port"  hosts = "" }
+		rule interface-traffic { enabled = no }
+		rule exporter-flows { enabled = no }
+		rule busy { measure = "bytes"  by = "dst"  window = "10s"  above = "1G"  notify = "hook" }
+		notify hook { webhook = "http://127.0.0.1:$hook_port/ok" }
+	END
+}
+
 # certificate: $dir/ca.pem, $dir/cert.pem, $dir/key.pem for localhost and 127.0.0.1
 certificate() {
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
