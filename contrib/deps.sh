@@ -13,7 +13,8 @@ set -eu
 debian_build='gcc make libc6-dev pkg-config|pkgconf libmicrohttpd-dev libesmtp-dev
 	libhiredis-dev libconfuse-dev libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev
 	libsqlite3-dev libzstd-dev liblz4-dev libmaxminddb-dev libc-ares-dev libxxhash-dev
-	libssl-dev libcairo2-dev liblzo2-dev libbz2-dev zlib1g-dev libsnmp-dev'
+	libssl-dev libcairo2-dev liblzo2-dev libbz2-dev zlib1g-dev libsnmp-dev
+	netbase' # the last: names of protocols and services
 debian_test='libcmocka-dev redis-server softflowd nfdump prometheus python3-aiosmtpd
 	python3-jsonschema python3-scapy python3-yaml tcpdump curl jq openssl
 	prometheus-alertmanager squid nginx-light|nginx iproute2 nftables
