@@ -2,8 +2,7 @@
  * SPDX-License-Identifier: ISC
  *
  * Without --by a person gets two lists, hosts and flows: first who, then with whom.
- * A program gets one, of hosts unless it says otherwise; its JSON is that of
- * /api/v1/top, with each key under its own name beside.
+ * A program gets one, of hosts unless it says otherwise.
  */
 #include "daemon/cli/cmd.h"
 
@@ -16,13 +15,11 @@
 #include "daemon/cli/progress.h"
 #include "daemon/cli/query.h"
 #include "daemon/cli/through_top.h"
-#include "daemon/evidence/top.h"
+#include "daemon/evidence/answer_json.h"
 #include "daemon/evidence/why.h"
 #include "daemon/evidence/top_names.h"
 
 enum { ROWS = 10, ROWS_MAX = 10000, NAMES_MS = 500, COLUMNS = 2 * TOP_KEYS + 6 };
-
-static const char *const order_word[] = { "bytes", "packets", "flows" };
 
 struct top {
 	struct cli *c;
@@ -32,23 +29,6 @@ struct top {
 	bool both_ways, names;
 	enum top_order order;
 };
-
-static uint64_t ordered(enum top_order o, const struct sums *s)
-{
-	return o == TOP_BYTES ? s->bytes : o == TOP_PACKETS ? s->packets : s->flows;
-}
-
-static double share_of(enum top_order o, const struct sums *part, const struct sums *all)
-{
-	uint64_t total = ordered(o, all);
-
-	return total ? (double)ordered(o, part) / (double)total : 0;
-}
-
-static const char *key_word(const struct top_key *k)
-{
-	return top_key_word(k);
-}
 
 /* ---- for people ---- */
 
@@ -108,7 +88,7 @@ static void fill_table(struct table *t, const struct top_query *q,
 
 	for (unsigned i = 0; i < r->n; i++) {
 		const struct top_row *row = &r->rows[i];
-		double share = share_of(q->order, &row->sums, &r->total);
+		double share = top_share(q->order, &row->sums, &r->total);
 		double rate = (double)row->sums.bytes * 8 / seconds;
 
 		table_row(t);
@@ -144,8 +124,8 @@ static struct table *make_table(const struct top_query *q, const struct top_resu
 	unsigned n = (unsigned)ARRAY_LEN(figures);
 
 	for (unsigned k = 0; k < q->n_keys; k++)
-		cols[k] = (struct column){ key_word(&q->keys[k]),
-					   title_of(key_word(&q->keys[k])),
+		cols[k] = (struct column){ top_key_word(&q->keys[k]),
+					   title_of(top_key_word(&q->keys[k])),
 					   is_port(&q->keys[k]) ? COL_VALUE : COL_TEXT };
 	memcpy(cols + q->n_keys, figures, sizeof(figures));
 	cols[q->n_keys + q->order].kind = COL_VALUE; /* that of the order stays */
@@ -181,79 +161,18 @@ static void totals_line(const struct top_query *q, const struct top_result *r,
 
 /* ---- for programs ---- */
 
-static void put_count(json_t *o, const char *key, uint64_t v)
-{
-	json_object_set_new(o, key,
-			    json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v));
-}
-
-static void put_sums(json_t *o, const struct sums *s)
-{
-	put_count(o, "bytes", s->bytes);
-	put_count(o, "packets", s->packets);
-	put_count(o, "flows", s->flows);
-}
-
-static json_t *row_json(const struct top_query *q, const struct top_result *r,
-			const struct top_row *row)
-{
-	json_t *o = json_object(), *values = json_array(), *names = json_array();
-	bool named = false;
-
-	for (unsigned k = 0; k < q->n_keys; k++) {
-		json_object_set_new(o, key_word(&q->keys[k]),
-				    is_port(&q->keys[k])
-					? json_integer((json_int_t)row->value[k].number)
-					: j_text(row->value[k].text));
-		json_array_append_new(values, j_text(row->value[k].text));
-		json_array_append_new(names, row->value[k].name
-						 ? j_text(row->value[k].name)
-						 : json_null());
-		named |= row->value[k].name != NULL;
-	}
-	json_object_set_new(o, "values", values);
-	if (named)
-		json_object_set(o, "names", names);
-	json_decref(names);
-	put_sums(o, &row->sums);
-	json_object_set_new(
-	    o, "bits_per_s",
-	    json_real((double)row->sums.bytes * 8000 / (double)(q->to_ms - q->from_ms)));
-	json_object_set_new(o, "share",
-			    json_real(share_of(q->order, &row->sums, &r->total)));
-	return o;
-}
-
+/* That of /api/v1/top, with each key under its own name beside. */
 static json_t *result_json(const struct top_query *q, const struct top_result *r)
 {
-	json_t *o = json_object(), *by = json_array(), *rows = json_array();
-	json_t *total = json_object(), *read = json_object();
+	json_t *o = top_json(q, r), *row;
+	size_t i;
 
-	for (unsigned k = 0; k < q->n_keys; k++)
-		json_array_append_new(by, json_string(key_word(&q->keys[k])));
-	for (unsigned i = 0; i < r->n; i++)
-		json_array_append_new(rows, row_json(q, r, &r->rows[i]));
-	put_sums(total, &r->total);
-	json_object_set_new(o, "from", j_time(q->from_ms));
-	json_object_set_new(o, "to", j_time(q->to_ms));
-	json_object_set_new(o, "by", by);
-	json_object_set_new(o, "order", json_string(order_word[q->order]));
-	json_object_set_new(o, "filter", j_text(filter_text(q->filter)));
-	json_object_set_new(o, "whole", json_boolean(q->whole));
-	json_object_set_new(o, "total", total);
-	if (r->distinct || !r->n)
-		put_count(o, "distinct", r->distinct);
-	else /* summaries told */
-		json_object_set_new(o, "distinct", json_null());
-	put_count(o, "sampling", r->sampling);
-	json_object_set_new(o, "rows", rows);
-	put_count(read, "files", r->read.files);
-	put_count(read, "summaries", r->read.summaries);
-	put_count(read, "blocks", r->read.blocks);
-	put_count(read, "blocks_skipped", r->read.blocks_skipped);
-	put_count(read, "blocks_damaged", r->read.blocks_damaged);
-	json_object_set_new(read, "oldest", j_time(r->read.oldest_ms));
-	json_object_set_new(o, "read", read);
+	json_array_foreach(json_object_get(o, "rows"), i, row)
+		for (unsigned k = 0; k < q->n_keys; k++)
+			j_put(row, top_key_word(&q->keys[k]),
+			      is_port(&q->keys[k])
+				  ? json_integer((json_int_t)r->rows[i].value[k].number)
+				  : j_text(r->rows[i].value[k].text));
 	return o;
 }
 
@@ -335,8 +254,8 @@ static bool parse_sort(struct top *t)
 		t->order = why_order(&t->q.alert->measure);
 	if (!t->sort || !strcmp(t->sort, "rate")) /* over one range they order alike */
 		return true;
-	for (size_t i = 0; i < ARRAY_LEN(order_word); i++)
-		if (!strcmp(order_word[i], t->sort)) {
+	for (size_t i = 0; i < TOP_ORDERS; i++)
+		if (!strcmp(top_order_word[i], t->sort)) {
 			t->order = (enum top_order)i;
 			return true;
 		}

@@ -13,6 +13,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
 #include "daemon/cli/progress.h"
+#include "daemon/evidence/answer_json.h"
 #include "daemon/evidence/veil.h"
 
 static const char unexplained[] = "(not explained)";
@@ -132,38 +133,15 @@ static void head_line(const struct through_result *r, struct strb *out)
 
 /* --- for programs --- */
 
+/* Its JSON is that of /api/v1/proxy, with each key under its own name beside. */
 static json_t *result_json(const struct through_query *q, const struct through_result *r)
 {
-	json_t *o = json_object(), *by = json_array(), *rows = json_array();
+	json_t *o = through_json(q, r), *row;
+	size_t i;
 
-	for (unsigned k = 0; k < q->n_keys; k++)
-		json_array_append_new(by, json_string(through_word[q->keys[k]]));
-	for (unsigned i = 0; i < r->n; i++) {
-		const struct through_row *row = &r->rows[i];
-		json_t *j = json_object(), *values = json_array();
-
-		for (unsigned k = 0; k < q->n_keys; k++) {
-			json_object_set_new(j, through_word[q->keys[k]],
-					    j_text(row->value[k]));
-			json_array_append_new(values, j_text(row->value[k]));
-		}
-		json_object_set_new(j, "values", values);
-		json_object_set_new(j, "bytes", j_count(row->bytes));
-		json_object_set_new(j, "requests", j_count(row->requests));
-		json_object_set_new(j, "share",
-				    json_real(r->bytes ? (double)row->bytes /
-							     (double)r->bytes : 0));
-		json_array_append_new(rows, j);
-	}
-	json_object_set_new(o, "from", j_time(q->from_ms));
-	json_object_set_new(o, "to", j_time(q->to_ms));
-	json_object_set_new(o, "by", by);
-	json_object_set_new(o, "filter", j_text(filter_text(q->filter)));
-	json_object_set_new(o, "bytes", j_count(r->bytes));
-	json_object_set_new(o, "explained", j_count(r->explained));
-	json_object_set_new(o, "requests", j_count(r->requests));
-	json_object_set_new(o, "distinct", j_count(r->distinct));
-	json_object_set_new(o, "rows", rows);
+	json_array_foreach(json_object_get(o, "rows"), i, row)
+		for (unsigned k = 0; k < q->n_keys; k++)
+			j_put(row, through_word[q->keys[k]], j_text(r->rows[i].value[k]));
 	return o;
 }
 

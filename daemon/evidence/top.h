@@ -15,6 +15,11 @@
 enum { TOP_KEYS = 6, TOP_MAX = 100000 };
 
 enum top_order { TOP_BYTES, TOP_PACKETS, TOP_FLOWS };
+enum { TOP_ORDERS = 3 };
+extern const char *const top_order_word[TOP_ORDERS]; /* "bytes" "packets" "flows" */
+
+/* What part is of all, by what is ordered by: 0 to 1. */
+double top_share(enum top_order o, const struct sums *part, const struct sums *all);
 
 /* Countries are no column: they are looked up while flows are counted. */
 enum top_country { TOP_NO_COUNTRY, TOP_SRC_COUNTRY, TOP_DST_COUNTRY, TOP_COUNTRY };
@@ -29,7 +34,8 @@ struct top_key {
 const char *top_key_word(const struct top_key *k); /* as it is said to top_keys_parse */
 
 /* "src", "host", "port", "src,dst" ... as in rules, or the name of any column ("tos",
- * "out_vlan"; "-" is as good as "_"), or "country", "src-country", "dst-country", or "flow": source, destination, both ports, protocol.
+ * "out_vlan"; "-" is as good as "_"), or "country", "src-country", "dst-country", or
+ * "flow": source, destination, both ports, protocol.
  * Several with commas. Returns how many, 0 + err. At most one of them may be of those
  * that a flow gives two of (host, as, network, interface). */
 unsigned top_keys_parse(const char *words, struct top_key keys[static TOP_KEYS],
