@@ -8,7 +8,9 @@
  * of its own with the ends exchanged: source and destination with all that
  * belongs to them, and the interfaces, unless the record names the way back's
  * own. It is left out when nothing went that way, since a biflow record of a
- * one-way flow says so with zeros.
+ * one-way flow says so with zeros. Where the zeros are those of the way there (a probe that
+ * calls the lower address the initiator), the way back takes its row: a flow of no packets
+ * would be an answer to what nobody answered.
  */
 #include "daemon/collect/record.h"
 
@@ -22,7 +24,8 @@
 
 #include <string.h>
 
-enum { PROTO_ICMP = 1, PROTO_ICMP6 = 58, END_ACTIVE = 2, DOMAINS_ASKED = 8,
+enum { PROTO_ICMP = 1, PROTO_ICMP6 = 58, ECHO = 8 << 8, ECHO_REPLY = 0, ECHO6 = 128 << 8,
+       ECHO6_REPLY = 129 << 8, END_ACTIVE = 2, DOMAINS_ASKED = 8,
        LINK_80211 = 2 /* RFC 7133 sec. 8.2.2 */ };
 
 static uint32_t newest(const uint64_t *up, uint32_t n)
@@ -383,10 +386,39 @@ static void exchange(struct block *b, uint32_t row)
 	EXCHANGE(b, row, nat_src_port, nat_dst_port);
 }
 
+/* Who is pinged replies; other types are told as they were. */
+static void exchange_icmp(struct block *b, uint32_t row)
+{
+	uint16_t *icmp = &b->icmp[row];
+
+	if (!block_uses(b, F_icmp))
+		return;
+	if (b->proto[row] == PROTO_ICMP && (*icmp == ECHO || *icmp == ECHO_REPLY))
+		*icmp ^= ECHO ^ ECHO_REPLY;
+	else if (b->proto[row] == PROTO_ICMP6 && (*icmp == ECHO6 || *icmp == ECHO6_REPLY))
+		*icmp ^= ECHO6 ^ ECHO6_REPLY;
+}
+
+/* The row becomes two. */
+static uint32_t split(const struct run *r, uint32_t from)
+{
+	struct block *b = r->b;
+	uint32_t to = b->n++;
+
+	r->d->rows++;
+	block_ready(b, b->n, b->used);
+	for (int f = 0; f < FIELD_COUNT; f++)
+		if (block_uses(b, f))
+			memcpy(block_cell(b, f, to), block_cell(b, f, from),
+			       field_info[f].width);
+	exchange_icmp(b, to);
+	return to;
+}
+
 static void way_back(const struct plan *p, const struct run *r, uint32_t i)
 {
 	struct block *b = r->b;
-	uint32_t from = r->row + i, to = b->n;
+	uint32_t from = r->row + i, to;
 	uint64_t bytes = cell(p, r, S_REV_BYTES, i);
 	uint64_t packets = cell(p, r, S_REV_PACKETS, i);
 
@@ -396,13 +428,7 @@ static void way_back(const struct plan *p, const struct run *r, uint32_t i)
 		packets = scratch_col(r->s, S_REV_TOTAL_PACKETS)[i];
 	if (!bytes && !packets)
 		return;
-	b->n++;
-	r->d->rows++;
-	block_ready(b, b->n, b->used);
-	for (int f = 0; f < FIELD_COUNT; f++)
-		if (block_uses(b, f))
-			memcpy(block_cell(b, f, to), block_cell(b, f, from),
-			       field_info[f].width);
+	to = b->bytes[from] || b->packets[from] ? split(r, from) : from;
 	exchange(b, to);
 	block_use(b, F_bytes);
 	block_use(b, F_packets);

@@ -325,6 +325,62 @@ static void the_first_of_two_addresses_is_the_outer_one(void **state)
 	rig_fini(&r);
 }
 
+/* softflowd -b calls the lower address the initiator, whoever it was. */
+static void a_biflow_of_one_way_is_one_flow_that_way(void **state)
+{
+	static const struct el els[] = { { 8, 4, 0 }, { 12, 4, 0 }, { 7, 2, 0 }, { 11, 2, 0 },
+		{ 4, 1, 0 }, { 32, 2, 0 }, { 1, 8, 0 }, { 2, 8, 0 }, { 1, 8, REVERSE },
+		{ 2, 8, REVERSE } };
+	static const struct {
+		uint8_t proto;
+		uint16_t icmp;
+		uint64_t packets, back;
+		uint32_t rows;
+		uint16_t got_icmp[2];
+	} t[] = {
+		{ 17, 0, 3, 0, 1, { 0 } },
+		{ 17, 0, 0, 3, 1, { 0 } },
+		{ 17, 0, 0, 0, 1, { 0 } },
+		{ 1, 8 << 8, 3, 3, 2, { 8 << 8, 0 } },
+		{ 1, 0, 3, 3, 2, { 0, 8 << 8 } },
+		{ 1, 8 << 8, 0, 3, 1, { 8 << 8 } },
+		{ 1, 3 << 8 | 1, 1, 1, 2, { 3 << 8 | 1, 3 << 8 | 1 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		bool turned = !t[i].packets && t[i].back;
+		struct rig r;
+		struct dg g;
+		const struct block *b;
+		size_t at;
+
+		rig_init(&r);
+		b = r.out.block;
+		head10(&g, 0, 7);
+		TEMPLATE10(&g, 256, els);
+		at = set_begin(&g, 256);
+		put_ip(&g, "10.0.0.1");
+		put_ip(&g, "203.0.113.1");
+		p16(&g, 40000);
+		p16(&g, 80);
+		p8(&g, t[i].proto);
+		p16(&g, t[i].icmp);
+		p64(&g, 100 * t[i].packets);
+		p64(&g, t[i].packets);
+		p64(&g, 100 * t[i].back);
+		p64(&g, t[i].back);
+		set_end(&g, at);
+		send10(&r, &g);
+		assert_int_equal(b->n, t[i].rows);
+		assert_addr(&b->src[0], turned ? "203.0.113.1" : "10.0.0.1");
+		assert_int_equal(b->packets[0], turned ? t[i].back : t[i].packets);
+		for (uint32_t row = 0; row < b->n && t[i].proto == 1; row++)
+			assert_int_equal(b->icmp[row], t[i].got_icmp[row]);
+		rig_fini(&r);
+	}
+}
+
 static void a_biflow_is_two_flows_unless_nothing_came_back(void **state)
 {
 	static const struct el els[] = {
@@ -632,6 +688,7 @@ int main(void)
 		cmocka_unit_test(lists_and_strange_elements_are_passed_over),
 		cmocka_unit_test(the_first_of_two_addresses_is_the_outer_one),
 		cmocka_unit_test(a_biflow_is_two_flows_unless_nothing_came_back),
+		cmocka_unit_test(a_biflow_of_one_way_is_one_flow_that_way),
 		cmocka_unit_test(running_totals_become_differences),
 		cmocka_unit_test(times_are_understood_in_every_form),
 		cmocka_unit_test(uptimes_count_from_the_told_start_of_the_system),
