@@ -9,7 +9,8 @@
  *   TCP        of no connection (ACK, RST, SYN-ACK that nobody asked for), from many sources.
  *   visits     whole connections, many more than there are visitors: no crowd.
  *   UDP        hardly answered, from many sources; the less each sends, the less it takes;
- *              from few sources it takes 20 times as much and no answers at all.
+ *              from few sources it takes FEW_UDP times as much, unless each packet has a
+ *              port of its own, and no answers at all.
  *   ICMP       but for echo replies that were asked for.
  *   reflection from a port of flood_ports.c, from ten sources or more, large, unasked.
  *   carpets    flood_carpet.c.

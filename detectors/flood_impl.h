@@ -79,6 +79,7 @@ struct flood_flow {
 	uint8_t cls;
 	bool lone;      /* a few packets, as spoofed sources send */
 	bool ok;        /* TCP that got its answer */
+	bool back;      /* and comes from the server, as far as ports tell */
 	bool served;    /* UDP from a well-known port to one that is not */
 	bool asks;      /* ICMP echo request */
 	bool reply;     /* ICMP echo reply */
@@ -94,10 +95,11 @@ struct flood_cell {
 	uint64_t rows;
 	uint64_t out;        /* packets that the victim sent back, or asked with */
 	uint64_t done;       /* SYN, stray: answered connections; ICMP: echo replies */
+	uint64_t calls;  /* SYN: of them those that came to it */
 	uint64_t served;     /* UDP: packets of `in` that look like answers */
 	double seen;
 	uint64_t ports;      /* a bit for each destination port modulo 64 */
-	uint64_t visitors[4]; /* SYN: a bit for each source of `done`, in `visits` flows */
+	uint64_t visitors[4]; /* a bit for each source of `calls`, in `visits` flows */
 	uint32_t visits;
 	bool changed;        /* since the last judging */
 	bool thin;           /* the exporter samples */

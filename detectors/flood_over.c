@@ -67,6 +67,13 @@ static bool is_lone(const struct flood_cell *c, double sources)
 	return c->seen <= 3 * rows && sources >= part * rows && (!c->thin || rows >= 4 * SEEN);
 }
 
+/* A flow for every packet or two, all to few ports: no stream does that, nor a scan. */
+static bool is_burst(const struct flood_cell *c)
+{
+	return !c->thin && c->seen <= 3 * (double)c->rows &&
+	       __builtin_popcountll(c->ports) <= FEW_PORTS;
+}
+
 static bool syn(const struct flood *f, const struct flood_cell *c, struct look *l)
 {
 	double part = 1;
@@ -86,7 +93,8 @@ static bool syn(const struct flood *f, const struct flood_cell *c, struct look *
 	return true;
 }
 
-/* Whole connections, many more than there are visitors. */
+/* Whole connections, many more than there are visitors. From a few only where none were
+ * before: what is in front of a server (a balancer, a proxy) always is. */
 static bool connections(const struct flood *f, const struct flood_host *h,
 			const struct flood_cell *c, struct look *l)
 {
@@ -95,13 +103,14 @@ static bool connections(const struct flood *f, const struct flood_host *h,
 
 	for (unsigned i = 0; i < 4; i++)
 		ones += __builtin_popcountll(c->visitors[i]);
-	l->rate = (double)c->done / l->seconds;
+	l->rate = (double)c->calls / l->seconds;
 	l->limit = f->conf.connections;
 	if (c->thin || ones > bits - 8 || l->rate < USUAL_VISITS * (double)h->mean)
 		return false;
 	l->sources = bits * log(bits / (bits - ones));
 	l->kind = LOOK_VISITS;
-	return l->sources >= VISITORS && (double)c->visits >= VISITS * l->sources;
+	return (l->sources >= VISITORS || is_new(f, h, c)) &&
+	       (double)c->visits >= VISITS * l->sources;
 }
 
 /* An answer for every few of them, or a connection that they are the rest of, speaks for it. */
@@ -126,7 +135,7 @@ static bool stray(const struct flood *f, const struct flood_host *h, const struc
 static bool udp(const struct flood *f, const struct flood_host *h, const struct flood_cell *c,
 		struct look *l)
 {
-	bool blind = is_blind(f, c), many, lone;
+	bool blind = is_blind(f, c), many, lone, burst;
 	double answers;
 
 	if (too_few(c))
@@ -134,14 +143,15 @@ static bool udp(const struct flood *f, const struct flood_host *h, const struct 
 	l->sources = hll_count(&c->sources, NULL);
 	many = is_many(f, c, l->sources);
 	lone = many && is_lone(c, l->sources);
+	burst = !many && !blind && is_burst(c);
 	if ((!lone || blind) && !is_new(f, h, c))
 		return false;
 	answers = !many ? 50 : !lone ? 20 : c->thin ? 30 : 5;
 	l->rate = ((double)c->in - answers * (double)c->out - (blind ? (double)c->served : 0)) /
 		  l->seconds;
 	l->limit = lone && !blind ? f->conf.udp / LONE_PART
-		   : many	  ? f->conf.udp
-				  : f->conf.udp * FEW_UDP;
+		   : many || burst ? f->conf.udp
+				   : f->conf.udp * FEW_UDP;
 	return true;
 }
 

@@ -182,10 +182,12 @@ static uint64_t attempts(uint64_t packets, uint64_t flows, bool sampled)
 				       : (flows < packets ? flows : packets);
 }
 
-static void visit(struct flood_cell *c, uint64_t src_hash)
+static void visit(struct flood_cell *c, const struct flood_flow *w, int64_t slice)
 {
-	uint64_t hash = flood_mix(src_hash, 78);
+	uint64_t hash = flood_mix(w->src_hash, 78);
 
+	c->calls += (slice == w->to) * w->flows;
+	c->visits++;
 	c->visitors[hash >> 62] |= UINT64_C(1) << (hash >> 56 & 63);
 }
 
@@ -202,8 +204,8 @@ static void count_in(struct flood_host *h, const struct flood_flow *w)
 		c->thin |= sampled;
 		if (w->ok) {
 			c->done += sampled ? packets / 4 : (s == w->to) * w->flows;
-			c->visits++;
-			visit(c, w->src_hash);
+			if (!w->back)
+				visit(c, w, s);
 			continue;
 		}
 		c->in += w->cls == FLOOD_SYN
@@ -244,8 +246,10 @@ static inline void to_host(struct flood *f, const struct flood_flow *w)
 
 	if (!h) {
 		h = unknown(f, w, &key, hash);
-		/* Of a large flow the answers may have come before, when nobody counted them. */
-		if (h && w->packets > LONE * w->flows && !w->sampled)
+		/* Of a large flow the answers may have come before, when nobody counted them;
+		 * what only asks is none, and one flow may be all of its flood. */
+		if (h && w->packets > LONE * w->flows && !w->sampled && !w->asks &&
+		    w->cls != FLOOD_SYN)
 			return;
 	}
 	if (h)
@@ -520,6 +524,7 @@ static void tcp(struct flood *f, const struct block *b, uint32_t r, uint16_t fla
 	w.src_hash = flood_hash(f, w.src);
 	w.dst_hash = flood_hash(f, w.dst);
 	w.ok = flags & ACK;
+	w.back = b->src_port[r] < b->dst_port[r];
 	if (w.ok) {
 		if (is_noted(f, w.dst_hash, r))
 			note_ends(f, w.src_hash, w.dst_hash);

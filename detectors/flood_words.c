@@ -11,27 +11,26 @@
 
 #include "daemon/base/units.h"
 
+static const char upstream[] = "Ask upstream to filter it, or have the address blackholed if all "
+			       "else suffers.";
+
 static const struct {
-	const char *kind, *what, *filter, *filter6, *advice;
+	const char *kind, *what, *which, *filter, *filter6, *advice;
 } words[] = {
-	[FLOOD_SYN] = { "SYN flood", "connection attempts that nobody completes",
+	[FLOOD_SYN] = { "SYN flood", "connection attempts", " that nobody completes",
 			"proto tcp and flags S and not flags A", NULL,
 			"Look whether the service still answers and whether SYN cookies are on, "
 			"or ask upstream to filter." },
-	[FLOOD_UDP] = { "UDP flood", "UDP packets, hardly answered", "proto udp", NULL,
-			"Ask upstream to filter it, or have the address blackholed if all "
-			"else suffers." },
-	[FLOOD_ICMP] = { "ICMP flood", "ICMP packets that it did not ask for", "proto icmp",
-			 "proto icmp6",
-			 "Ask upstream to filter it, or have the address blackholed if all "
-			 "else suffers." },
-	[FLOOD_STRAY] = { "TCP flood", "TCP packets that belong to no connection",
+	[FLOOD_UDP] = { "UDP flood", "UDP packets", " that it hardly answers", "proto udp", NULL,
+			upstream },
+	[FLOOD_ICMP] = { "ICMP flood", "ICMP packets", " that it did not ask for",
+			 "proto icmp", "proto icmp6", upstream },
+	[FLOOD_STRAY] = { "TCP flood", "TCP packets", " that belong to no connection",
 			  "proto tcp and packets < 4", NULL,
 			  "Let a stateful firewall drop what belongs to no connection, or ask "
 			  "upstream to filter." },
-	[FLOOD_REFLECT] = { "UDP flood", "UDP packets, hardly answered", NULL, NULL,
-			    "Ask upstream to filter it, or have the address blackholed if all "
-			    "else suffers." },
+	[FLOOD_REFLECT] = { "UDP flood", "UDP packets", " that it hardly answers", NULL, NULL,
+			    upstream },
 };
 
 static const struct flood_service *service_of(const struct flood_host *h)
@@ -43,18 +42,28 @@ static const struct flood_service *service_of(const struct flood_host *h)
 /* "an NTP reflection", as it is spoken. */
 static bool takes_an(const char *kind)
 {
-	if (strchr("AEIOm", *kind))
+	if (strchr("AEIO", *kind) || !strncmp(kind, "mDNS", 4))
 		return true;
 	return strchr("FLMNRSX", *kind) && kind[1] >= 'A' && kind[1] <= 'Z' &&
 	       strncmp(kind, "SYN", 3) && strncmp(kind, "SIP", 3);
+}
+
+static void sources(double n, char *out, size_t size)
+{
+	char count[UNIT_TEXT];
+
+	if (round(n) <= 1)
+		snprintf(out, size, "one source");
+	else
+		snprintf(out, size, "about %s sources", text_count(round(n), count));
 }
 
 void flood_words(const struct flood_host *h, const struct look *l, struct finding *out)
 {
 	const struct flood_service *sv = service_of(h);
 	unsigned cls = sv ? FLOOD_REFLECT : (unsigned)h->key.cls;
-	char a[ADDR_TEXT], rate[UNIT_TEXT], bits[UNIT_TEXT], n[UNIT_TEXT], had[UNIT_TEXT];
-	const char *what = words[cls].what, *how = words[cls].advice;
+	char a[ADDR_TEXT], rate[UNIT_TEXT], bits[UNIT_TEXT], from[UNIT_TEXT + 16], had[UNIT_TEXT + 16];
+	const char *what = words[cls].what, *which = words[cls].which, *how = words[cls].advice;
 	const char *filter = words[cls].filter, *kind = words[cls].kind;
 	char port[64], most[UNIT_TEXT], reflected[32];
 
@@ -70,10 +79,12 @@ void flood_words(const struct flood_host *h, const struct look *l, struct findin
 	if (l->kind == LOOK_REFLECTED && sv) {
 		snprintf(reflected, sizeof(reflected), "%s reflection", sv->name);
 		kind = reflected;
-		what = "answers that it did not ask for";
+		what = "answers";
+		which = " that it did not ask for";
 	} else if (l->kind == LOOK_VISITS) {
 		kind = "connection flood";
-		what = "whole connections, eight and more of each source in ten seconds";
+		what = "whole connections";
+		which = ", eight and more of each source in ten seconds";
 		filter = "proto tcp and flags SA";
 		how = "Let the server or its proxy limit connections of each address, and look "
 		      "at what they ask for.";
@@ -86,14 +97,21 @@ void flood_words(const struct flood_host *h, const struct look *l, struct findin
 						      : MEASURE_PACKETS_S;
 	out->limit = l->kind == LOOK_REFLECTED ? l->limit / l->rate * l->bits : l->limit;
 	out->value = l->kind == LOOK_REFLECTED ? l->bits : l->rate;
+	sources(l->sources, from, sizeof(from));
+	if (h->mean < 1)
+		snprintf(had, sizeof(had), "Hardly any are");
+	else
+		snprintf(had, sizeof(had), "%s a second %s",
+			 text_count(round((double)h->mean), most), h->mean < 1.5F ? "is" : "are");
 	snprintf(out->why, sizeof(out->why),
-		 "%s is under a%s %s: %s a second%s%s%s are %s, from about %s sources; usual for "
-		 "it are %s a second, and %s would be a flood. %s",
-		 a, takes_an(kind) ? "n" : "", kind, text_count(l->rate, rate),
+		 "%s is under a%s %s%s: %s %s a second%s%s%s%s, from %s. %s usual "
+		 "for it, and from %s on it is a flood. %s",
+		 a, takes_an(kind) ? "n" : "", kind,
+		 l->kind == LOOK_REFLECTED ? " attack" : "", text_count(round(l->rate), rate), what,
 		 l->bits > 0 ? " (" : "", l->bits > 0 ? text_rate(l->bits, bits) : "",
-		 l->bits > 0 ? ")" : "", what, text_count(round(l->sources), n),
-		 text_count(h->mean, had),
+		 l->bits > 0 ? ")" : "", which, from,
+		 had,
 		 l->kind == LOOK_REFLECTED ? text_rate(out->limit, most)
-					   : text_count(l->limit, most),
+					   : text_count(round(l->limit), most),
 		 how);
 }

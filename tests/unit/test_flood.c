@@ -150,6 +150,41 @@ static void icmp_flood(struct site *s)
 					  .icmp = 8 << 8 });
 }
 
+/* hping3 -1 and hping3 -S -k: one source, one flow that is told at its end */
+static void ping_one(struct site *s)
+{
+	if ((s->now - T0) / 1000 % 25 == 0)
+		both(s, (struct flow_row){ .src = ip("198.51.100.7"), .dst = ip(VICTIM), .proto = 1,
+					   .icmp = 8 << 8, .packets = 45000,
+					   .start_ms = s->now - 25000, .end_ms = s->now }, 0);
+}
+
+static void syn_one(struct site *s)
+{
+	if ((s->now - T0) / 1000 % 25 == 0)
+		row(s, (struct flow_row){ .src = ip("198.51.100.7"), .dst = ip(VICTIM), .proto = 6,
+					  .src_port = 4000, .dst_port = 80, .tcp_flags = S,
+					  .packets = 45000, .start_ms = s->now - 25000,
+					  .end_ms = s->now });
+}
+
+/* hping3 --udp: one source, a port for each packet */
+static void udp_one(struct site *s)
+{
+	for (int i = 0; i < 6000; i++)
+		row(s, (struct flow_row){ .src = ip("198.51.100.7"), .dst = ip(VICTIM), .proto = 17,
+					  .src_port = (uint16_t)rnd(s), .dst_port = 53 });
+}
+
+/* One client, connection after connection */
+static void visits_one(struct site *s)
+{
+	for (int i = 0; i < 700; i++)
+		both(s, (struct flow_row){ .src = ip("198.51.100.7"), .dst = ip(VICTIM), .dst_port = 80,
+					   .src_port = (uint16_t)rnd(s), .proto = 6,
+					   .tcp_flags = SA, .packets = 5 }, 5);
+}
+
 static void reflect(struct site *s, uint16_t port, uint64_t octets)
 {
 	for (int i = 0; i < 60; i++)
@@ -243,6 +278,14 @@ static void backup(struct site *s)
 					  .src_port = 9000, .dst_port = 9000, .proto = 17,
 					  .start_ms = s->now - 1800000, .end_ms = s->now,
 					  .packets = 40000, .bytes = 40000 * 1400 });
+}
+
+static void metrics(struct site *s) /* a socket for each datagram, all day */
+{
+	for (int i = 0; i < 3500; i++)
+		row(s, (struct flow_row){ .src = nth("10.30.0.1", rnd(s) % 4), .dst = ip(VICTIM),
+					  .src_port = (uint16_t)rnd(s), .dst_port = 8125,
+					  .proto = 17 });
 }
 
 static void vpn(struct site *s)
@@ -347,6 +390,10 @@ static void each_kind_is_found_once_and_ends(void **state)
 		{ "udp spoofed", "UDP flood", quiet, udp_spoofed },
 		{ "udp botnet", "UDP flood", quiet, udp_botnet },
 		{ "icmp", "ICMP flood", quiet, icmp_flood },
+		{ "ping of one", "ICMP flood", quiet, ping_one },
+		{ "syn of one", "SYN flood", quiet, syn_one },
+		{ "udp of one", "UDP flood", quiet, udp_one },
+		{ "connections of one", "connection flood", quiet, visits_one },
 		{ "dns", "DNS reflection", quiet, dns_reflection },
 		{ "ntp", "NTP reflection", quiet, ntp_reflection },
 		{ "memcached", "memcached reflection", quiet, memcached },
@@ -386,6 +433,7 @@ static void what_looks_alike_is_quiet(void **state)
 		{ "web server", web_server }, { "QUIC server", quic_server },
 		{ "resolver", resolver }, { "NTP server", ntp_server },
 		{ "collector of logs", log_collector }, { "backup", backup }, { "VPN", vpn },
+		{ "metrics", metrics }, { "balancer", visits_one },
 		{ "monitor", monitor }, { "port scan", port_scan }, { "sweep", sweep },
 		{ "office", office }, { "dead server", down }, { "nothing", quiet },
 	};
