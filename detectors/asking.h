@@ -8,6 +8,7 @@
 #ifndef CUL_DETECTORS_ASKING_H
 #define CUL_DETECTORS_ASKING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -28,22 +29,36 @@ static inline uint64_t asking_packed(const uint8_t yes[64])
 	return out;
 }
 
-/* Of rows at .. at + 63 that are in `bits` those of TCP without ACK, UDP and ICMP. Columns
- * have room for BLOCK_ROWS, so what is behind the last row may be read; it is not in
- * `bits`. */
-static inline uint64_t asking_rows(const struct block *b, uint32_t at, uint64_t bits)
+/* Of rows at .. at + 63 that are in `bits` those of TCP without ACK, UDP and ICMP; `lone`:
+ * and of TCP with ACK and nothing else. Columns have room for BLOCK_ROWS, so what is
+ * behind the last row may be read; it is not in `bits`. */
+static inline uint64_t asking_some(const struct block *b, uint32_t at, uint64_t bits,
+				   const bool lone)
 {
-	enum { ICMP = 1, TCP = 6, UDP = 17, ICMP6 = 58, ACK = 16 };
+	enum { ICMP = 1, TCP = 6, UDP = 17, ICMP6 = 58, ACK = 16, ALL = 63 };
 	const uint8_t *proto = b->proto + at;
 	const uint16_t *flags = b->tcp_flags + at;
-	uint8_t yes[64], has_ack[64];
+	uint8_t yes[64], said[64];
 
 	for (unsigned i = 0; i < 64; i++)
-		has_ack[i] = (uint8_t)(flags[i] & ACK);
+		said[i] = (uint8_t)(flags[i] & (lone ? ALL : ACK));
+	if (lone) /* ACK alone is as none */
+		for (unsigned i = 0; i < 64; i++)
+			said[i] = said[i] == ACK ? 0 : said[i] & ACK;
 	for (unsigned i = 0; i < 64; i++)
-		yes[i] = (uint8_t)(((proto[i] == TCP) & (has_ack[i] == 0)) | (proto[i] == UDP) |
+		yes[i] = (uint8_t)(((proto[i] == TCP) & (said[i] == 0)) | (proto[i] == UDP) |
 				   (proto[i] == ICMP) | (proto[i] == ICMP6));
 	return asking_packed(yes) & bits;
+}
+
+static inline uint64_t asking_rows(const struct block *b, uint32_t at, uint64_t bits)
+{
+	return asking_some(b, at, bits, false);
+}
+
+static inline uint64_t asking_or_lone(const struct block *b, uint32_t at, uint64_t bits)
+{
+	return asking_some(b, at, bits, true);
 }
 
 #endif

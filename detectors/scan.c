@@ -5,7 +5,10 @@
  * (the asking side acknowledges as soon as it is answered, so the one direction tells it;
  * a refusal by RST counts as no answer, as in Jung et al. 2004), FIN or Xmas packets
  * without ACK, a small UDP flow, an ICMP echo request. Where an exporter tells no TCP
- * flags, a TCP flow of at most three empty packets is one.
+ * flags, a TCP flow of at most three empty packets is one. Lone ACKs are ordinary: those
+ * that came out of the blue are told by their refusal, an RST and nothing else, or by going to
+ * many ports and being answered from none, where answers would be seen. (So an ACK scan of one
+ * port of many addresses is not seen where nobody refuses.)
  *
  * Whose attempts go to many addresses on one port scans horizontally, to many ports of one
  * address vertically; where there are many of both, it is enough that on average a port has
@@ -28,6 +31,11 @@
  * minute is found within the hour. What took longer than QUICK_MS needs twice the limit,
  * since every host meets a dead server now and then.
  *
+ * An exporter that looks at one packet in N shows one probe in N. THIN different ones are
+ * then enough, since each stands for N, and chance alone seldom shows so many beginnings and
+ * so few of what follows them; fewer tell no share. So about 25 N probes must be sent in ten
+ * minutes, and a slow scan is not seen at all: nobody could.
+ *
  * UDP and ICMP need answers to be visible. Where a source gets none at all, others say
  * whether they would be seen: of pairs that spoke TCP, how many were seen in both
  * directions? (Near ones, of one /16 or /48, speak for near attempts, far ones for far: a
@@ -37,7 +45,7 @@
  * left out. Likewise TCP of an exporter that samples without saying so has lone ACKs enough that
  * speak for a client.
  */
-#include "detectors/scan_impl.h"
+#include "detectors/scan_rows.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -50,23 +58,6 @@
 #include "detectors/asking.h"
 
 enum {
-	FIN = 1,
-	SYN = 2,
-	RST = 4,
-	ACK = 16,
-	TCP = 6,
-	UDP = 17,
-	ICMP = 1,
-	ICMP6 = 58,
-	ECHO = 8 << 8,
-	ECHO6 = 128 << 8,
-	TRIES = 6,		/* packets of a connection that is never answered */
-	SMALL = 3,		/* packets of an attempt without flags */
-	EMPTY = 84,		/* octets of a packet without data, at most: SYN in IPv6 */
-	DENIED = 3,		/* firewallEvent */
-	EPHEMERAL = 32768,	/* from here on are the ports of those who ask */
-	TRACE_FROM = 33434,	/* traceroute's ports */
-	TRACE_TO = 33690,
 	BITS_ENOUGH = 8,
 	SETS_MAX = 256,		/* of 20 KiB; as many as the memory has room for */
 	MANY_ROWS = 4096,	/* in a slice: then answers are sampled */
@@ -118,9 +109,19 @@ static bool is_given(const struct scan *s, uint64_t hash)
 	return s->given[hash % GIVEN / 64] >> (hash % 64) & 1;
 }
 
+double scan_limit(const struct source *e, double conf)
+{
+	double rate = e->proto == P_TCP && !e->no_flags && e->rate > 1 ? e->rate : 1;
+
+	return fmax(conf / rate, fmin(conf, THIN));
+}
+
 double scan_suspect(const struct scan *s, const struct source *e)
 {
-	return (e->proto == P_ICMP ? s->conf.targets : fmin(s->conf.targets, s->conf.ports)) / 8;
+	double least = e->proto == P_ICMP ? s->conf.targets
+					  : fmin(s->conf.targets, s->conf.ports);
+
+	return scan_limit(e, least) / 8;
 }
 
 static void give_again(struct scan *s)
@@ -248,20 +249,20 @@ static void follow_target(struct source *e, const struct addr *a, uint64_t port)
  * the others each is one, and some come back. */
 double scan_failed(enum proto p, double asked, double answered)
 {
-	if (p == P_TCP)
+	if (p == P_TCP || p == P_STRAY)
 		return asked + answered > 0 ? asked / (asked + answered) : 1;
 	return asked <= 0 ? 1 : asked <= answered ? 0 : (asked - answered) / asked;
 }
 
 /* Who is answered so often (a gateway, a resolver) is not sketched: that would cost most
- * where there is least to find. */
+ * where there is least to find. Pings are few, and a sweep may be answered, too. */
 static bool trusted(const struct scan *s, struct source *e)
 {
 	if (e->asked + e->answered > RECENT) {
 		e->asked /= 2;
 		e->answered /= 2;
 	}
-	return !e->told && e->asked + e->answered >= TRUST &&
+	return !e->told && e->proto != P_ICMP && e->asked + e->answered >= TRUST &&
 	       scan_failed(e->proto, (double)e->asked, (double)e->answered) <
 		       s->conf.unanswered / 2;
 }
@@ -277,26 +278,30 @@ static void follow_site(struct source *e, const struct addr *a)
 static void note(struct scan *s, struct source *e, const struct block *b, uint32_t r,
 		 uint16_t port, bool counted)
 {
+	const struct addr *to = target_of(b, r, (enum proto)e->proto);
 	struct {
 		struct addr a;
 		uint16_t port;
-	} pair = { b->dst[r], port };
+	} pair = { *to, port };
+	uint32_t rate = rate_of(b, r);
 	uint64_t target;
 
+	e->rate = e->rate && e->rate < rate ? e->rate : rate;
+	e->heard |= is_refusal(b, r, (enum proto)e->proto);
 	e->attempts++;
 	e->asked += counted;
 	e->seen_ms = s->now_ms;
 	if (trusted(s, e))
 		return;
-	target = map_hash(&b->dst[r], sizeof(b->dst[r]));
+	target = map_hash(to, sizeof(*to));
 	hll_add(&e->is->targets[0], target);
 	hll_add(&e->is->ports[0], map_hash(&port, sizeof(port)));
 	if (hll_add(&e->is->pairs[0], map_hash(&pair, sizeof(pair.a) + sizeof(pair.port)))) {
-		follow_site(e, &b->dst[r]);
+		follow_site(e, to);
 		e->near_lead += near(&b->src[r], &b->dst[r]) ? 1 : -1;
 	}
 	follow_port(e, port, target);
-	follow_target(e, &b->dst[r], map_hash(&port, sizeof(port)));
+	follow_target(e, to, map_hash(&port, sizeof(port)));
 	if (!e->first_ms || b->start_ms[r] < e->first_ms)
 		e->first_ms = b->start_ms[r];
 	if (b->end_ms[r] > e->last_ms)
@@ -311,65 +316,6 @@ static void note(struct scan *s, struct source *e, const struct block *b, uint32
 }
 
 /* ---- rows ---- */
-
-static inline bool group_addr(const struct addr *a)
-{
-	if (addr_is4(a))
-		return a->b[12] >= 224;
-	return a->b[0] == 0xff;
-}
-
-/* Packets that the exporter saw; a firewall that told of a refusal need not have counted. */
-static inline uint64_t packets_of(const struct block *b, uint32_t r)
-{
-	uint64_t n = b->packets[r];
-
-	if (block_uses(b, F_sampling) && b->sampling[r] > 1)
-		n = (n + b->sampling[r] - 1) / b->sampling[r];
-	return n;
-}
-
-static inline bool denied(const struct block *b, uint32_t r)
-{
-	return block_uses(b, F_fw_event) && b->fw_event[r] == DENIED;
-}
-
-/* Is row r an attempt, and of which protocol? What most rows fail by comes first. */
-static inline bool attempt(const struct block *b, uint32_t r, enum proto *p, uint16_t *port)
-{
-	uint16_t fl, from = b->src_port[r];
-	uint64_t n;
-
-	*port = b->dst_port[r];
-	switch (b->proto[r]) {
-	case TCP:
-		*p = P_TCP;
-		fl = b->tcp_flags[r];
-		if (fl & ACK)
-			return false;
-		n = packets_of(b, r);
-		if (denied(b, r))
-			return true;
-		if (!fl) /* else it is the refusal that a scanner gets, at a port of its own */
-			return n && n <= SMALL && *port <= from && *port < EPHEMERAL &&
-			       b->bytes[r] <= EMPTY * b->packets[r];
-		return n && ((fl & SYN && n <= TRIES) || (fl & (FIN | SYN | RST)) == FIN);
-	case UDP:
-		*p = P_UDP;
-		/* An answer of a server, also of one above 1024: SSDP, mDNS, games. */
-		if ((from < 1024 && *port >= 1024) || (from < EPHEMERAL && *port >= EPHEMERAL) ||
-		    (*port >= TRACE_FROM && *port < TRACE_TO))
-			return false;
-		n = packets_of(b, r);
-		return (n && n <= SMALL) || denied(b, r);
-	case ICMP:
-	case ICMP6:
-		*p = P_ICMP;
-		*port = 0;
-		return b->icmp[r] == (b->proto[r] == ICMP ? ECHO : ECHO6);
-	default: return false;
-	}
-}
 
 /* The compiler's own is a call, where the processor may be old. */
 static inline unsigned bits_of(uint32_t v)
@@ -416,7 +362,7 @@ static void collect(const struct block *b, uint32_t at, uint64_t bits,
 static void place(struct scan *s, const struct block *b, struct waiting *w)
 {
 	for (unsigned i = 0; i < w->n; i++) {
-		uint64_t hash = quick(&b->src[w->at[i].row]);
+		uint64_t hash = quick(source_of(b, w->at[i].row, (enum proto)w->at[i].proto));
 
 		w->at[i].hash = hash;
 		w->at[i].cell = &s->cell[mixed(hash + w->at[i].proto) >> 48];
@@ -437,7 +383,13 @@ static void row(struct scan *s, const struct block *b, const struct waiting *w, 
 	if (p != P_TCP && group_addr(&b->dst[r]))
 		return;
 	if (*cell != UINT16_MAX) {
-		*cell |= (uint16_t)(1u << (mixed(quick(&b->dst[r]) + port) >> 60));
+		/* Idle connections go to many addresses, but to few ports. */
+		uint64_t pair = mixed(port + (p == P_STRAY && !is_refusal(b, r, p)
+						      ? 0 : quick(target_of(b, r, p))));
+
+		*cell |= (uint16_t)(1u << (pair >> 60));
+		if (rate_of(b, r) > 1) /* each stands for many */
+			*cell |= (uint16_t)(1u << (pair >> 56 & 15));
 		if (bits_of(*cell) < BITS_ENOUGH)
 			return;
 		*cell = UINT16_MAX;
@@ -448,31 +400,11 @@ static void row(struct scan *s, const struct block *b, const struct waiting *w, 
 	}
 	if (b->end_ms[r] < s->now_ms - (int64_t)(s->conf.remember * 1000))
 		return;
-	e = find(s, &b->src[r], hash, p);
+	e = find(s, source_of(b, r, p), hash, p);
 	if (!e && (++s->taken < TAKEN || s->taken % SLOW_SAMPLE == 0))
-		e = take(s, &b->src[r], hash, p);
+		e = take(s, source_of(b, r, p), hash, p);
 	if (e)
 		note(s, e, b, r, port, counted);
-}
-
-/* Did the source of this row get through with what it asked for? */
-static bool succeeded(const struct block *b, uint32_t r)
-{
-	bool small = packets_of(b, r) <= SMALL;
-	uint16_t fl = b->tcp_flags[r], port;
-	enum proto p;
-
-	if (b->proto[r] == UDP)
-		return !small;
-	if (b->proto[r] != TCP || b->dst_port[r] > b->src_port[r])
-		return false;
-	/* The beginning of a connection, or a part of one where packets are sampled; not the
-	 * rest of a long one, which would speak for its host each minute anew. */
-	if (fl & ACK)
-		return fl & SYN || (small && !(fl & RST));
-	if (!fl)
-		return !small || b->bytes[r] > EMPTY * b->packets[r];
-	return !(fl & (FIN | RST)) && !attempt(b, r, &p, &port);
 }
 
 /* What speaks for a suspect: that it was answered. */
@@ -489,9 +421,14 @@ static void answers(struct scan *s, const struct block *b, uint32_t r)
 			e->asked += proto == UDP;
 		}
 	}
+	if (is_given(s, hash) && connected(b, r) && (e = find(s, &b->src[r], hash, P_STRAY)))
+		e->answered++;
 	hash = quick(&b->dst[r]);
 	if (!is_given(s, hash))
 		return;
+	if (proto == TCP && b->tcp_flags[r] & ACK && b->src_port[r] <= b->dst_port[r] &&
+	    (e = find(s, &b->dst[r], hash, P_STRAY)))
+		e->answered++;
 	/* Without flags the data that come back tell who was answered. */
 	if (proto == TCP && !b->tcp_flags[r] && b->bytes[r] > EMPTY * b->packets[r] &&
 	    (e = find(s, &b->dst[r], hash, P_TCP)))
@@ -536,7 +473,7 @@ static void feed(void *state, const struct block *b, const uint64_t *bits, int64
 	struct scan *s = state;
 	struct waiting waiting[3];
 	uint32_t words;
-	bool counted;
+	bool counted, whole;
 
 	if (!b->n)
 		return;
@@ -547,10 +484,14 @@ static void feed(void *state, const struct block *b, const uint64_t *bits, int64
 	}
 	s->slice_rows += b->n;
 	counted = s->slice_rows < MANY_ROWS || ++s->blocks % SAMPLE == 0;
+	whole = rate_of(b, 0) == 1; /* else ACK alone is what most rows are */
 	words = (b->n + 63) / 64;
 	for (uint32_t w = 0; w < words + 2; w++) {
 		if (w < words)
-			collect(b, w * 64, asking_rows(b, w * 64, bits[w]), &waiting[w % 3]);
+			collect(b, w * 64,
+				whole ? asking_or_lone(b, w * 64, bits[w])
+				      : asking_rows(b, w * 64, bits[w]),
+				&waiting[w % 3]);
 		if (w >= 1 && w <= words)
 			place(s, b, &waiting[(w - 1) % 3]);
 		for (unsigned i = 0; w >= 2 && i < waiting[(w - 2) % 3].n; i++)

@@ -14,13 +14,14 @@ enum { /* what judging needs of it; the rest stands in scan.c */
 	GIVEN = 1 << 15,	/* bits of the map of suspects */
 	PAIRS = 4096,		/* that say whether both directions are seen */
 	HEAVY = 8,		/* ports and addresses that are followed of each source */
+	THIN = 20,		/* attempts that are enough where packets are sampled */
 };
 
 struct scan_conf {
 	double targets, ports, unanswered, remember;
 };
 
-enum proto { P_TCP, P_UDP, P_ICMP };
+enum proto { P_TCP, P_UDP, P_ICMP, P_STRAY }; /* stray: TCP of no connection */
 
 struct marks { /* how many different, up to some 400; now, before */
 	uint64_t bit[2][2];
@@ -49,6 +50,8 @@ struct source {
 	struct sketches *is;
 	uint8_t proto;
 	bool touched, told, vertical, horizontal, no_flags;
+	bool swept;			/* pings, and that was told or is usual */
+	uint32_t rate;			/* least sampling of its attempts */
 	uint64_t hash;
 	int64_t first_ms, last_ms;	/* event time of its attempts */
 	int64_t seen_ms;		/* when the last came */
@@ -85,6 +88,8 @@ struct scan {
 /* Share of the attempts that failed. What TCP got through is no attempt by its flags; of
  * the others each is one, and some come back. */
 double scan_failed(enum proto p, double asked, double answered);
+/* What is enough of it, instead of conf, where packets are sampled. */
+double scan_limit(const struct source *e, double conf);
 /* So many attempts make a suspect. */
 double scan_suspect(const struct scan *s, const struct source *e);
 /* How many different are marked. */

@@ -20,6 +20,7 @@ enum {
 	QUIET_MS = 10 * 60000,
 	QUIET_MAX_MS = 60 * 60000,
 	QUIET_GAPS = 30,
+	SWEPT_MS = 6 * 60000,	/* who watches comes every five minutes at least */
 	SPREAD = 8,		/* addresses to a port, or ports to an address */
 	KNOWN = 12,		/* attempts and answers that a share can be told of */
 	PAIRS_ENOUGH = 64,
@@ -86,8 +87,8 @@ static struct extent extent(const struct scan *s, const struct source *e)
 	x.share = scan_failed(e->proto, (double)e->asked, (double)e->answered);
 	x.slow = e->last_ms - e->first_ms > QUICK_MS;
 	x.limit = x.slow ? 2 : 1;
-	targets = s->conf.targets * x.limit;
-	ports = s->conf.ports * x.limit;
+	targets = scan_limit(e, s->conf.targets) * x.limit;
+	ports = scan_limit(e, s->conf.ports) * x.limit;
 	x.horizontal = (x.of_port >= targets && x.explained >= 0.5) ||
 		       (x.targets >= targets && x.pairs >= SPREAD * x.ports);
 	x.vertical = (x.of_target >= ports && x.explained >= 0.5) ||
@@ -99,7 +100,8 @@ static struct extent extent(const struct scan *s, const struct source *e)
  * whether or not answers would be seen. Who watches a site is near it and comes back. */
 static bool all_over(const struct scan *s, const struct source *e, const struct extent *x)
 {
-	return e->near_lead < 0 && e->site_lead >= x->targets / 2 && x->targets >= 2 * x->limit * s->conf.targets &&
+	return e->near_lead < 0 && e->site_lead >= x->targets / 2 &&
+	       x->targets >= 2 * x->limit * s->conf.targets &&
 	       (double)e->attempts <= 3 * x->targets;
 }
 
@@ -116,7 +118,8 @@ static bool unheard(const struct scan *s, const struct source *e, const struct e
 	}
 	if (pairs >= PAIRS_ENOUGH)
 		return both < pairs / 4;
-	return e->proto == P_UDP && (e->port == DNS || e->port == NTP);
+	return e->proto == P_STRAY ||
+	       (e->proto == P_UDP && (e->port == DNS || e->port == NTP));
 }
 
 /* Enough of both to tell a share; or it is over, and nothing else came. */
@@ -126,7 +129,9 @@ static bool known(const struct scan *s, const struct source *e)
 }
 
 static const double mostly = 0.75;
-static const char *const proto_word[] = { [P_TCP] = "tcp", [P_UDP] = "udp", [P_ICMP] = "icmp" };
+static const char *const proto_word[] = { [P_TCP] = "tcp", [P_UDP] = "udp", [P_ICMP] = "icmp",
+					  [P_STRAY] = "tcp" };
+static const char *const first_word[] = { [P_TCP] = "", [P_UDP] = "UDP ", [P_STRAY] = "ACK " };
 
 /* A kind that stays the same while it stands. */
 static void name(struct source *e, const struct extent *x)
@@ -138,8 +143,7 @@ static void name(struct source *e, const struct extent *x)
 	if (e->proto == P_ICMP)
 		snprintf(e->kind, sizeof(e->kind), "ping sweep");
 	else
-		snprintf(e->kind, sizeof(e->kind), "%s%s", e->proto == P_UDP ? "UDP " : "",
-			 what);
+		snprintf(e->kind, sizeof(e->kind), "%s%s", first_word[e->proto], what);
 	e->vertical = x->vertical && !x->horizontal;
 }
 
@@ -156,9 +160,9 @@ static bool one_target(const struct extent *x)
 
 static void filter_of(const struct source *e, const struct extent *x, struct finding *f)
 {
-	const char *bare = e->proto != P_TCP ? ""
-			   : e->no_flags     ? " and packets < 4"
-					     : " and not flags A";
+	const char *bare = e->proto == P_STRAY || e->no_flags ? " and packets < 4"
+			   : e->proto == P_TCP		      ? " and not flags A"
+							      : "";
 	char target[ADDR_TEXT];
 
 	if (e->proto == P_ICMP)
@@ -177,11 +181,16 @@ static void filter_of(const struct source *e, const struct extent *x, struct fin
 static const char *service(const struct source *e, uint16_t port,
 			   char buf[static SERIES_TEXT])
 {
-	uint32_t id = (uint32_t)(e->proto == P_TCP ? TCP : UDP) << 16 | port;
+	uint32_t id = (uint32_t)(e->proto == P_UDP ? UDP : TCP) << 16 | port;
 	struct key k = { .b = { 0 } };
 
 	memcpy(k.b, &id, sizeof(id));
 	return key_text(BY_PORT, &k, NULL, buf);
+}
+
+static const char *count(double n, char buf[static UNIT_TEXT])
+{
+	return text_count(round(n), buf);
 }
 
 /* "tried about 254 addresses for ssh (tcp 22)" */
@@ -190,8 +199,8 @@ static void what_of(const struct source *e, const struct extent *x, char *out, s
 	char target[ADDR_TEXT], tp[UNIT_TEXT], tt[UNIT_TEXT], name[SERIES_TEXT];
 	size_t n;
 
-	text_count(x->targets, tt);
-	text_count(x->ports, tp);
+	count(x->targets, tt);
+	count(x->ports, tp);
 	if (e->proto == P_ICMP) {
 		snprintf(out, size, "pinged about %s addresses", tt);
 		return;
@@ -209,26 +218,53 @@ static void what_of(const struct source *e, const struct extent *x, char *out, s
 	n = (size_t)snprintf(out, size, "tried about %s %s ports of about %s addresses", tp,
 			     proto_word[e->proto], tt);
 	if (n < size && x->of_target >= x->of_port)
-		snprintf(out + n, size - n, ", about %s of %s",
-			 text_count(x->of_target, tp), addr_text(&x->target, target));
+		snprintf(out + n, size - n, ", about %s of %s", count(x->of_target, tp),
+			 addr_text(&x->target, target));
 	else if (n < size)
 		snprintf(out + n, size - n, ", about %s of those for %s",
-			 text_count(x->of_port, tt), service(e, x->port, name));
+			 count(x->of_port, tt), service(e, x->port, name));
+}
+
+/* How the attempts ended. */
+static void outcome(const struct source *e, const struct extent *x, char *out, size_t size)
+{
+	double share = floor(100 * x->share);
+
+	if (e->proto == P_STRAY)
+		snprintf(out, size, " with packets that belong to no connection");
+	else if (share < 1)
+		snprintf(out, size, "; nearly all answered");
+	else if (share >= 100)
+		snprintf(out, size, "; all in vain, refused or without an answer");
+	else
+		snprintf(out, size, "; %.0f %% of it in vain, refused or without an answer", share);
+}
+
+/* That there were more than are told. */
+static void seen_of(const struct scan *s, const struct source *e, char *out, size_t size)
+{
+	*out = '\0';
+	if (scan_limit(e, s->conf.targets) < s->conf.targets)
+		snprintf(out, size, " The exporter shows one packet in %u, so it tried far more.",
+			 e->rate);
+	else if (s->sampled)
+		snprintf(out, size, " That is of a sample: there were too many flows to see all.");
 }
 
 static void sentence(const struct scan *s, const struct source *e, const struct extent *x,
 		     struct finding *f)
 {
-	char who[ADDR_TEXT], time[UNIT_TEXT], what[256];
+	char who[ADDR_TEXT], time[UNIT_TEXT], what[256], end[80], seen[80];
 
 	what_of(e, x, what, sizeof(what));
+	outcome(e, x, end, sizeof(end));
+	seen_of(s, e, seen, sizeof(seen));
 	snprintf(f->why, sizeof(f->why),
-		 "%s %s within %s; %.0f %% of its attempts were not answered or refused%s. "
-		 "From %.0f %s on it is a scan, which no ordinary host reaches. %s",
+		 "%s %s within %s%s.%s From %.0f %s on it is a scan, which no ordinary host "
+		 "reaches. %s",
 		 addr_text(&e->addr, who), what,
-		 text_duration(e->last_ms - e->first_ms, time), 100 * x->share,
-		 s->sampled ? " (of a sample: there were too many flows to see all)" : "",
-		 f->limit, e->vertical ? "ports" : "addresses",
+		 text_duration(e->last_ms - e->first_ms, time), end, seen, f->limit,
+		 e->vertical ? "ports" : "addresses",
 		 f->ended ? "It has stopped."
 			  : "Find out what runs there: if it is meant to look around (a "
 			    "scanner of your own, an inventory), leave it out with the rule's "
@@ -244,7 +280,7 @@ static void tell(struct scan *s, struct source *e, const struct extent *x, bool 
 	memcpy(f.key.b, e->addr.b, sizeof(e->addr.b));
 	f.measure.kind = e->vertical ? MEASURE_PORTS : MEASURE_PEERS;
 	f.value = round(e->vertical ? x->ports : x->targets);
-	f.limit = (e->vertical ? s->conf.ports : s->conf.targets) * x->limit;
+	f.limit = round(scan_limit(e, e->vertical ? s->conf.ports : s->conf.targets) * x->limit);
 	memcpy(f.kind, e->kind, sizeof(e->kind));
 	filter_of(e, x, &f);
 	sentence(s, e, x, &f);
@@ -298,11 +334,30 @@ static double needed(const struct scan *s, const struct source *e)
 	return e->proto == P_ICMP ? s->conf.unanswered * 2 / 3 : s->conf.unanswered;
 }
 
+/* A sweep of a network where nearly all are alive, or whose answers are not told, looks like
+ * the first round of one who watches: only that it does not come again tells it. Who
+ * comes again, however rarely, is told once, and then he is usual. */
+static void judge_swept(struct scan *s, struct source *e, finding_f *fn, void *arg)
+{
+	struct extent x = extent(s, e);
+
+	e->swept = true;
+	if (!x.horizontal || x.targets < 2 * x.limit * s->conf.targets ||
+	    (double)e->attempts > 3 * x.targets)
+		return;
+	e->begun_ms = e->first_ms;
+	name(e, &x);
+	tell(s, e, &x, true, fn, arg);
+}
+
 static void judge_one(struct scan *s, struct source *e, finding_f *fn, void *arg)
 {
 	struct extent x;
 	double value;
 
+	if (e->proto == P_ICMP && !e->told && !e->swept && s->now_ms - e->seen_ms > SWEPT_MS &&
+	    (double)e->attempts >= s->conf.targets)
+		judge_swept(s, e, fn, arg);
 	if (e->told && s->now_ms - e->seen_ms > quiet_ms(e)) {
 		x = extent(s, e);
 		tell(s, e, &x, true, fn, arg);

@@ -44,6 +44,7 @@ static const struct kind {
 	SCAN(s_horizontal, "horizontal", 1 / 20.0, 50, 22),
 	SCAN(s_vertical, "vertical", 1 / 20.0, 50, 0),
 	SCAN(s_stealth, "FIN", 1 / 20.0, 50, FIN),
+	SCAN(s_stealth, "ACK", 1 / 10.0, 50, ACK),
 	SCAN(s_connect, "connect()", 1 / 10.0, 50, 80),
 	SCAN(s_udp, "UDP horizontal", 1 / 10.0, 50, 161),
 	SCAN(s_udp_ports, "UDP ports", 1 / 10.0, 50, 0),

@@ -167,6 +167,17 @@ static inline void stealth(struct site *s, struct actor *a) /* FIN or Xmas; b: w
 	}
 }
 
+static inline void ack_scan(struct site *s, struct actor *a) /* b: ports of one, else hosts; refused */
+{
+	for (unsigned n = site_times(s, a->rate); n--; a->done++) {
+		uint32_t d = a->b ? a->a : a->a + (uint32_t)a->done;
+		uint16_t port = a->b ? (uint16_t)(1 + a->done * 7 % 9973) : 80;
+
+		site_row(s, (struct site_row){ a->host, d, 51000, port, F_ACK, 0, TCP, 1, 40 });
+		site_row(s, (struct site_row){ d, a->host, port, 51000, F_RST, 0, TCP, 1, 40 });
+	}
+}
+
 static inline void nmap(struct site *s, struct actor *a) /* a network, then one of it */
 {
 	for (unsigned n = site_times(s, a->rate); n--; a->done++)
@@ -194,6 +205,38 @@ static inline void browse(struct site *s, struct actor *a) /* and asks its resol
 	}
 }
 static inline void gateway(struct site *s, struct actor *a) { browse(s, a); }
+/* Whose servers had closed already, so that they refuse the last of it. */
+static inline void late(struct site *s, struct actor *a)
+{
+	for (unsigned n = site_times(s, a->rate); n--;) {
+		uint32_t d = actor_outside(s, 20000);
+
+		talk(s, a->host, d, 443, TCP, 10);
+		if (site_chance(s, a->dead))
+			site_row(s, (struct site_row){ d, a->host, 443, actor_port(s), F_RST, 0,
+						       TCP, 1, 40 });
+	}
+}
+/* Connections that only keep alive, each packet a flow of its own; some servers are gone. */
+static inline void idle(struct site *s, struct actor *a)
+{
+	static const uint16_t ports[] = { 443, 993, 5228, 22, 8883, 5222, 1883, 80, 3389, 6697 };
+
+	for (unsigned n = site_times(s, a->rate); n--;) {
+		uint32_t d = actor_outside(s, 5000);
+		uint16_t port = ports[d % ARRAY_LEN(ports)], from = actor_port(s);
+
+		site_row(s, (struct site_row){ a->host, d, from, port, F_ACK, 0, TCP, 1, 52 });
+		if (!is_dead(d, 0.02))
+			site_row(s, (struct site_row){ d, a->host, port, from, F_ACK, 0, TCP, 1, 52 });
+	}
+}
+/* All alive, and asked once in an hour. */
+static inline void hourly(struct site *s, struct actor *a)
+{
+	for (uint32_t i = 0; s->now_ms / SLICE_MS % 360 == 1 && i < 300; i++)
+		echo(s, a->host, a->a + i, true);
+}
 static inline void resolver(struct site *s, struct actor *a)
 {
 	for (unsigned n = site_times(s, a->rate); n--;) {

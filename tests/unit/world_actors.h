@@ -196,7 +196,7 @@ static inline void probe(struct world *w, const struct actor *a, uint32_t d, uin
 		t.s_flags = SYN | ACK;
 		t.s_packets = 1;
 	} else if (luck > a->dead) {
-		t.s_flags = RST | ACK;
+		t.s_flags = flags & ACK ? RST : RST | ACK;
 		t.s_packets = 1;
 	}
 	tell(w, t);
