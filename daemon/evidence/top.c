@@ -6,9 +6,10 @@
  * a part's address dictionary, in an array, and reach the table once for each
  * address of a part instead of once for each flow.
  *
- * Exact in bounded memory: when a table is full, everything is forgotten and
- * begun again with keys dealt into twice as many lots by their hash, one
- * lot for each reading of the archive. Flooded keys cost time, not truth.
+ * Exact in bounded memory: a full table goes on as sums by hash, which tell where the
+ * first of the list can be, and a second reading counts those (top_cells.c). Where that
+ * cannot tell, keys are dealt into lots by their hash, one lot for each
+ * reading of the archive. Flooded keys cost time, not truth.
  *
  * A flow that is only partly in the time asked for counts by its share up to
  * the end less its share up to the start, as in the windows (D1); its
@@ -24,13 +25,6 @@
 enum { LOTS_STEP = 2, LOTS_MAX = 1 << 18 };
 
 static const uint64_t memory_default = 64 << 20;
-
-uint64_t top_measure(const struct sums *s, enum top_order order)
-{
-	return order == TOP_BYTES     ? s->bytes
-	       : order == TOP_PACKETS ? s->packets
-				      : s->flows;
-}
 
 /* Negative: a comes first. */
 static int before(const struct top *t, const struct sums *x, const uint8_t *kx,
@@ -117,52 +111,98 @@ void top_rank(struct top *t, const struct names *names)
 	}
 }
 
-/* Everything into the first worker's table. */
-bool top_pour_together(struct top *t)
+/* ---- when all has been read ---- */
+
+/* Adds keys of one share (of `shares`, by hash) of a worker's table to another. */
+static bool pour(struct map *to, const struct map *from, uint32_t share, uint32_t shares)
 {
-	struct map *all = &t->workers[0].map;
-
-	for (unsigned i = 1; i < t->n_workers; i++) {
-		const void *key;
-		void *v;
-		uint32_t at = 0;
-
-		while (map_next(&t->workers[i].map, &at, &key, &v)) {
-			struct sums *to = map_put(all, key, NULL);
-
-			if (!to)
-				return false;
-			top_add(to, v);
-		}
-		map_clear(&t->workers[i].map);
-	}
-	return true;
-}
-
-/* After one lot has been read. */
-void top_done(void *arg, const struct names *names)
-{
-	struct top *t = arg;
 	const void *key;
 	void *v;
 	uint32_t at = 0;
 
-	for (unsigned i = 0; i < t->n_workers; i++)
-		t->full |= t->workers[i].full;
-	t->full = t->full || !top_pour_together(t);
-	if (t->full)
-		return;
-	t->out->distinct += t->workers[0].map.n;
-	while (map_next(&t->workers[0].map, &at, &key, &v)) {
+	while (map_next(from, &at, &key, &v)) {
+		uint64_t hash = map_hash(key, from->key);
+		struct sums *sums;
+
+		if (shares > 1 && (hash >> 40) % shares != share)
+			continue;
+		sums = map_put_hashed(to, key, hash, NULL);
+		if (!sums)
+			return false;
+		top_add(sums, v);
+	}
+	return true;
+}
+
+static void offer_all(struct top *t, const struct map *map)
+{
+	const void *key;
+	void *v;
+	uint32_t at = 0;
+
+	t->out->distinct += map->n;
+	while (map_next(map, &at, &key, &v)) {
 		if (t->q->each)
 			t->q->each(t->q->each_arg, key, v);
 		else
 			top_offer(t, key, v);
 	}
-	map_clear(&t->workers[0].map);
-	if (t->lot + 1 < t->lots)
+}
+
+/* Where one table has no room for all of them, they are put together by shares. */
+static bool gather(struct top *t)
+{
+	struct map *first = &t->workers[0].map, all;
+	uint64_t n = 0;
+	uint32_t shares;
+	bool ok = true;
+
+	for (unsigned i = 0; i < t->n_workers; i++)
+		n += t->workers[i].map.n;
+	if (n <= first->max) {
+		for (unsigned i = 1; i < t->n_workers; i++)
+			pour(first, &t->workers[i].map, 0, 1);
+		offer_all(t, first);
+		return true;
+	}
+	shares = (uint32_t)(n / (first->max / 5 * 4)) + 1;
+	map_init(&all, t->shape.size, sizeof(struct sums), first->max);
+	for (uint32_t share = 0; ok && share < shares; share++) {
+		map_clear(&all);
+		for (unsigned i = 0; ok && i < t->n_workers; i++)
+			ok = pour(&all, &t->workers[i].map, share, shares);
+		if (ok)
+			offer_all(t, &all);
+	}
+	map_fini(&all);
+	return ok;
+}
+
+/* Whether nobody outside of the heavy cells can be among the first. */
+static bool proven(const struct top *t)
+{
+	return !t->bound || (t->n_best == t->q->n &&
+			     top_measure(&t->best_sums[0], t->q->order) > t->bound);
+}
+
+void top_done(void *arg, const struct names *names)
+{
+	struct top *t = arg;
+
+	top_settle(t);
+	for (unsigned i = 0; i < t->n_workers; i++) {
+		t->full |= t->workers[i].full;
+		t->spilled |= t->workers[i].cells != NULL;
+	}
+	if (t->full)
 		return;
-	top_rank(t, names);
+	if (t->spilled && !t->heavy) {
+		top_cells_choose(t);
+		return;
+	}
+	t->full = !gather(t) || (t->heavy && !proven(t));
+	if (!t->full && t->lot + 1 >= t->lots)
+		top_rank(t, names);
 }
 
 /* ---- the whole ---- */
@@ -180,14 +220,18 @@ uint32_t top_entries_for(uint64_t octets, size_t key, size_t value)
 void top_begin(struct top *t)
 {
 	uint64_t memory = t->q->memory ? t->q->memory : memory_default;
+	uint64_t each = memory / (t->n_workers + 1);
 
+	top_cells_free(t);
+	top_cells_size(t, each);
 	for (unsigned i = 0; i < t->n_workers; i++) {
 		struct top_worker *w = &t->workers[i];
 
 		map_fini(&w->map);
 		map_init(&w->map, t->shape.size, sizeof(struct sums),
-			 top_entries_for(memory / (t->n_workers + 1),
-					 t->shape.size, sizeof(struct sums)));
+			 top_entries_for(each, t->shape.size, sizeof(struct sums)));
+		if (w->numbers)
+			memset(w->numbers, 0, TOP_NUMBERS * sizeof(*w->numbers));
 		w->full = false;
 		w->total = (struct sums){ 0 };
 		memset(w->acc, 0, PART_ROWS * sizeof(*w->acc));
@@ -195,20 +239,58 @@ void top_begin(struct top *t)
 	}
 }
 
-static bool read_lots(struct top *t, struct err *err)
+static bool read_once(struct top *t, struct err *err)
+{
+	top_begin(t);
+	t->out->passes++;
+	return scan_parts(&t->aq, NULL, top_count_part, top_done, t, &t->out->read, err);
+}
+
+static void begin_anew(struct top *t)
 {
 	t->n_best = 0;
-	if (t->q->each)
-		t->q->each(t->q->each_arg, NULL, NULL);
 	t->out->distinct = 0;
 	t->full = false;
-	for (t->lot = 0; t->lot < t->lots && !t->full; t->lot++) {
-		top_begin(t);
-		t->out->passes++;
-		if (!scan_parts(&t->aq, NULL, top_count_part, top_done, t, &t->out->read, err))
+	if (t->q->each)
+		t->q->each(t->q->each_arg, NULL, NULL);
+}
+
+static bool read_lots(struct top *t, struct err *err)
+{
+	begin_anew(t);
+	for (t->lot = 0; t->lot < t->lots && !t->full; t->lot++)
+		if (!read_once(t, err))
 			return false;
-	}
 	return true;
+}
+
+/* In one reading where tables have room; else the heavy cells in a second one, and if those
+ * do not tell, in as many as it takes. */
+static bool read_flows(struct top *t, struct err *err)
+{
+	bool ok = true;
+
+	t->may_spill = !t->q->each;
+	if (!t->spilled)
+		ok = read_lots(t, err);
+	t->may_spill = false;
+	if (ok && t->spilled) {
+		begin_anew(t);
+		t->lots = 1;
+		t->lot = 0;
+		ok = read_once(t, err);
+		free(t->heavy);
+		t->heavy = NULL;
+		t->spilled = false;
+		t->out->distinct = 0;
+	}
+	while (ok && t->full && t->lots < LOTS_MAX) {
+		t->lots *= LOTS_STEP;
+		ok = read_lots(t, err);
+	}
+	if (ok && t->full)
+		ok = err_set(err, "not enough memory for these keys");
+	return ok;
 }
 
 /* False + err: such keys cannot be; to be torn down all the same. */
@@ -270,16 +352,19 @@ static bool set_up(struct top *t, struct err *err)
 
 static void tear_down(struct top *t)
 {
+	top_cells_free(t);
 	for (unsigned i = 0; i < t->n_workers; i++) {
 		struct top_lately *l = &t->workers[i].lately;
 
 		map_fini(&t->workers[i].map);
 		free(t->workers[i].acc);
+		free(t->workers[i].numbers);
 		free(l->list);
 		free(l->next_list);
 		free(l->at);
 		free(l->next_at);
 	}
+	free(t->heavy);
 	free(t->workers);
 	free(t->best);
 	free(t->best_sums);
@@ -295,10 +380,12 @@ bool top_run(const struct top_query *q, struct top_result *out, struct err *err)
 	if (q->n > TOP_MAX || q->n_keys > TOP_KEYS)
 		return err_set(err, "at most %d rows and %d keys", TOP_MAX, TOP_KEYS);
 	ok = set_up(&t, err) && top_by_summaries(&t, &summed, err);
-	while (ok && !summed && (ok = read_lots(&t, err)) && t.full && t.lots < LOTS_MAX)
-		t.lots *= LOTS_STEP;
-	if (ok && t.full)
-		ok = err_set(err, "not enough memory for these keys");
+	if (ok && !summed)
+		ok = read_flows(&t, err);
+	/* More than fit into one table are told or not as workers happened to share them;
+	 * what an alert saw is told the same every time. */
+	if (q->as_of.file_s && out->distinct > t.workers[0].map.max)
+		out->distinct = 0;
 	for (unsigned i = 0; i < t.n_workers; i++) {
 		top_add(&out->total, &t.workers[i].total);
 		if (t.workers[i].sampling > out->sampling)

@@ -1,79 +1,16 @@
 /* top_count.c - a top list's counting, part by part.
  * SPDX-License-Identifier: ISC
  *
- * Three ways, from slow to fast: row by row into the worker's table; over the
- * numbers of the part's address dictionary into an array; and over those with
- * bytes and packets as they lie in the file, their minima added at the end.
+ * Four ways, from slow to fast: row by row into the worker's table (top_batch.c); what
+ * has few values by its own number into an array; over the numbers of the part's
+ * address dictionary into another; and over those with bytes and packets as they lie in
+ * the file, their minima added at the end.
  */
 #include "daemon/evidence/top_impl.h"
 
-#include "daemon/model/rows.h"
-#include "daemon/model/slice.h"
+#include "daemon/base/mem.h"
 
 #include <string.h>
-
-/* ---- counting rows ---- */
-
-static bool mine(const struct top *t, uint64_t hash)
-{
-	return t->lots == 1 || (hash >> 20) % t->lots == t->lot;
-}
-
-/* Where a key's sums are; NULL: it does not count, or there is no room. */
-static struct sums *slot(const struct top *t, struct top_worker *w, const void *key,
-			 uint64_t hash)
-{
-	struct sums *to;
-
-	if (t->known_only)
-		return map_get_hashed(&w->map, key, hash);
-	to = map_put_hashed(&w->map, key, hash, NULL);
-	w->full |= !to;
-	return to;
-}
-
-static void count_key(struct top *t, struct top_worker *w, const void *key, uint64_t hash,
-		      const struct sums *s)
-{
-	struct sums *to = mine(t, hash) ? slot(t, w, key, hash) : NULL;
-
-	if (to)
-		top_add(to, s);
-}
-
-/* What a row counts in [from, to). */
-static struct sums sums_of(const struct top *t, const struct block *b, uint32_t r,
-			   bool inside)
-{
-	uint64_t flows = b->flows[r] ? b->flows[r] : 1;
-
-	if (inside)
-		return (struct sums){ b->bytes[r], b->packets[r], flows };
-	return row_share(b, r, t->q->from_ms, t->q->to_ms);
-}
-
-static void count_rows(struct top *t, struct top_worker *w, const struct block *b,
-		       const uint64_t *bits, bool inside)
-{
-	uint8_t keys[ROW_KEYS][TOP_KEY_OCTETS];
-
-	for (uint32_t i = 0; i * 64 < b->n; i++) {
-		for (uint64_t left = bits[i]; left; left &= left - 1) {
-			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
-			struct sums s = sums_of(t, b, r, inside);
-			unsigned n;
-
-			top_add(&w->total, &s);
-			if (!t->shape.n)
-				continue;
-			n = top_keys_of(&t->shape, b, r, keys);
-			for (unsigned k = 0; k < n; k++)
-				if (!t->q->among || map_get(t->q->among, keys[k]))
-					count_key(t, w, keys[k], map_hash(keys[k], t->shape.size),
-					  &s);
-		}
-	}
-}
 
 /* ---- counting by number ---- */
 
@@ -176,7 +113,7 @@ static void count_coded(struct top *t, struct top_worker *w, const struct coded 
 	for (uint32_t i = 0; i * 64 < b->n; i++)
 		for (uint64_t left = bits[i]; left; left &= left - 1) {
 			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
-			struct sums s = sums_of(t, b, r, inside);
+			struct sums s = top_row_sums(t, b, r, inside);
 
 			top_add(&w->total, &s);
 			count_codes(w, c, at + r, &s);
@@ -213,14 +150,11 @@ static void pour_codes(struct top *t, struct top_worker *w, const struct coded *
 		if (!cell->rows)
 			continue;
 		at[i] = place(w, &c->list[i], &finger);
-		if (!at[i]) {
-			uint64_t hash = map_hash(&c->list[i], sizeof(*c->list));
-
-			if (mine(t, hash))
-				at[i] = slot(t, w, &c->list[i], hash);
-		}
 		if (at[i])
 			top_add(at[i], &cell->sums);
+		else
+			at[i] = top_put(t, w, &c->list[i],
+					map_hash(&c->list[i], sizeof(*c->list)), &cell->sums);
 		*cell = (struct top_cell){ 0 };
 	}
 	memcpy(list, c->list, c->n * sizeof(*list));
@@ -230,6 +164,69 @@ static void pour_codes(struct top *t, struct top_worker *w, const struct coded *
 	l->at = at;
 	l->n = tab == w->map.tab ? c->n : 0;
 	l->tab = w->map.tab;
+}
+
+/* ---- small numbers: ports, protocols ---- */
+
+/* The column of a key that has 65,536 values at most; -1: it has more. */
+static int small_column(const struct top *t)
+{
+	const struct top_key *k = &t->shape.key[0];
+
+	if (t->shape.n != 1 || k->country || t->q->among)
+		return -1;
+	if (k->is_field)
+		return field_info[k->field].width <= 2 ? (int)k->field : -1;
+	return k->by == BY_SRC_PORT	? F_src_port
+	       : k->by == BY_DST_PORT ? F_dst_port
+	       : k->by == BY_PROTO    ? F_proto
+	       : k->by == BY_VLAN     ? F_vlan
+				      : -1;
+}
+
+static void count_numbers(struct top *t, struct top_worker *w, int f, const struct block *b,
+			  const uint64_t *bits, bool inside)
+{
+	const uint8_t *small = block_cell(b, (enum field)f, 0);
+	const uint16_t *wide = block_cell(b, (enum field)f, 0);
+	bool octet = field_info[f].width == 1;
+
+	for (uint32_t i = 0; i * 64 < b->n; i++)
+		for (uint64_t left = bits[i]; left; left &= left - 1) {
+			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
+			struct sums s = top_row_sums(t, b, r, inside);
+
+			top_add(&w->total, &s);
+			count_code(&w->numbers[octet ? small[r] : wide[r]], &s);
+		}
+}
+
+static void pour_numbers(struct top *t, struct top_worker *w)
+{
+	size_t octets = t->shape.size;
+
+	for (uint32_t i = 0; i < TOP_NUMBERS; i++) {
+		struct top_cell *cell = &w->numbers[i];
+		uint8_t key[4] = { 0 };
+
+		if (!cell->rows)
+			continue;
+		if (octets == 1)
+			memcpy(key, &(uint8_t){ (uint8_t)i }, 1);
+		else if (octets == 2)
+			memcpy(key, &(uint16_t){ (uint16_t)i }, 2);
+		else
+			memcpy(key, &i, 4);
+		top_put(t, w, key, map_hash(key, octets), &cell->sums);
+		*cell = (struct top_cell){ 0 };
+	}
+}
+
+void top_settle(struct top *t)
+{
+	for (unsigned i = 0; i < t->n_workers; i++)
+		if (t->workers[i].numbers)
+			pour_numbers(t, &t->workers[i]);
 }
 
 /* ---- parts ---- */
@@ -269,7 +266,7 @@ static bool count_few(struct top *t, struct top_worker *w, struct part *p, bool 
 		narrow(t, b, bits);
 		if (more)
 			see_sampling(w, b, bits);
-		count_rows(t, w, b, bits, inside);
+		top_count_rows(t, w, b, bits, inside);
 	}
 	return b != NULL;
 }
@@ -298,6 +295,7 @@ bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside,
 	struct top *t = arg;
 	struct top_worker *w = &t->workers[worker];
 	uint64_t lo, hi, more = 0;
+	int number = small_column(t);
 	bool coded = false, wholly = inside || t->q->whole;
 	uint32_t few[SCAN_FEW];
 	struct scan_rows s;
@@ -315,6 +313,8 @@ bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside,
 	*damaged = !part_load(p, t->select_columns | more) || !prepare(t, p, wholly, &c, &coded);
 	if (*damaged)
 		return true;
+	if (number >= 0 && !w->numbers)
+		w->numbers = xcalloc(TOP_NUMBERS, sizeof(*w->numbers));
 	for (uint32_t at = 0, i = 0; at < part_rows(p) && !w->full;
 	     at += BLOCK_ROWS, i++) {
 		uint32_t n =
@@ -328,8 +328,10 @@ bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside,
 			count_plain(w, &c, at, n, s.bits[i]);
 		else if (coded)
 			count_coded(t, w, &c, at, b, s.bits[i], wholly);
+		else if (number >= 0)
+			count_numbers(t, w, number, b, s.bits[i], wholly);
 		else
-			count_rows(t, w, b, s.bits[i], wholly);
+			top_count_rows(t, w, b, s.bits[i], wholly);
 	}
 	if (coded)
 		pour_codes(t, w, &c);

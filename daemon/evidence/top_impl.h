@@ -5,11 +5,12 @@
 
 #include "daemon/base/map.h"
 #include "daemon/evidence/top.h"
+#include "daemon/model/rows.h"
 #include "storage/archive/scan.h"
 
 #include <pthread.h>
 
-enum { TOP_KEY_OCTETS = 128, TOP_TEXTS_MAX = 1 << 20 };
+enum { TOP_KEY_OCTETS = 128, TOP_TEXTS_MAX = 1 << 20, TOP_NUMBERS = 1 << 16 };
 
 /* Texts get one number for a whole query. Behind a lock. */
 struct top_texts {
@@ -61,11 +62,25 @@ struct top_lately {
 	const void *tab; /* of the table when `at` was noted: places move when it grows */
 };
 
+enum { TOP_BATCH = 64 };
+
+struct top_batch { /* rows that are counted together (top_batch.c) */
+	uint32_t n, row[TOP_BATCH];
+	struct sums sums[TOP_BATCH]; /* of rows */
+	uint32_t n_keys;
+	uint8_t of[ROW_KEYS * TOP_BATCH]; /* the key's row, by place in row[] */
+	uint64_t hash[ROW_KEYS * TOP_BATCH];
+	uint8_t keys[ROW_KEYS * TOP_BATCH * TOP_KEY_OCTETS]; /* shape->size apart */
+};
+
 struct top_worker {
 	struct map map;   /* key -> struct sums */
 	struct sums total;
 	struct top_cell *acc; /* by number in a part's dictionary; PART_ROWS */
+	struct top_cell *numbers; /* by a key of 16 bits, TOP_NUMBERS; NULL: not counted so */
 	struct top_lately lately;
+	uint64_t *cells;  /* NULL: its table has room (top_cells.c) */
+	struct top_batch batch;
 	bool full;
 	uint32_t sampling;
 };
@@ -85,6 +100,11 @@ struct top {
 	uint64_t select_columns; /* needed to tell which rows count */
 	enum by counted_by;
 	bool full;
+	bool may_spill;          /* full tables go on as cells (top_cells.c) */
+	bool spilled;            /* and have: `heavy` is to be counted, in one more reading */
+	uint32_t n_cells;        /* of each worker; a power of two */
+	uint64_t bound;          /* no key that is not in a heavy cell has more */
+	uint8_t *heavy;          /* a bit for each cell; NULL: not in that reading */
 	struct summed *summed;   /* top_summary.c's */
 	bool known_only;         /* keys that are not in the table do not count */
 	uint8_t *best;           /* keys of the rows that lead, and their sums */
@@ -97,19 +117,73 @@ void top_offer(struct top *t, const uint8_t *key, const struct sums *s);
 void top_rank(struct top *t, const struct names *names);
 void top_done(void *arg, const struct names *names); /* a lot has been read */
 void top_begin(struct top *t);          /* empty tables */
-bool top_pour_together(struct top *t);  /* into the first worker's; false: no room */
-uint64_t top_measure(const struct sums *s, enum top_order order);
+void top_settle(struct top *t);         /* all that was counted is in tables, or in cells */
 uint32_t top_entries_for(uint64_t octets, size_t key, size_t value);
 
 /* Answers from summaries where they can tell exactly, reading flows for the rest. *done:
  * t->out holds the answer; else the flows must be read. */
 bool top_by_summaries(struct top *t, bool *done, struct err *err);
 
+static inline uint64_t top_measure(const struct sums *s, enum top_order order)
+{
+	return order == TOP_BYTES ? s->bytes : order == TOP_PACKETS ? s->packets : s->flows;
+}
+
 static inline void top_add(struct sums *s, const struct sums *more)
 {
 	s->bytes += more->bytes;
 	s->packets += more->packets;
 	s->flows += more->flows;
+}
+
+/* What a row counts. */
+static inline struct sums top_row_sums(const struct top *t, const struct block *b, uint32_t r,
+				       bool inside)
+{
+	uint64_t flows = b->flows[r] ? b->flows[r] : 1;
+
+	if (inside)
+		return (struct sums){ b->bytes[r], b->packets[r], flows };
+	return row_share(b, r, t->q->from_ms, t->q->to_ms);
+}
+
+/* top_batch.c: rows of bits into w's total and table. */
+void top_count_rows(struct top *t, struct top_worker *w, const struct block *b,
+		    const uint64_t *bits, bool inside);
+/* Adds s to a key, where it counts. Gives where its sums are, until the next put; NULL: nowhere
+ * yet. w->full: there was no room. */
+struct sums *top_put(struct top *t, struct top_worker *w, const void *key, uint64_t hash,
+		     const struct sums *s);
+
+/* top_cells.c */
+void top_cells_size(struct top *t, uint64_t octets); /* for each worker */
+void top_cells_spill(const struct top *t, struct top_worker *w); /* its table into cells */
+void top_cells_choose(struct top *t); /* heavy ones and the bound; frees them */
+void top_cells_free(struct top *t);
+
+static inline uint32_t top_cell_of(const struct top *t, uint64_t hash)
+{
+	return (uint32_t)(hash >> 32) & (t->n_cells - 1);
+}
+
+/* What bounds something may not wrap. */
+static inline void top_cell_more(uint64_t *cell, uint64_t v)
+{
+	if (__builtin_add_overflow(*cell, v, cell))
+		*cell = UINT64_MAX;
+}
+
+static inline void top_cells_add(const struct top *t, struct top_worker *w, uint64_t hash,
+				 const struct sums *s)
+{
+	top_cell_more(&w->cells[top_cell_of(t, hash)], top_measure(s, t->q->order));
+}
+
+static inline bool top_cells_heavy(const struct top *t, uint64_t hash)
+{
+	uint32_t c = top_cell_of(t, hash);
+
+	return t->heavy[c / 8] >> c % 8 & 1;
 }
 
 /* A scan_part_f; arg is struct top. */

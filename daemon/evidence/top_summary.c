@@ -162,7 +162,7 @@ static void count_totals(struct summed *m)
 						   &m->total.packets);
 		m->total.flows += s->flows;
 		*s = (struct sums){ 0 };
-		m->full |= m->t->workers[i].full;
+		m->full |= m->t->workers[i].full || m->t->workers[i].cells;
 	}
 }
 
@@ -235,9 +235,10 @@ static void first_done(void *arg, const struct names *names)
 
 	if (!m->files) { /* only flows were read, as ever */
 		top_done(m->t, names);
-		m->decided = !m->t->full;
+		m->decided = !m->t->full && !m->t->spilled;
 		return;
 	}
+	top_settle(m->t);
 	count_totals(m);
 	pour_flows(m);
 	if (m->full || m->wraps)
@@ -280,6 +281,7 @@ static void second_done(void *arg, const struct names *names)
 {
 	struct summed *m = ((struct top *)arg)->summed;
 
+	top_settle(m->t);
 	for (unsigned i = 0; i < m->t->n_workers; i++) {
 		const void *key;
 		void *v;
@@ -379,6 +381,7 @@ bool top_by_summaries(struct top *t, bool *done, struct err *err)
 	t->summed = &m;
 	if (!may_answer(t->q, m.kind))
 		return true;
+	t->may_spill = true;
 	top_begin(t);
 	map_init(&m.seen, t->shape.size, sizeof(struct entry),
 		 top_entries_for(memory / (t->n_workers + 1), t->shape.size,
@@ -390,8 +393,11 @@ bool top_by_summaries(struct top *t, bool *done, struct err *err)
 	*done = ok && m.decided;
 	if (*done && m.files)
 		t->out->total = m.total;
-	if (!*done)
-		t->out->passes = t->out->distinct = 0;
+	t->may_spill = false;
+	if (!*done) {
+		t->out->distinct = 0;
+		t->out->passes = t->spilled; /* then it was a reading of flows */
+	}
 	if (!*done && !m.files && t->full)
 		t->lots = 2;
 	map_fini(&m.seen);

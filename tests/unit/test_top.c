@@ -271,34 +271,53 @@ static void a_filter_and_a_series_narrow_it_down(void **state)
 	}
 }
 
+static void same_list(const struct top_result *a, const struct top_result *b, unsigned keys)
+{
+	assert_int_equal(a->n, b->n);
+	assert_memory_equal(&a->total, &b->total, sizeof(a->total));
+	for (unsigned i = 0; i < a->n; i++) {
+		assert_memory_equal(&a->rows[i].sums, &b->rows[i].sums, sizeof(struct sums));
+		for (unsigned k = 0; k < keys; k++)
+			assert_string_equal(a->rows[i].value[k].text, b->rows[i].value[k].text);
+	}
+}
+
+/* By bytes the first are where sums by hash are largest, which a second reading finds; by
+ * number of flows too many are alike, and keys are dealt into lots. */
 static void little_memory_gives_the_same_answer_in_more_readings(void **state)
 {
-	struct top_query q = plain();
-	struct top_result many, few;
-	struct err err;
+	static const struct {
+		const char *keys;
+		enum top_order order;
+		bool both_ways, one_more;
+	} row[] = {
+		{ "flow", TOP_BYTES, false, true },  { "flow", TOP_FLOWS, false, false },
+		{ "flow", TOP_BYTES, true, true },   { "src,dst,src-port", TOP_PACKETS, false, true },
+		{ "host,port,src_port", TOP_BYTES, false, true },
+	};
 
 	(void)state;
-	q.n_keys = top_keys_parse("flow", q.keys, &err);
-	assert_int_equal(q.n_keys, 5);
-	q.n = 50;
-	q.threads = 2;
-	assert_true(top_run(&q, &many, &err));
-	q.memory = 1;
-	assert_true(top_run(&q, &few, &err));
-	assert_int_equal(many.passes, 1);
-	assert_true(few.passes > 2);
-	assert_int_equal(few.distinct, many.distinct);
-	assert_int_equal(few.n, many.n);
-	assert_memory_equal(&few.total, &many.total, sizeof(few.total));
-	for (unsigned i = 0; i < few.n; i++) {
-		assert_memory_equal(&few.rows[i].sums, &many.rows[i].sums,
-				    sizeof(struct sums));
-		for (unsigned k = 0; k < 5; k++)
-			assert_string_equal(few.rows[i].value[k].text,
-					    many.rows[i].value[k].text);
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
+		struct top_query q = plain();
+		struct top_result many, few;
+		struct err err;
+
+		q.n_keys = top_keys_parse(row[i].keys, q.keys, &err);
+		assert_true(q.n_keys > 0);
+		q.n = 10;
+		q.threads = 2;
+		q.order = row[i].order;
+		q.both_ways = row[i].both_ways;
+		assert_true(top_run(&q, &many, &err));
+		q.memory = 1;
+		assert_true(top_run(&q, &few, &err));
+		assert_int_equal(many.passes, 1);
+		assert_true(row[i].one_more ? few.passes == 2 : few.passes > 2);
+		assert_int_equal(few.distinct, row[i].one_more ? 0 : many.distinct);
+		same_list(&few, &many, q.n_keys);
+		top_free(&few);
+		top_free(&many);
 	}
-	top_free(&few);
-	top_free(&many);
 }
 
 static void sampling_is_told_of_the_flows_that_count_alone(void **state)
