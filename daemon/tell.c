@@ -7,7 +7,8 @@
  * end never overtakes its beginning, and history sees an alert before anybody is told.
  *
  * The time between two looks is short enough for gathering (alerts { gather }) and does
- * not depend on the clock's pace, which tests hasten.
+ * not depend on the clock's pace, which tests hasten. While nothing fires it is longer:
+ * ten looks a second were 2 % of what the daemon costs at 200,000 flows/s.
  */
 #include "daemon/tell_impl.h"
 
@@ -24,7 +25,7 @@
 #include "daemon/base/units.h"
 #include "daemon/notify/notify.h"
 
-enum { LOOK_MS = 100, JOBS_MAX = 1024 };
+enum { LOOK_MS = 100, IDLE_MS = 1000, JOBS_MAX = 1024 };
 
 static const char alive_key[] = "deadman/alive";
 
@@ -198,6 +199,19 @@ static void look(struct tell *t)
 		say_alive(t, now);
 }
 
+/* Sleeps until there is a job, or it is time for a look. */
+static void doze(struct tell *t)
+{
+	int64_t ms = noise_idle(t->noise) ? IDLE_MS : LOOK_MS;
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += ms % 1000 * 1000000;
+	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(&t->more, &t->lock, &until);
+}
+
 static void *run(void *arg)
 {
 	struct tell *t = arg;
@@ -207,7 +221,6 @@ static void *run(void *arg)
 	while (t->first || !t->stop) {
 		struct job *j = t->first;
 		int64_t mono = clock_mono_ms();
-		struct timespec until;
 
 		if (mono - looked >= LOOK_MS && !t->stop) {
 			look(t);
@@ -215,11 +228,7 @@ static void *run(void *arg)
 			continue;
 		}
 		if (!j) {
-			clock_gettime(CLOCK_MONOTONIC, &until);
-			until.tv_nsec += LOOK_MS * 1000000L;
-			until.tv_sec += until.tv_nsec / 1000000000;
-			until.tv_nsec %= 1000000000;
-			pthread_cond_timedwait(&t->more, &t->lock, &until);
+			doze(t);
 			continue;
 		}
 		t->first = j->next;

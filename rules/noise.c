@@ -437,6 +437,11 @@ void noise_tick(struct noise *n, int64_t now_ms)
 		sweep(n);
 }
 
+bool noise_idle(const struct noise *n)
+{
+	return !n->n_rec && !n->n_group;
+}
+
 /* --- a new configuration, a restart --- */
 
 static struct chset renumber(const struct chset *s, const struct noise_conf *was,

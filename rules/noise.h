@@ -97,8 +97,10 @@ bool noise_knows(const struct noise *n, const char *id);
 
 /* An alert changed its state: it may be marked (quiet) and is otherwise borrowed. */
 void noise_alert(struct noise *n, struct alert *a, int64_t now_ms);
-/* Time went on: a few times a second. */
+/* Time went on: a few times a second; once a second will do while it is idle: no alert
+ * fires and none waits to be told. */
 void noise_tick(struct noise *n, int64_t now_ms);
+bool noise_idle(const struct noise *n);
 
 /* "01J…" or its beginning is known to `by`, who says so; returns how many alerts that
  * are (it may speak for a group), 0 + err. full (ALERT_ID) gets the whole id. */
