@@ -20,7 +20,8 @@
  * level  today as a whole against other days. It starts the day at the mean of
  *        the days before, as uncertain as these differed, and follows by a
  *        Kalman filter: fast in the small hours, hardly at noon. A rise of some
- *        hours can then be told from a busy day.
+ *        hours can then be told from a busy day. A job that stands out of its hour
+ *        is as large on a quiet day as on a busy one, so the level leaves it alone.
  * scale  spread by the hour and kind of day, a running median of distances, so
  *        that neither a burst nor the edges of a late job widen it.
  *
@@ -43,6 +44,9 @@ enum { SEEN_AFTER = 4, SCALED_AFTER = 24 };
 
 /* One day in twelve: ten working days replace half of what was known. */
 static const float day_gain = 0.08f;
+/* Twice and a bit above what is there so many slots before and after: a job. */
+static const float stands_out = 0.8f;
+enum { ASIDE = 14 };
 /* Spreads beyond which a value does not pull harder. */
 static const float clip = 4;
 /* A running median moves by this share; about a week of an hour's bins halves it. */
@@ -136,6 +140,50 @@ static float scale_of(const struct profile *f, const struct normal *n)
 	return n->known ? s : 2 * s; /* borrowed: wider */
 }
 
+/* What the hour has without a job of less than an hour in it. */
+static float background(const struct profile *f, unsigned class, unsigned slot, float day)
+{
+	unsigned a = (slot + SLOTS_DAY - ASIDE) % SLOTS_DAY, b = (slot + ASIDE) % SLOTS_DAY;
+	int16_t before = f->day[class][a], after = f->day[class][b];
+
+	if (!f->seen[class][a] || !f->seen[class][b])
+		return day;
+	return fminf(day, (float)(before > after ? before : after) / CODE);
+}
+
+/* How much of the level is in x. A busy day makes an hour's traffic more by a factor, but
+ * its backup no larger, or not by as much: of what stands out, the level counts for the
+ * background's share. */
+static float weight(float x, float ground)
+{
+	float out = x - ground - stands_out;
+
+	return out > 0 ? expf(-out) : 1;
+}
+
+/* Upper edges and lower ones of what may be: with the level, or with less of it. */
+static float upper(const struct profile *f, float x, float ground)
+{
+	return x + (f->level > 0 ? 1 : weight(x, ground)) * f->level;
+}
+
+static float lower(const struct profile *f, float x, float ground)
+{
+	return x + (f->level < 0 ? 1 : weight(x, ground)) * f->level;
+}
+
+static void put_level(const struct profile *f, float ground, struct normal *n)
+{
+	n->vague = n->mid_low < n->mid;
+	n->weight = weight(n->mid, ground);
+	n->mid = upper(f, n->mid, ground);
+	n->mid_low = lower(f, n->mid_low, ground);
+	n->up = upper(f, n->up, ground);
+	n->down = lower(f, n->down, ground);
+	n->least_most = lower(f, n->least_most, ground);
+	n->most += weight(n->most, ground) * f->level;
+}
+
 void profile_expect(const struct profile *f, const struct point *p, float x_before,
 		    struct normal *n)
 {
@@ -149,11 +197,14 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 	n->known = f->seen[from][slot] > 0;
 	n->scale = scale_of(f, n);
 	n->lean = 0;
+	n->vague = false;
 	if (!n->known && f->seen[!from][slot])
 		from = !from; /* borrow from the other kind of day */
 	if (!f->seen[from][slot]) { /* or from the bin before */
-		n->day = n->mid = n->mid_low = n->up = n->down = x_before - f->level;
-		n->most = n->least_most = n->day;
+		n->day = x_before - f->level;
+		n->mid = n->mid_low = n->up = n->down = x_before;
+		n->most = n->least_most = x_before;
+		n->weight = 1;
 		return;
 	}
 	n->day = (float)f->day[from][slot] / CODE;
@@ -195,16 +246,16 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 	n->most = (float)f->most[from][slot] / CODE + n->lean;
 	/* Habitually less in one of the four bins: what the others let expect. */
 	n->least_most = odd ? fminf(n->most, quiet) : n->most;
+	put_level(f, background(f, from, slot, n->day), n);
 }
 
 float profile_spread(const struct profile *f, const struct normal *n)
 {
-	return sqrtf(n->scale * n->scale + f->level_var);
+	return sqrtf(n->scale * n->scale + n->weight * n->weight * f->level_var);
 }
 
-float profile_off(const struct profile *f, const struct normal *n, float x)
+float profile_off(const struct normal *n, float x)
 {
-	x -= f->level;
 	return x > n->mid ? x - n->mid : fminf(0, x - n->mid_low);
 }
 
@@ -241,9 +292,9 @@ void profile_learn(struct profile *f, const struct normal *n, float x, float mos
 	/* The first days may be far off; they are corrected in larger steps. */
 	float gain = fmaxf(1.0f / (float)(*seen + 1), day_gain);
 	float step = *seen < 3 ? 3 * limit : limit;
-	float off = clampf(profile_off(f, n, x), -limit, limit);
-	float up = clampf(x - n->day - f->level, -step, step);
-	float most_up = clampf(most - n->most - f->level, -step, step);
+	float off = clampf(profile_off(n, x), -limit, limit);
+	float up = clampf(x - n->day - f->level * n->weight, -step, step);
+	float most_up = clampf(most - n->most, -step, step);
 
 	*day = code((float)*day / CODE + gain * up);
 	*top = code((float)*top / CODE + gain * most_up);
@@ -251,11 +302,11 @@ void profile_learn(struct profile *f, const struct normal *n, float x, float mos
 		++*seen;
 	/* The level, and then the spread around where it was. */
 	float s = fminf(n->scale, f->scale_all), r = alike_bins * s * s;
-	float k = f->level_var / (f->level_var + r);
+	float k = n->weight * f->level_var / (f->level_var + r);
 	float v = 1.4826f * fabsf(off) * n->scale / profile_spread(f, n);
 	f->level += k * off;
 	f->level_var = (1 - k) * f->level_var + r / (level_bins * level_bins);
-	if (n->mid_low < n->mid)
+	if (n->vague)
 		return; /* within what it may be nothing is off, and that is no spread */
 	median(&f->scale[n->class][n->hour], &f->scaled[n->class][n->hour], v);
 	median(&f->scale_all, &f->scaled_all, v);
@@ -295,7 +346,7 @@ static void note_hour(struct profile *f, const struct point *p, float d)
 void profile_note(struct profile *f, const struct normal *n, const struct point *p,
 		  float x)
 {
-	float d = x - n->day - f->level;
+	float d = x - n->day - f->level * n->weight;
 
 	if (!n->known || p->holiday)
 		return;

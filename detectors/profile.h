@@ -35,15 +35,18 @@ struct profile {
 	uint16_t days;              /* whole days in usual_level */
 };
 
-/* What the profile says of one point; all but scale without the level. */
+/* What the profile says of one point. */
 struct normal {
-	float day;        /* the day's usual value */
+	float day;        /* the day's usual value; what follows has today's level in it */
 	float mid, mid_low; /* with what happened at this hour both of the last two weeks;
-			     * they differ on a holiday, which may be like other days */
+			     * they differ on a holiday, which may be like other days, and
+			     * in a job, which may be as the day is or as ever */
 	float up, down;   /* largest and smallest mid within a quarter of an hour */
 	float most, least_most; /* usual largest of 4 bins, and its lower edge */
 	float lean;       /* part of all of them that is of the weekday */
+	float weight;     /* how much of the level is in mid: less where a job runs */
 	float scale;      /* robust spread around mid, one standard deviation */
+	bool vague;       /* a holiday */
 	bool known;       /* this kind of day has been seen at this hour */
 	uint8_t class, hour;
 	uint16_t slot;    /* of the day */
@@ -57,7 +60,7 @@ void profile_expect(const struct profile *f, const struct point *p, float x_befo
 		    struct normal *n);
 
 /* Signed distance of a value from what is normal now. */
-float profile_off(const struct profile *f, const struct normal *n, float x);
+float profile_off(const struct normal *n, float x);
 
 /* A bin that may be learnt from: x its value, most the largest of it and the three
  * before it. */

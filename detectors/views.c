@@ -20,6 +20,10 @@
  * Falls need four bins, since a quarter of an hour's delay of a nightly job is
  * no fall.
  *
+ * These are bins of five minutes. Shorter ones are gathered until five minutes are whole
+ * (the profile knows none that are shorter), and of longer ones as many are asked for as
+ * span the same time: an hour's bin needs no second to be more than a burst.
+ *
  * An alert is told once, and again only when it has grown. It ends when its views
  * have been calm for three quarters of an hour: clear late (D2). While it stands
  * nothing of it is learnt as normal, except in the first three weeks, when
@@ -33,17 +37,20 @@
 
 enum {
 	DAY_S = 86400,
+	BIN_S = GATHER_S,         /* a slot of the profile */
 	ARMED_DAYS = 7,           /* whole days before the seasonal views speak */
 	KIND_DAYS = 4,            /* of a kind: one weekend does not tell what the next is */
 	LEARN_S = 21 * DAY_S,     /* until then an alert does not stop the learning */
 	RELEARN_S = 7 * DAY_S,    /* the same after a new level was adopted */
 	AGAIN_S = DAY_S,          /* what comes back so soon never went */
 	HABIT_S = DAY_S,          /* what lasts longer than this is no habit */
+	TWO_S = 3600,            /* a bin so long needs no second: it holds several */
 	STALE_S = 3600,           /* after a longer gap the bins before say nothing */
 	RECENT = VIEWS_RECENT,    /* bins in which bursts are counted */
 	LOW_BINS = VIEWS_LOW_BINS, /* that must all be low */
 	CALM_BINS = 9,            /* before an alert ends */
 	STEP_PARTS = 3,           /* blocks a day of the step view */
+	FLOOR_FAR = 6,            /* nats above the floor, where it adds nothing */
 };
 
 enum { EARLY = 1 }; /* may speak before the bin has settled: it sees this bin's rise */
@@ -69,7 +76,7 @@ static const struct {
 	[VIEW_RECORD]    = { "a new record", SIDE_NONE, EARLY, 0 },
 };
 
-/* Gains of moving averages, for bins of any length. */
+/* Gains of moving averages; all but the slow one's are of bins of any length. */
 static const float fast_gain = 0.2f;  /* what lingers from the bins just before */
 static const float slow_gain = 0.04f; /* two hours: a slow rise */
 static const float ewma_gain = 0.1f;  /* what a sudden change is sudden against */
@@ -83,20 +90,22 @@ static const float record_nats = 4, record_least = 0.01f;
 /* news is 1 at what a plain view says once in three years (ln 1000 days), and no more
  * than 2.5: past that nothing is more certain, and one huge event must not hide the
  * next week's. It is told again when half as large again as what was told; half of
- * that is forgotten after 29 h. */
-static const float news_nats = 6.9f, news_most = 2.5f, grown = 1.5f, told_kept = 0.998f;
+ * that is forgotten after 19 h. */
+static const float news_nats = 6.9f, news_most = 2.5f, grown = 1.5f, told_kept = 0.997f;
 
-/* The floor is so many grains; it moves when it is wrong by this factor, and only when
- * it is more than this share of the quietest hour. */
-static const float grains = 1, floor_moves = 2, floor_deep = 1;
+/* The floor is so many grains, and no less than this share of what the series carries in
+ * the mean: nights that are dead have no noise to measure, and whatever comes then would
+ * be without end above nothing. It moves when it is wrong by this factor, and only when it
+ * is more than this share of the quietest hour. */
+static const float grains = 1, idle_share = 0.01f, floor_moves = 2, floor_deep = 1;
 
 static const float calm = 0.7f; /* of the limit: hysteresis */
 
 /* Scales are kept a little too wide on purpose (tail.c), so rates fall off faster than
  * the law says: stated ten times as often, alarms came thirteen times as often on
- * invented weeks of links. What is asked of the law is therefore 0.82 b^0.78 for a budget
- * of b alarms a week, and 0.8 to 1 of what was stated is what comes, from 0.1 to 1. */
-static const float law_rate = 0.82f, law_power = 0.78f;
+ * invented weeks of links. What is asked of the law is therefore 0.82 b^0.75 for a budget
+ * of b alarms a week, and 0.7 to 1 of what was stated is what comes, from 0.1 to 1. */
+static const float law_rate = 0.82f, law_power = 0.75f;
 
 const struct opt views_opts[] = {
 	{ "budget", OPT_BUDGET, 0.1, 0.001, 1000, offsetof(struct views_conf, budget),
@@ -108,6 +117,22 @@ const struct opt views_opts[] = {
 	  "what is near this or below is next to nothing, in the measure's unit" },
 	{ .name = NULL },
 };
+
+/* How many bins span what n bins of five minutes do, and at least `least`. */
+static int span(const struct point *p, int n, int least)
+{
+	int k = n;
+
+	if (p->step_s > BIN_S)
+		k = (int)(((unsigned)n * BIN_S + p->step_s - 1) / p->step_s);
+	return k > least ? k : least;
+}
+
+/* Of a moving average that goes on for as long with longer bins. */
+static float gain_of(const struct point *p, float gain)
+{
+	return p->step_s > BIN_S ? 1 - powf(1 - gain, (float)p->step_s / BIN_S) : gain;
+}
 
 static float clampf(float v, float lo, float hi)
 {
@@ -152,34 +177,36 @@ static float largest(const float *v, int n, float m)
 	return m;
 }
 
-static void look_seasonal(const struct views_state *s, int overlap, struct look *l)
+static void look_seasonal(const struct views_state *s, const struct point *p, int overlap,
+			  struct look *l)
 {
 	const struct profile *f = &s->profile;
 	float fine = l->spread * clampf(s->fickle, 0.3f, 1);
 	/* An uncertain level makes all bins of the small hours wrong together. */
-	float wide = sqrtf(l->n.scale * l->n.scale + 3 * f->level_var);
-	float off = clampf(profile_off(f, &l->n, l->x) / wide, -clip, clip);
+	float wide = sqrtf(l->n.scale * l->n.scale + 3 * l->n.weight * l->n.weight * f->level_var);
+	float off = clampf(profile_off(&l->n, l->x) / wide, -clip, clip);
 
-	l->over = (l->x - l->n.up - f->level) / l->spread;
-	l->under = (l->x - l->n.down - f->level) / l->spread;
-	l->low = (l->most - l->n.least_most - f->level) / l->spread;
-	l->v[VIEW_ONE] = (l->x - l->n.up - f->level - s->fast) / fine;
+	l->over = (l->x - l->n.up) / l->spread;
+	l->under = (l->x - l->n.down) / l->spread;
+	l->low = (l->most - l->n.least_most) / l->spread;
+	l->v[VIEW_ONE] = (l->x - l->n.up - s->fast) / fine;
 	/* Against what lingered before both bins, else the first would excuse the second.
 	 */
 	l->v[VIEW_TWO] =
-	    fminf((l->x - l->n.up - f->level - s->fast_before) / fine, s->over[overlap]);
-	l->v[VIEW_BURSTS] = bursts(s->over + overlap, RECENT - 1 - overlap, l->over);
-	l->v[VIEW_SLOW_UP] = s->slow + slow_gain * (off - s->slow);
+	    fminf((l->x - l->n.up - s->fast_before) / fine,
+		  p->step_s < TWO_S ? s->over[overlap] : INFINITY);
+	l->v[VIEW_BURSTS] = bursts(s->over + overlap, span(p, RECENT, 4) - 1 - overlap, l->over);
+	l->v[VIEW_SLOW_UP] = s->slow + gain_of(p, slow_gain) * (off - s->slow);
 	l->v[VIEW_SLOW_DOWN] = -l->v[VIEW_SLOW_UP];
-	l->v[VIEW_QUIET] = -largest(s->low, LOW_BINS - 1, l->low);
-	l->v[VIEW_DROP] = -largest(s->under, LOW_BINS - 1, l->under);
+	l->v[VIEW_QUIET] = -largest(s->low, span(p, LOW_BINS, 1) - 1, l->low);
+	l->v[VIEW_DROP] = -largest(s->under, span(p, LOW_BINS, 1) - 1, l->under);
 }
 
 static void look_plain(const struct views_state *s, bool stale, struct look *l)
 {
 	/* What the profile expects is no change. */
-	float above = l->x - l->n.up - s->profile.level;
-	float below = l->n.down + s->profile.level - l->x;
+	float above = l->x - l->n.up;
+	float below = l->n.down - l->x;
 	float range = s->max - s->min, out = 0;
 	float day = l->n.known ? l->x - l->n.day : l->x - s->ewma;
 
@@ -200,16 +227,28 @@ static void look_plain(const struct views_state *s, bool stale, struct look *l)
 		l->v[VIEW_RECORD] = record_nats * (1 + out / fmaxf(range, 1e-6f));
 }
 
+/* Beside the spread that grows with the value there is one that does not, as large as the
+ * floor: where next to nothing is usual, a transfer of a few floors is within it. In
+ * logarithms it is a share of what is there. */
+static float with_floor(float scale, float x)
+{
+	float share = x < FLOOR_FAR ? expf(-fmaxf(0, x)) : 0;
+
+	return share > 0 ? sqrtf(scale * scale + share * share) : scale;
+}
+
 /* overlap: how many of the bins before are partly in this window too, since it slides.
  * They are no bins before it: a burst of one bin would be its own second. */
 static void look_at(const struct views_state *s,
 		    const struct point *p, double value, int overlap, struct look *l)
 {
 	l->x = profile_log(value / s->floor);
-	l->most = largest(s->x, LOW_BINS - 1, l->x);
+	l->most = largest(s->x, span(p, LOW_BINS, 1) - 1, l->x);
 	profile_expect(&s->profile, p, s->x[0], &l->n);
+	if (s->laid)
+		l->n.scale = with_floor(l->n.scale, l->n.mid);
 	l->spread = profile_spread(&s->profile, &l->n);
-	look_seasonal(s, overlap, l);
+	look_seasonal(s, p, overlap, l);
 	look_plain(s, p->at_s - s->last_s > STALE_S, l);
 }
 
@@ -310,7 +349,8 @@ static float moved(float x, float was, float is)
  * again in the new measure. */
 static void lay_floor(const struct views_conf *c, struct views_state *s)
 {
-	float is = fmaxf((float)c->floor, grains * s->grain.size), was = s->floor;
+	float noise = fmaxf(grains * s->grain.size, idle_share * s->grain.mean);
+	float is = fmaxf((float)c->floor, noise), was = s->floor;
 	float least = profile_least(&s->profile, was), high = fmaxf(is, was);
 
 	if (is < floor_moves * was && was < floor_moves * is)
@@ -318,6 +358,7 @@ static void lay_floor(const struct views_conf *c, struct views_state *s)
 	if (high < floor_deep * least) /* neither is near anything that is usual */
 		return;
 	s->floor = is;
+	s->laid = is > (float)c->floor;
 	profile_rebase(&s->profile, was, is);
 	for (int i = 0; i < LOW_BINS - 1; i++)
 		s->x[i] = moved(s->x[i], was, is);
@@ -361,7 +402,7 @@ static bool move_alert(struct views_state *s, const struct sum *m,
 
 	if (s->side != SIDE_NONE) {
 		if (m->best[s->side] >= 1)
-			s->calm_left = CALM_BINS;
+			s->calm_left = (uint8_t)span(p, CALM_BINS, 2);
 		else if (m->best[s->side] < calm && !--s->calm_left) {
 			s->ended = s->side;
 			s->ended_s = p->at_s;
@@ -376,7 +417,7 @@ static bool move_alert(struct views_state *s, const struct sum *m,
 		return false;
 	}
 	s->view = m->view[s->side];
-	s->calm_left = CALM_BINS;
+	s->calm_left = (uint8_t)span(p, CALM_BINS, 2);
 	s->alert_s = p->at_s;
 	if (s->side != s->ended || p->at_s - s->ended_s > AGAIN_S) {
 		s->lasts_s = p->at_s;
@@ -394,7 +435,7 @@ static void push(float *v, int n, float newest)
 /* What the next bins are held against; nothing of it outlives the day. */
 static void follow(struct views_state *s, const struct look *l)
 {
-	float limit = clip * l->spread, off = profile_off(&s->profile, &l->n, l->x);
+	float limit = clip * l->spread, off = profile_off(&l->n, l->x);
 	float inner = fminf(fabsf(off - s->fast), limit) * 1.25f / l->n.scale;
 
 	s->fickle += 0.003f * (inner - s->fickle);
@@ -447,13 +488,12 @@ static uint32_t armed_in(const struct views_state *s, const struct point *p)
 static void fill(const struct views_state *s,
 		 const struct look *l, const struct sum *m, struct verdict *out)
 {
-	float base = s->profile.level;
 	enum view i = s->side == SIDE_NONE ? m->news_view : s->view;
 
 	out->side = s->side;
-	out->low = profile_unlog(l->n.down + base - 2 * l->spread) * s->floor;
-	out->median = profile_unlog(l->n.mid + base) * s->floor;
-	out->high = profile_unlog(l->n.up + base + 2 * l->spread) * s->floor;
+	out->low = profile_unlog(l->n.down - 2 * l->spread) * s->floor;
+	out->median = profile_unlog(l->n.mid) * s->floor;
+	out->high = profile_unlog(l->n.up + 2 * l->spread) * s->floor;
 	out->score = fmaxf(m->best[SIDE_UP], m->best[SIDE_DOWN]);
 	out->view = s->side != SIDE_NONE || m->news > 0 ? views[i].words : "";
 }
@@ -466,8 +506,8 @@ static void say_nothing(const struct views_state *s, const struct point *p,
 				 .armed_in_s = armed_in(s, p) };
 }
 
-void views_step(const float share[static VIEWS], const struct views_conf *c,
-		struct views_state *s, const struct point *p, struct verdict *out)
+static void step_bin(const float *share, const struct views_conf *c,
+		     struct views_state *s, const struct point *p, struct verdict *out)
 {
 	struct look l, peak;
 	struct sum m = { .best = { 0 } };
@@ -524,6 +564,19 @@ void views_step(const float share[static VIEWS], const struct views_conf *c,
 		profile_learn(&s->profile, &l.n, l.x, l.most);
 	s->last_s = p->at_s;
 	out->armed_in_s = armed_in(s, p);
+}
+
+void views_step(const float share[static VIEWS], const struct views_conf *c,
+		struct views_state *s, const struct point *p, struct verdict *out)
+{
+	struct point whole;
+
+	if (p->step_s >= BIN_S)
+		step_bin(share, c, s, p, out);
+	else if (gather_put(&s->gather, p, &whole))
+		step_bin(share, c, s, &whole, out);
+	else
+		say_nothing(s, p, out);
 }
 
 void views_judge(const float share[static VIEWS], const struct views_conf *c,

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "detectors/detector.h"
+#include "detectors/gather.h"
 #include "detectors/grain.h"
 #include "detectors/profile.h"
 #include "detectors/tail.h"
@@ -36,7 +37,7 @@ enum view {
 	VIEW_CALIBRATED = VIEW_RECORD,
 };
 
-enum { VIEWS_VERSION = 2, VIEWS_LOW_BINS = 4, VIEWS_RECENT = 16 };
+enum { VIEWS_VERSION = 3, VIEWS_LOW_BINS = 4, VIEWS_RECENT = 16 };
 
 struct views_conf {
 	double budget, adopt_s, floor;
@@ -63,8 +64,10 @@ struct views_state {
 	float same;              /* bins in a row that were the same to the bit */
 	float told;              /* news */
 	float alert_told;        /* score */
+	struct gather gather;    /* of bins that are too short */
 	uint16_t last_slot;
 	uint8_t side, ended, calm_left, view;
+	bool laid;               /* floor is what was found to be the noise of the series */
 };
 
 /* Settings of a detector that is made of views. */

@@ -132,6 +132,7 @@ static struct slot ask_slot(const struct picture *p, unsigned slot, bool rest, f
 	if (!n.known)
 		return (struct slot){ NAN, NAN, NAN, 0 };
 	spread = profile_spread(f, &n);
+	level = (level - f->level) * n.weight;
 	return (struct slot){ value_of(p, n.down + level - 2 * spread),
 			      value_of(p, n.mid + level),
 			      value_of(p, n.up + level + 2 * spread),

