@@ -23,8 +23,8 @@
  * so the work is bounded by what was captured in any case.
  *
  * Sources: IEEE 802.1Q, 802.1ah, 802.1BR, 802.11; RFC 791, 8200, 8754 (SRH), 3032 (MPLS),
- * 4385 (control word), 2516 (PPPoE), 2784, 2890 and 2637 (GRE), 7348 (VXLAN), 8926
- * (Geneve), 2661 (L2TP), 3378 (EtherIP), 4302 (AH); 3GPP TS 29.281 (GTP-U).
+ * 4385 and 4448 (pseudowires), 8300 (NSH), 2516 (PPPoE), 2784, 2890 and 2637 (GRE), 7348
+ * (VXLAN), 8926 (Geneve), 2661 (L2TP), 3378 (EtherIP), 4302 (AH); 3GPP TS 29.281 (GTP-U).
  */
 #include "daemon/collect/frame.h"
 
@@ -181,6 +181,26 @@ static enum layer other_tag(struct walk *w, size_t n)
 	return ETHERTYPE;
 }
 
+/* RFC 8300: base and service path header, then metadata. */
+static enum layer nsh(struct walk *w)
+{
+	const uint8_t *h = w->r.p;
+	size_t octets;
+
+	if (rd_left(&w->r) < 8 || h[0] >> 6 || ++w->tags > TAGS_MAX)
+		return END;
+	octets = (size_t)(h[1] & 0x3f) * 4;
+	if (octets < 8 || !skip(w, octets))
+		return END;
+	switch (h[3]) {
+	case 1: return IPV4;
+	case 2: return IPV6;
+	case 3: return ETHERNET;
+	case 5: return MPLS;
+	}
+	return END;
+}
+
 static enum layer ethertype(struct walk *w)
 {
 	if (!rd_ok(&w->r))
@@ -200,6 +220,7 @@ static enum layer ethertype(struct walk *w)
 	case 0x6558: return ETHERNET;  /* transparent Ethernet bridging */
 	case 0x88e7: /* I-TAG of 802.1ah */
 		return skip(w, 4) && ++w->tags <= TAGS_MAX ? ETHERNET : END;
+	case 0x894f: return nsh(w);
 	case 0x893f: return other_tag(w, 6); /* E-TAG of 802.1BR */
 	case 0x8926: return other_tag(w, 4); /* VN-Tag */
 	case 0x892f: return other_tag(w, 4); /* HSR (IEC 62439-3) */
@@ -209,8 +230,28 @@ static enum layer ethertype(struct walk *w)
 	return END;
 }
 
+/* Whether an Ethernet header of IP, a tag or ARP would stand that far ahead. */
+static bool looks_ethernet(const struct walk *w, size_t ahead)
+{
+	const uint8_t *h = w->r.p;
+
+	if (rd_left(&w->r) < ahead + 14)
+		return false;
+	switch (h[ahead + 12] << 8 | h[ahead + 13]) {
+	case 0x0800:
+	case 0x0806:
+	case 0x86dd:
+	case 0x8100:
+	case 0x88a8:
+	case 0x8847:
+	case 0x8864: return true;
+	}
+	return false;
+}
+
 /* The stack says what is inside only by its first four bits: 4 and 6 are IP, 0 is the
- * control word of a pseudowire, which is Ethernet nearly always. */
+ * control word of a pseudowire, which is Ethernet nearly always. A pseudowire without
+ * one (RFC 4448 sec. 4.6) shows only by the Ethertype in its frame. */
 static enum layer mpls(struct walk *w)
 {
 	uint32_t entry;
@@ -227,9 +268,12 @@ static enum layer mpls(struct walk *w)
 	switch (*w->r.p >> 4) {
 	case 4: return IPV4;
 	case 6: return IPV6;
-	case 0: return skip(w, 4) ? ETHERNET : END;
+	case 0:
+		if (looks_ethernet(w, 0) && !looks_ethernet(w, 4))
+			return ETHERNET;
+		return skip(w, 4) ? ETHERNET : END;
 	}
-	return END;
+	return looks_ethernet(w, 0) ? ETHERNET : END;
 }
 
 /* --- IP --- */
@@ -369,7 +413,14 @@ static enum layer vxlan(struct walk *w, bool gpe)
 	skip(w, 8);
 	if (!gpe || !(h[0] & 0x04))
 		return ETHERNET;
-	return h[3] == 1 ? IPV4 : h[3] == 2 ? IPV6 : h[3] == 3 ? ETHERNET : END;
+	switch (h[3]) {
+	case 1: return IPV4;
+	case 2: return IPV6;
+	case 3: return ETHERNET;
+	case 4: return nsh(w);
+	case 5: return MPLS;
+	}
+	return END;
 }
 
 static enum layer geneve(struct walk *w)
