@@ -29,17 +29,26 @@
 enum { BOOT_NOISE_MS = 1500, BUCKET_MS = 1000, BUCKET_DATAGRAMS = 8, REORDER_MS = 60000 };
 
 #define NTP_TO_UNIX_S INT64_C(2208988800)
+#define UNIX_FROM_S UINT64_C(1000000000) /* 2001 */
+#define UNIX_TO_S UINT64_C(2145916800)   /* 2038 */
 
 int64_t times_ntp(uint64_t ntp)
 {
 	int64_t s = (int64_t)(ntp >> 32) - NTP_TO_UNIX_S;
+	uint64_t us = ((ntp & UINT32_MAX) * 1000000 + (UINT64_C(1) << 31)) >> 32;
 
 	if (!ntp)
 		return 0;
+	/* Some send the Unix clock all the same (NTP's era 1 says 2036 and 2043 there). */
+	if (ntp >= UNIX_FROM_S * 1000000 && ntp < UNIX_TO_S * 1000000)
+		return (int64_t)(ntp / 1000);
+	if (ntp >= UNIX_FROM_S * 1000000000 && ntp < UNIX_TO_S * 1000000000)
+		return (int64_t)(ntp / 1000000);
 	/* Era 1 begins in 2036; before 1968 nobody exported flows (RFC 4330 sec. 3). */
 	if (!(ntp >> 63))
 		s += INT64_C(1) << 32;
-	return s * 1000 + (int64_t)((ntp & UINT32_MAX) * 1000 >> 32);
+	/* A fraction that was cut when it was made of decimals is a little too low. */
+	return s * 1000 + (int64_t)(us / 1000);
 }
 
 /* The uptime fell by more than datagrams overtake each other, and did not wrap. */
