@@ -213,9 +213,17 @@ bool sflow_switch(struct sflow_sample *s, struct rd *r)
 	return true;
 }
 
+/* An agent without a next hop says so with an address of zeros. */
+static bool no_hop(const struct addr *a)
+{
+	const struct addr zero4 = addr_of4((const uint8_t[4]){ 0 });
+
+	return addr_is_none(a) || !memcmp(a, &zero4, sizeof(zero4));
+}
+
 static void put_next_hop(struct sflow_sample *s, const struct addr *a)
 {
-	if (!addr_is_none(a)) {
+	if (!no_hop(a)) {
 		block_use(s->b, F_next_hop);
 		s->b->next_hop[s->row] = *a;
 	}
@@ -299,7 +307,7 @@ bool sflow_gateway(struct sflow_sample *s, struct rd *r, unsigned version)
 	}
 	if (!rd_ok(r))
 		return false;
-	if (!addr_is_none(&hop)) {
+	if (!no_hop(&hop)) {
 		block_use(s->b, F_bgp_next_hop);
 		s->b->bgp_next_hop[s->row] = hop;
 	}
