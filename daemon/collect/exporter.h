@@ -100,7 +100,8 @@ struct domain {
 	uint32_t header_rate; /* of the newest header (v5) */
 	int64_t rate_changed_ms;
 	uint32_t n_rates;     /* by sampler id and by interface */
-	bool has_samplers, has_interface_rates;
+	uint32_t n_samplers, samplers_rate; /* the rate of all of them; 0: they differ */
+	bool has_interface_rates;
 
 	/* tmpl.h */
 	struct tmpl *recent[4];       /* by template id & 3 */

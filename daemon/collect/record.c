@@ -234,6 +234,15 @@ static void rates_by(const struct run *r, uint32_t n, enum rate_kind kind)
 	}
 }
 
+static void rates_of_all(const struct run *r, uint32_t n)
+{
+	block_use(r->b, F_sampling);
+	for (uint32_t i = r->row; i < r->row + n; i++)
+		if (!r->b->sampling[i])
+			r->b->sampling[i] = r->d->dom->samplers_rate;
+	r->d->rate_source = SAMPLING_SAMPLER;
+}
+
 static uint64_t flow_key(const struct plan *p, const struct run *r, uint32_t row)
 {
 	struct {
@@ -448,6 +457,8 @@ static void way_back(const struct plan *p, const struct run *r, uint32_t i)
 	OWN(S_REV_TOS, tos)
 	OWN(S_REV_IN_IF, in_if)
 	OWN(S_REV_OUT_IF, out_if)
+	OWN(S_REV_VLAN, vlan)
+	OWN(S_REV_OUT_VLAN, out_vlan)
 	if (plan_tells(p, S_REV_START) || plan_tells(p, S_REV_START_UP)) {
 		int64_t start = (int64_t)scratch_col(r->s, S_REV_START)[i];
 
@@ -488,6 +499,8 @@ void record_settle(const struct plan *p, const struct run *r, uint32_t n)
 		rates_told(p, r, n);
 	if (plan_tells(p, S_SAMPLER))
 		rates_by(r, n, RATE_SAMPLER);
+	else if (r->d->dom && r->d->dom->samplers_rate && !r->d->rate)
+		rates_of_all(r, n);
 	if (r->d->dom && r->d->dom->has_interface_rates && plan_tells(p, F_in_if))
 		rates_by(r, n, RATE_INTERFACE);
 	if (plan_tells(p, S_TOTAL_BYTES) || plan_tells(p, S_TOTAL_PACKETS))

@@ -56,16 +56,17 @@ uint32_t sampling_of_words(struct dgram *d, const struct sampling_words *w)
 	}
 	if (w->plain)
 		return sampling_believe(d, w->plain);
-	if (w->interval) /* alone it is used as "one in so many" */
-		return sampling_believe(d, w->interval);
+	/* IOS XR says an interval of 1 and no space beside the size and population that
+	 * its algorithm goes by, so an interval alone comes last. */
 	if (w->size && w->population)
-		return sampling_believe(d, w->population / w->size);
+		return sampling_believe(d, (w->population + w->size / 2) / w->size);
 	if (w->probability) {
 		memcpy(&p, &w->probability, sizeof(p));
 		if (isfinite(p) && p > 0 && p <= 1)
 			return sampling_believe(d, (uint64_t)fmin(1 / p + 0.5, 1e15));
 	}
-	return 0;
+	/* Alone it is used as "one in so many". */
+	return w->interval ? sampling_believe(d, w->interval) : 0;
 }
 
 static void changed(struct dgram *d, struct domain *dom)
@@ -78,11 +79,23 @@ static void changed(struct dgram *d, struct domain *dom)
 			 __ATOMIC_RELAXED);
 }
 
+/* Data whose template has no sampler id goes by the rate that all samplers of the domain
+ * have. Once they differed nobody can tell it any more, and nobody does. */
+static void agree(struct domain *dom, uint32_t rate, bool new)
+{
+	dom->n_samplers += new;
+	if (dom->n_samplers == 1)
+		dom->samplers_rate = rate;
+	else if (dom->samplers_rate != rate)
+		dom->samplers_rate = 0;
+}
+
 void sampling_set(struct dgram *d, struct domain *dom, enum rate_kind kind, uint64_t id,
 		  uint32_t rate)
 {
 	struct rate_key k = { id, dom->serial, kind };
 	uint32_t *v = map_get(&d->c->rates, &k);
+	bool new = !v;
 
 	if (!v) {
 		if (dom->n_rates >= RATES_PER_DOMAIN)
@@ -95,10 +108,10 @@ void sampling_set(struct dgram *d, struct domain *dom, enum rate_kind kind, uint
 		changed(d, dom);
 	}
 	*v = rate;
-	if (kind == RATE_SAMPLER)
-		dom->has_samplers = true;
-	else
+	if (kind == RATE_INTERFACE)
 		dom->has_interface_rates = true;
+	else
+		agree(dom, rate, new);
 }
 
 void sampling_set_domain(struct dgram *d, struct domain *dom, uint32_t rate)

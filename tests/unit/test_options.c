@@ -34,7 +34,7 @@ static void rates_reach_the_flows_they_are_for(void **state)
 		{ { { 149, 4, 0 }, { 309, 4, 0 }, { 310, 4, 0 } }, 3, { 7, 2, 60 },
 		  { 3000, 3000 } },
 		{ { { 302, 8, 0 }, { 305, 4, 0 }, { 306, 4, 0 } }, 3, { 7, 1, 499 },
-		  { 100, 100 } }, /* of a selector that no flow names */
+		  { 50000, 50000 } }, /* of the only selector, where no flow names one */
 		{ { { 149, 4, 0 }, { 305, 4, 0 } }, 2, { 7, 100 }, { 10000, 10000 } },
 	};
 	static const struct el flow[] = { { 10, 4, 0 }, { 1, 4, 0 } };
