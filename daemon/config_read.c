@@ -289,13 +289,42 @@ static void read_names(struct config_reader *r, const struct node *n)
 			   "192.0.2.53:5353 or [2001:db8::53]:53", o->nameserver);
 }
 
+struct fault_place {
+	struct config_reader *r;
+	const struct node *n;
+};
+
+static bool is_told(const struct config_errors *errs, const struct value *v)
+{
+	size_t len = strlen(v->name);
+
+	for (size_t i = 0; i < errs->n; i++) {
+		const struct config_error *e = &errs->list[i];
+
+		if (e->line == v->line && e->file && !strcmp(e->file, v->file) &&
+		    !strncmp(e->msg, v->name, len) && e->msg[len] == ':')
+			return true;
+	}
+	return false;
+}
+
+/* A secret file that others can read has been told about when it was named. */
+static void tell_fault(void *arg, const char *word, const char *sentence)
+{
+	const struct fault_place *p = arg;
+	const struct value *v = config_value(p->n, word);
+
+	if (!v)
+		config_bad_node(p->r, p->n, "%s", sentence);
+	else if (!is_told(p->r->errs, v))
+		config_bad(p->r, v, "%s", sentence);
+}
+
 static void read_channel(struct config_reader *r, const struct node *n)
 {
 	struct config *c = r->c;
 	const struct value *resolved = config_value(n, "resolved");
-	size_t errors = r->errs->n_errors;
 	struct channel_conf *ch;
-	struct err err;
 	int kinds;
 	bool yes = true;
 
@@ -310,6 +339,7 @@ static void read_channel(struct config_reader *r, const struct node *n)
 		config_read_bool(r, resolved, &yes);
 	ch->no_resolved = !yes;
 	kinds = !!ch->n_to + (*ch->url || *ch->url_file) + !!ch->n_argv;
+	kinds += !kinds && notify_has_target(ch);
 	if (kinds > 1 || (!kinds && !n->lost))
 		config_bad_node(r, n,
 				kinds
@@ -321,8 +351,8 @@ static void read_channel(struct config_reader *r, const struct node *n)
 				      "{\"/path/program\"}",
 				n->title);
 	ch->kind = ch->n_to ? CHANNEL_EMAIL : ch->n_argv ? CHANNEL_EXEC : CHANNEL_WEBHOOK;
-	if (errors == r->errs->n_errors && !n->lost && !notify_check(ch, &err))
-		config_bad_node(r, n, "%s", err.msg);
+	if (kinds == 1 && !n->lost)
+		notify_check(ch, tell_fault, &(struct fault_place){ r, n });
 	if (ch->insecure)
 		config_warn_node(r, n,
 				 "notify %s does not check certificates: whoever is in "

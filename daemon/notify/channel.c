@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: ISC
  *
  * Everything that can be wrong in a section is found here, before a thread
- * starts, with one sentence that says what to write instead. A channel never
+ * starts, each with one sentence that says what to write instead. A channel never
  * changes afterwards: a reload makes new ones. Whatever could give access
  * (password in both of its SMTP shapes, token, the part of a URL behind the
  * host) is noted in secrets[], and channel_quote() takes it out of every text
@@ -12,6 +12,7 @@
 
 #include <curl/curl.h>
 #include <openssl/evp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +33,30 @@ static char *copy(const char *s)
 	return set(s) ? xstrdup(s) : NULL;
 }
 
-static bool bad(struct err *err, const struct channel_conf *c, const char *sentence)
+/* Where mistakes go: all of them to tell, or the first one to err. */
+struct faults {
+	notify_fault_f *tell;
+	void *arg;
+	struct err *err;
+	unsigned n;
+};
+
+/* word is the setting that is meant. Returns false. */
+__attribute__((format(printf, 4, 5))) static bool
+bad(struct faults *f, const struct channel_conf *c, const char *word, const char *fmt, ...)
 {
-	return err_set(err, "notify %s: %s", c->name, sentence);
+	struct err e, whole;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(e.msg, sizeof(e.msg), fmt, ap);
+	va_end(ap);
+	err_set(&whole, "notify %s: %s", set(c->name) ? c->name : "", e.msg);
+	if (!f->n++ && f->err)
+		*f->err = whole;
+	if (f->tell)
+		f->tell(f->arg, word, whole.msg);
+	return false;
 }
 
 /* Only texts long enough to be told from ordinary words can be hidden. */
@@ -48,18 +70,16 @@ static void note_secret(struct channel *ch, const char *s)
 		ch->secrets[n] = s;
 }
 
-/* file's text behind `what = "…"`; false + err. NULL when not set. */
-static bool secret_of(const struct channel_conf *c, const char *word, const char *path,
-		      char **out, struct err *err)
+/* file's text behind `word = "…"`; false: told. NULL when not set. */
+static bool secret_of(struct faults *f, const struct channel_conf *c, const char *word,
+		      const char *path, char **out)
 {
-	char *what;
+	struct err err;
 
 	if (!set(path))
 		return true;
-	what = xasprintf("notify %s: %s", c->name, word);
-	*out = secret_read(path, what, err);
-	free(what);
-	return *out;
+	*out = secret_read(path, word, &err);
+	return *out || bad(f, c, word, "%s", err.msg);
 }
 
 /* --- email --------------------------------------------------------------- */
@@ -77,18 +97,17 @@ static bool is_mailbox(const char *s)
 	return true;
 }
 
-static bool mail_server(struct channel *ch, const struct channel_conf *c, struct err *err)
+static void mail_server(struct channel *ch, const struct channel_conf *c, struct faults *f)
 {
 	const char *text = set(c->smtp) ? c->smtp : "smtp://localhost:25";
 	char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL, *path = NULL;
 	CURLU *u = curl_url();
-	bool ok = false;
 
 	if (curl_url_set(u, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) ||
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) ||
 	    (strcmp(scheme, "smtp") && strcmp(scheme, "smtps"))) {
-		bad(err, c,
+		bad(f, c, "smtp",
 		    "smtp is not a mail server; write smtp://host:587 (STARTTLS) or "
 		    "smtps://host:465");
 		goto out;
@@ -97,11 +116,13 @@ static bool mail_server(struct channel *ch, const struct channel_conf *c, struct
 	curl_url_get(u, CURLUPART_USER, &user, 0);
 	curl_url_get(u, CURLUPART_PATH, &path, 0);
 	if (user) {
-		bad(err, c, "smtp has a user in its URL; use user = and password_file =");
+		bad(f, c, "smtp",
+		    "smtp has a user in its URL; use user = and password_file =");
 		goto out;
 	}
 	if (path && strcmp(path, "/")) {
-		bad(err, c, "smtp has something behind the host; write smtp://host:port");
+		bad(f, c, "smtp",
+		    "smtp has something behind the host; write smtp://host:port");
 		goto out;
 	}
 	ch->tls_first = !strcmp(scheme, "smtps");
@@ -112,7 +133,6 @@ static bool mail_server(struct channel *ch, const struct channel_conf *c, struct
 		ch->host = xstrdup(host);
 	}
 	ch->port = xstrdup(port ? port : ch->tls_first ? "465" : "25");
-	ok = true;
 out:
 	curl_free(scheme);
 	curl_free(host);
@@ -120,7 +140,6 @@ out:
 	curl_free(user);
 	curl_free(path);
 	curl_url_cleanup(u);
-	return ok;
 }
 
 /* The password as AUTH PLAIN and AUTH LOGIN send it, to be hidden as well. */
@@ -142,56 +161,58 @@ static void note_password(struct channel *ch)
 	note_secret(ch, ch->hidden[1]);
 }
 
-static bool email(struct channel *ch, const struct channel_conf *c, struct err *err)
+static void passwords(struct channel *ch, const struct channel_conf *c, struct faults *f)
+{
+	/* What cannot be read is there all the same, or it would be told as missing. */
+	bool password = set(c->password_file), token = set(c->token_file);
+
+	secret_of(f, c, "password_file", c->password_file, &ch->password);
+	secret_of(f, c, "token_file", c->token_file, &ch->token);
+	if (token && (password || !set(c->user)))
+		bad(f, c, "token_file",
+		    "token_file (XOAUTH2) needs user, and no password_file");
+	else if (!token && set(c->user) != password)
+		bad(f, c, password ? "password_file" : "user",
+		    "user and password_file belong together; give both or none");
+	ch->user = copy(c->user);
+	ch->token_file = copy(c->token_file);
+	note_secret(ch, ch->token);
+	if (ch->password && ch->user)
+		note_password(ch);
+}
+
+static void email(struct channel *ch, const struct channel_conf *c, struct faults *f)
 {
 	char name[256] = "localhost";
 
 	if (!c->n_to)
-		return bad(err, c,
-			   "email names nobody; write email = {\"noc@example.org\"}");
+		bad(f, c, "email", "email names nobody; write email = {\"noc@example.org\"}");
 	if (c->n_to > CHANNEL_TO)
-		return bad(err, c,
-			   "email has more than 64 addresses; use a list address");
-	for (size_t i = 0; i < c->n_to; i++) {
+		bad(f, c, "email", "email has more than 64 addresses; use a list address");
+	for (size_t i = 0; i < c->n_to && i < CHANNEL_TO; i++) {
 		if (!is_mailbox(c->to[i]))
-			return err_set(err, "notify %s: email: \"%s\" is no mail address",
-				       c->name, c->to[i]);
+			bad(f, c, "email", "email: \"%s\" is no mail address", c->to[i]);
 		ch->to[i] = xstrdup(c->to[i]);
 	}
 	if (!set(c->from) || !is_mailbox(c->from))
-		return err_set(err,
-			       "notify %s: from: \"%s\" is no mail address; write from = "
-			       "\"culprit@example.org\"",
-			       c->name, set(c->from) ? c->from : "");
-	if (!mail_server(ch, c, err) ||
-	    !secret_of(c, "password_file", c->password_file, &ch->password, err) ||
-	    !secret_of(c, "token_file", c->token_file, &ch->token, err))
-		return false;
-	if (ch->token && (ch->password || !set(c->user)))
-		return bad(err, c,
-			   "token_file (XOAUTH2) needs user, and no password_file");
-	if (!ch->token && set(c->user) != (ch->password != NULL))
-		return bad(err, c,
-			   "user and password_file belong together; give both or none");
-	ch->from = xstrdup(c->from);
-	ch->user = copy(c->user);
-	ch->token_file = copy(c->token_file);
-	ch->domain = xstrdup(strrchr(ch->from, '@') + 1);
+		bad(f, c, "from", "from: \"%s\" is no mail address; write from = "
+		    "\"culprit@example.org\"", set(c->from) ? c->from : "");
+	else
+		ch->domain = xstrdup(strrchr(c->from, '@') + 1);
+	ch->from = copy(c->from);
+	mail_server(ch, c, f);
+	passwords(ch, c, f);
 	if (!set(c->hostname))
 		gethostname(name, sizeof(name) - 1);
 	ch->ehlo = xstrdup(set(c->hostname) ? c->hostname : name);
 	ch->starttls = c->starttls || ch->password || ch->token;
 	ch->human = true;
-	note_secret(ch, ch->token);
-	if (ch->password)
-		note_password(ch);
-	return true;
 }
 
 /* --- webhook ------------------------------------------------------------- */
 
-static bool add_url(struct channel *ch, const struct channel_conf *c, const char *s,
-		    size_t len, struct err *err)
+static bool add_url(struct channel *ch, const struct channel_conf *c, const char *word,
+		    const char *s, size_t len, struct faults *f)
 {
 	char *url = xasprintf("%.*s", (int)len, s), *scheme = NULL, *host = NULL;
 	CURLU *u = curl_url();
@@ -206,8 +227,9 @@ static bool add_url(struct channel *ch, const struct channel_conf *c, const char
 	curl_url_cleanup(u);
 	if (!ok || ch->n_url == CHANNEL_URLS) {
 		secret_free(&url);
-		return bad(err, c, ok ? "more than 8 URLs are given"
-				      : "the webhook is no URL; write https://host/path");
+		return bad(f, c, word, "%s",
+			   ok ? "more than 8 URLs are given"
+			      : "the webhook is no URL; write https://host/path");
 	}
 	ch->url[ch->n_url++] = url;
 	note_secret(ch, url);
@@ -217,44 +239,43 @@ static bool add_url(struct channel *ch, const struct channel_conf *c, const char
 	return true;
 }
 
-static bool urls(struct channel *ch, const struct channel_conf *c, struct err *err)
+static void urls(struct channel *ch, const struct channel_conf *c, struct faults *f)
 {
 	static const char blank[] = " \t\r\n";
-	const char *s = set(c->url) ? c->url : ch->format->default_url;
+	const char *s = set(c->url) ? c->url : ch->format ? ch->format->default_url : NULL;
+	const char *word = set(c->url_file) ? "webhook_file" : "webhook";
 	char *file = NULL;
 	bool ok = true;
 
-	if (set(c->url) && set(c->url_file))
-		return bad(err, c, "webhook and webhook_file are both given; keep one");
-	if (!secret_of(c, "webhook_file", c->url_file, &file, err))
-		return false;
+	if (set(c->url) && set(c->url_file)) {
+		bad(f, c, word, "webhook and webhook_file are both given; keep one");
+		return;
+	}
+	if (!secret_of(f, c, "webhook_file", c->url_file, &file))
+		return;
 	if (file)
 		s = file;
 	while (ok && s && *(s += strspn(s, blank))) {
 		size_t len = strcspn(s, blank);
 
-		ok = add_url(ch, c, s, len, err);
+		ok = add_url(ch, c, word, s, len, f);
 		s += len;
 	}
 	secret_free(&file);
-	if (ok && !ch->n_url)
-		return bad(err, c,
-			   "it has no target; give webhook =, webhook_file =, email = "
-			   "or exec =");
-	return ok;
+	if (ok && !ch->n_url && ch->format) /* an unknown format may have a target */
+		bad(f, c, "", "it has no target; give webhook =, webhook_file =, email = "
+		    "or exec =");
 }
 
 /* "whsec_" and base64, or any octets (Standard Webhooks, "Signature scheme"). */
-static bool sign_key(struct channel *ch, const struct channel_conf *c, struct err *err)
+static void sign_key(struct channel *ch, const struct channel_conf *c, struct faults *f)
 {
 	char *s = NULL;
 	size_t len;
 	int n;
 
-	if (!secret_of(c, "secret_file", c->secret_file, &s, err))
-		return false;
-	if (!s)
-		return true;
+	if (!secret_of(f, c, "secret_file", c->secret_file, &s) || !s)
+		return;
 	len = strlen(s);
 	ch->sign_key = xcalloc(1, len + 4);
 	if (strncmp(s, "whsec_", 6)) {
@@ -268,104 +289,121 @@ static bool sign_key(struct channel *ch, const struct channel_conf *c, struct er
 	}
 	secret_free(&s);
 	if (ch->n_sign < 16)
-		return bad(
-		    err, c,
+		bad(f, c, "secret_file",
 		    "the secret in secret_file is too short to sign with; run: "
 		    "(printf whsec_; head -c 32 /dev/urandom | base64 -w0) > FILE");
-	return true;
 }
 
-static void list_formats(struct err *err, const struct channel_conf *c)
+static void list_formats(struct faults *f, const struct channel_conf *c)
 {
 	struct strb b = { 0 };
 
 	for (size_t i = 0; formats[i]; i++)
 		strb_fmt(&b, "%s%s", i ? ", " : "", formats[i]->name);
-	err_set(err, "notify %s: format \"%.40s\" is unknown; there are %s", c->name,
-		c->format, b.s);
+	bad(f, c, "format", "format \"%.40s\" is unknown; there are %s", c->format, b.s);
 	strb_free(&b);
 }
 
-static bool webhook(struct channel *ch, const struct channel_conf *c, struct err *err)
+/* What its format asks for beside a target. */
+static void format_needs(struct channel *ch, const struct channel_conf *c,
+			 struct faults *f)
 {
-	const char *word = set(c->format) ? c->format : "json";
+	const struct format *format = ch->format;
+	unsigned before = f->n;
+	struct err err;
 
-	ch->format = format_find(word);
-	if (!ch->format) {
-		list_formats(err, c);
-		return false;
+	if (format->needs_token && !set(c->token_file))
+		bad(f, c, "format", "format \"%s\" needs token_file", format->name);
+	if (format->needs_target && !ch->target)
+		bad(f, c, "format", "format \"%s\" needs target", format->name);
+	if (format->needs_template && !set(c->template_file)) {
+		bad(f, c, "format", "format \"template\" needs template_file");
+	} else if (format->needs_template) {
+		ch->template = secret_read_plain(c->template_file, "template_file", &err);
+		if (!ch->template)
+			bad(f, c, "template_file", "%s", err.msg);
 	}
-	ch->human = !ch->format->machine;
-	if (!urls(ch, c, err) || !sign_key(ch, c, err) ||
-	    !secret_of(c, "token_file", c->token_file, &ch->token, err))
-		return false;
+	if (f->n == before && ch->n_url && format->check && !format->check(ch, &err))
+		bad(f, c, format->needs_template ? "template_file" : "format", "%s",
+		    err.msg);
+}
+
+static void webhook(struct channel *ch, const struct channel_conf *c, struct faults *f)
+{
+	ch->format = format_find(set(c->format) ? c->format : "json");
+	if (!ch->format)
+		list_formats(f, c);
+	urls(ch, c, f);
+	sign_key(ch, c, f);
+	secret_of(f, c, "token_file", c->token_file, &ch->token);
 	note_secret(ch, ch->token);
 	ch->target = copy(c->target);
 	ch->proxy = copy(c->proxy);
-	if (ch->format->needs_token && !ch->token)
-		return err_set(err, "notify %s: format \"%s\" needs token_file", c->name,
-			       word);
-	if (ch->format->needs_target && !ch->target)
-		return err_set(err, "notify %s: format \"%s\" needs target", c->name,
-			       word);
-	if (ch->format->needs_template) {
-		if (!set(c->template_file))
-			return bad(err, c, "format \"template\" needs template_file");
-		ch->template = secret_read_plain(c->template_file, "template_file", err);
-		if (!ch->template)
-			return false;
-	}
-	return !ch->format->check || ch->format->check(ch, err) ||
-	       err_set(err, "notify %s: %s", c->name, err ? err->msg : "");
+	if (!ch->format)
+		return;
+	ch->human = !ch->format->machine;
+	format_needs(ch, c, f);
 }
 
 /* --- all ----------------------------------------------------------------- */
 
-static bool program(struct channel *ch, const struct channel_conf *c, struct err *err)
+static void program(struct channel *ch, const struct channel_conf *c, struct faults *f)
 {
-	if (!c->n_argv || c->argv[0][0] != '/' || c->n_argv > CHANNEL_ARGS)
-		return bad(err, c,
-			   "exec is a list that begins with a program's full path, as "
-			   "{\"/usr/local/bin/page\", \"--now\"}; no shell is used");
+	if (!c->n_argv || c->argv[0][0] != '/' || c->n_argv > CHANNEL_ARGS) {
+		bad(f, c, "exec",
+		    "exec is a list that begins with a program's full path, as "
+		    "{\"/usr/local/bin/page\", \"--now\"}; no shell is used");
+		return;
+	}
 	if (access(c->argv[0], X_OK) < 0)
-		return err_set(err, "notify %s: exec: %s cannot be run", c->name,
-			       c->argv[0]);
+		bad(f, c, "exec", "exec: %s cannot be run", c->argv[0]);
 	for (size_t i = 0; i < c->n_argv; i++)
 		ch->argv[i] = xstrdup(c->argv[i]);
-	return true;
 }
 
-static bool fill(struct channel *ch, const struct channel_conf *c, struct err *err)
+static void fill(struct channel *ch, const struct channel_conf *c, struct faults *f)
 {
-	if (!set(c->name) || strlen(c->name) > NAME_MAX_LEN)
-		return err_set(err,
-			       "a notify section needs a name of 1 to 64 characters");
+	if (!set(c->name) || strlen(c->name) > NAME_MAX_LEN) {
+		bad(f, c, "", "a notify section needs a name of 1 to 64 characters");
+		return;
+	}
 	ch->name = xstrdup(c->name);
 	ch->kind = c->kind;
 	ch->insecure = c->insecure;
 	ch->no_resolved = c->no_resolved;
 	ch->ca_file = copy(c->ca_file);
 	if (ch->ca_file && access(ch->ca_file, R_OK) < 0)
-		return err_set(err, "notify %s: ca_file: cannot read %s", c->name,
-			       ch->ca_file);
+		bad(f, c, "ca_file", "ca_file: cannot read %s", ch->ca_file);
 	switch (c->kind) {
-	case CHANNEL_EMAIL: return email(ch, c, err);
-	case CHANNEL_WEBHOOK: return webhook(ch, c, err);
-	case CHANNEL_EXEC: return program(ch, c, err);
+	case CHANNEL_EMAIL: email(ch, c, f); break;
+	case CHANNEL_WEBHOOK: webhook(ch, c, f); break;
+	case CHANNEL_EXEC: program(ch, c, f); break;
 	}
-	return false;
 }
 
 struct channel *channel_new(const struct channel_conf *c, const char *base_url,
 			    struct err *err)
 {
 	struct channel *ch = xcalloc(1, sizeof(*ch));
+	struct faults faults = { .err = err };
 
 	ch->refs = 1;
 	ch->base_url = copy(base_url);
-	if (!fill(ch, c, err))
+	fill(ch, c, &faults);
+	if (faults.n)
 		channel_unref(&ch);
 	return ch;
+}
+
+bool notify_check(const struct channel_conf *c, notify_fault_f *tell, void *arg)
+{
+	struct channel *ch = xcalloc(1, sizeof(*ch));
+	struct faults faults = { .tell = tell, .arg = arg };
+
+	ch->refs = 1;
+	fill(ch, c, &faults);
+	channel_unref(&ch);
+	return !faults.n;
 }
 
 struct channel *channel_ref(struct channel *c)

@@ -518,6 +518,13 @@ bool notify_people(const struct channel_conf *c)
 	return c->kind == CHANNEL_EMAIL || (c->kind == CHANNEL_WEBHOOK && f && !f->machine);
 }
 
+bool notify_has_target(const struct channel_conf *c)
+{
+	const struct format *f = c->format ? format_find(c->format) : NULL;
+
+	return f && f->default_url;
+}
+
 bool notify_sync(struct notify *n)
 {
 	return outbox_flush(n->outbox);

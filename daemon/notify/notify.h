@@ -94,6 +94,8 @@ bool notify_notes(struct notify *n, const char *prefix,
 		  void (*fn)(void *arg, const char *key, const char *text), void *arg);
 /* Do people read it (else a machine, that is to see every alert by itself)? */
 bool notify_people(const struct channel_conf *c);
+/* Need its section not say where it goes, since the format knows? */
+bool notify_has_target(const struct channel_conf *c);
 /* Has it a word for an alert that somebody has acknowledged? */
 bool notify_acks(const struct channel_conf *c);
 
@@ -108,8 +110,10 @@ bool notify_test(struct notify *n, const char *channel, struct strb *transcript,
 bool notify_test_once(const struct channel_conf *c, const char *base_url,
 		      struct strb *transcript, struct err *err);
 
-/* Checks one section without opening a connection: what notify_start would say. */
-bool notify_check(const struct channel_conf *c, struct err *err);
+/* Checks one section without opening a connection and tells each mistake in it: word is
+ * the setting that is meant, "" when it is the section. False: there were some. */
+typedef void notify_fault_f(void *arg, const char *word, const char *sentence);
+bool notify_check(const struct channel_conf *c, notify_fault_f *tell, void *arg);
 
 struct notify_stat {
 	const char *channel;

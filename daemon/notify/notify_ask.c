@@ -102,15 +102,6 @@ bool notify_test_once(const struct channel_conf *conf, const char *base_url,
 	return ok;
 }
 
-bool notify_check(const struct channel_conf *conf, struct err *err)
-{
-	struct channel *c = channel_new(conf, NULL, err);
-	bool ok = c;
-
-	channel_unref(&c);
-	return ok;
-}
-
 void notify_stats(struct notify *n, notify_stat_f *fn, void *arg)
 {
 	struct entry *e;
