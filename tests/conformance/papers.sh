@@ -36,6 +36,12 @@ if [ -x "$build/culpritd" ]; then
 			complain "contrib/man/culpritd.8 lacks $option"
 	done
 fi
+formats=$(sed -n '/^\.Sh FORMATS/,/^\.Sh ALERT/p' contrib/man/culprit.conf.5)
+for word in $(sed -n 's/^FORMAT(\(.*\))/\1/p' daemon/notify/formats.def | tr _ -) \
+	$(grep -o '{ "[a-z_]*", w_' daemon/notify/fmt_template.c | cut -d'"' -f2); do
+	echo "$formats" | grep -qE "^\.(It )?Ic (.* )?$word( |\$)" ||
+		complain "contrib/man/culprit.conf.5 lacks $word in FORMATS"
+done
 if command -v mandoc >/dev/null; then
 	mandoc -T lint -W warning contrib/man/*.[158] || complain "manual pages have mistakes"
 fi
