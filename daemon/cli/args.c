@@ -38,7 +38,7 @@ static void count_long(const struct arg *t, const char *name, size_t len,
 
 static void unknown(const struct scan *s, const char *name, size_t len)
 {
-	char word[64], hint[96];
+	char word[64];
 	struct near near;
 
 	snprintf(word, sizeof(word), "%.*s", (int)len, name);
@@ -47,8 +47,8 @@ static void unknown(const struct scan *s, const char *name, size_t len)
 		near_try(&near, a->name);
 	for (const struct arg *a = s->common; a && a->name; a++)
 		near_try(&near, a->name);
-	err_set(s->err, "there is no option --%s%s", word,
-		near_hint(&near, hint, sizeof(hint)));
+	err_set(s->err, near.best ? "there is no option --%s; did you mean --%s?"
+				  : "there is no option --%s", word, near.best);
 }
 
 static const struct arg *find_long(const struct scan *s, const char *name, size_t len)

@@ -164,7 +164,8 @@ static void top_flows(const struct cli *c, const struct alert *a, struct strb *s
 			table_text(t, f->client ? f->client : "");
 	}
 	if (a->n_top) {
-		strb_add(s, "\nTop flows of the window\n");
+		strb_add(s, a->state == ALERT_RESOLVED ? "\nTop flows while it lasted\n"
+							 : "\nTop flows of the window\n");
 		table_show(t, &c->out, s);
 	}
 	table_free(&t);

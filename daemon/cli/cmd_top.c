@@ -265,12 +265,13 @@ static bool parse_sort(struct top *t)
 static int run(struct top *t)
 {
 	bool people = !t->c->json && !t->c->csv;
+	struct top_key none[TOP_KEYS]; /* for the mistakes in them, before anything is shown */
 	struct strb head = { 0 };
 	struct err err = { "" };
 	int code;
 	int keys = t->by ? through_top_keys(t->by, &err) : 0;
 
-	if (keys < 0)
+	if (keys < 0 || (!keys && t->by && !top_keys_parse(t->by, none, &err)))
 		return cli_usage(t->c, "--by: %s", err.msg);
 	if (people) {
 		query_head(&t->q, &head);

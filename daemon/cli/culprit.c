@@ -170,9 +170,9 @@ static int run(struct cli *c, int argc, char **argv)
 		return c->verb->run(c, argc - used, argv + used);
 	near = meant(argv[used]);
 	return cli_fail(EX_USAGE,
-			"there is no verb \"%s\"%s%s%s; `culprit --help` lists them",
-			argv[used], near ? "; did you mean \"" : "", near ? near : "",
-			near ? "\"?" : "");
+			"there is no verb \"%s\"; %s%s%s`culprit --help` lists them",
+			argv[used], near ? "did you mean \"" : "", near ? near : "",
+			near ? "\"? " : "");
 }
 
 int main(int argc, char **argv)

@@ -95,7 +95,9 @@ static bool add_key(const char *word, struct top_key *keys, unsigned *n, struct 
 
 	if (by < 0 && f < 0 && !k.country)
 		return err_set(
-		    err, "nothing is called \"%s\" that flows could be grouped by", word);
+		    err, "nothing is called \"%s\" that flows could be grouped by; there are "
+			 "host, src, dst, flow, port, proto, as, interface, network, exporter, "
+			 "country and every column of `culprit export --format csv`", word);
 	if (*n == TOP_KEYS)
 		return err_set(err, "more than %d keys", TOP_KEYS);
 	if (k.country)

@@ -42,6 +42,7 @@ struct message {
 	const char *subject; /* headline of that first message */
 	const char *remote;  /* the target's own id of that message, or NULL */
 	bool first;          /* this is that message */
+	bool test;           /* of test-notify: nothing has happened */
 	unsigned attempts;   /* before this one */
 	int64_t now_ms;      /* of the attempt */
 };

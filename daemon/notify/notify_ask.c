@@ -37,7 +37,8 @@ static bool test_channel(const struct channel *c, struct strb *transcript,
 	struct alert *a = sample_alert(now, ALERT_FIRING);
 	char *key = xasprintf("%s.test", a->id);
 	struct message m = {
-		.alert = a, .key = key, .thread = key, .first = true, .now_ms = now
+		.alert = a, .key = key, .thread = key, .first = true, .test = true,
+		.now_ms = now
 	};
 	struct outcome out = { .result = RESULT_FINAL };
 	struct strb where = { 0 };

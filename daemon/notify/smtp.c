@@ -35,6 +35,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/base/mem.h"
@@ -52,6 +53,7 @@ struct session {
 	bool in_auth;    /* AUTH was sent, and no answer has ended it */
 	bool authentic;  /* the server said yes */
 	char refused[128]; /* its last no, "" when AUTH was not tried */
+	char no[128];      /* the last no to anything, "" when there was none */
 	smtp_recipient_t to[CHANNEL_TO];
 	bool leave_out[CHANNEL_TO];
 };
@@ -81,6 +83,13 @@ static void follow_auth(struct session *s, bool writing, const char *line, size_
 	}
 }
 
+/* A no to the greeting or to EHLO is in no status that the library keeps. */
+static void follow_no(struct session *s, const char *line, size_t len)
+{
+	if (len > 3 && (*line == '4' || *line == '5') && line[3] == ' ')
+		snprintf(s->no, sizeof(s->no), "%.*s", (int)len, line);
+}
+
 static void on_octets(const char *buf, int len, int writing, void *arg)
 {
 	struct session *s = arg;
@@ -94,6 +103,8 @@ static void on_octets(const char *buf, int len, int writing, void *arg)
 			add_line(s, writing ? "> " : "< ", buf,
 				 n && buf[n - 1] == '\r' ? n - 1 : n);
 		follow_auth(s, writing, buf, n && buf[n - 1] == '\r' ? n - 1 : n);
+		if (!writing)
+			follow_no(s, buf, n && buf[n - 1] == '\r' ? n - 1 : n);
 		buf += n + 1;
 	}
 }
@@ -345,6 +356,9 @@ static void session_failed(struct session *s, const struct relay *r, struct outc
 			 host,
 			 s->channel->password ? "the password would go in clear"
 					      : "nothing is sent here");
+	else if (*s->no)
+		say(out, s->channel, "the server takes no mail from here", atoi(s->no),
+		    s->no + 4, "; look at its log");
 	else
 		snprintf(out->note, sizeof(out->note), "%s; look at the mail server %s",
 			 smtp_errno() ? smtp_strerror(smtp_errno(), buf, sizeof(buf))
@@ -455,6 +469,6 @@ void smtp_send(const struct channel *c, const char *text, unsigned attempts, int
 	if (attempt(&s, attempts, out))
 		return;
 	*out = (struct outcome){ .result = RESULT_LATER };
-	s.tls[0] = '\0';
+	s.tls[0] = s.no[0] = '\0';
 	attempt(&s, attempts, out);
 }

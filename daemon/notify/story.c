@@ -25,6 +25,8 @@ static bool over(const struct alert *a)
 
 const char *story_tag(const struct message *m)
 {
+	if (m->test)
+		return "TEST";
 	if (m->digest)
 		return "DIGEST";
 	if (m->alert->notice)

@@ -486,6 +486,18 @@ static void a_server_without_starttls_gets_no_password(void **state)
 	unmailed(&m);
 }
 
+static void a_server_that_turns_everybody_away_is_quoted(void **state)
+{
+	struct mailed m;
+
+	(void)state;
+	mailed(&m, (const char *[]){ "--turn-away", NULL });
+	assert_false(mail_test(&m));
+	if (!strstr(m.err.msg, "takes no mail from here: 554 5.7.1 nothing from you"))
+		fail_msg("%s\n%s", m.err.msg, m.talk.s);
+	unmailed(&m);
+}
+
 static void refused_recipients_do_not_keep_mail_from_the_others(void **state)
 {
 	static const char *const both[] = { "nobody@example.org", "noc@example.org" };
@@ -500,7 +512,7 @@ static void refused_recipients_do_not_keep_mail_from_the_others(void **state)
 		fail_msg("%s\n%s", m.err.msg, m.talk.s);
 	j = must_hear(&m.sink);
 	assert_int_equal(json_array_size(json_object_get(j, "to")), 1);
-	assert_non_null(strstr(text(j, "data"), "[FIRING] edge WAN in: 18.7 Mbit/s"));
+	assert_non_null(strstr(text(j, "data"), "[TEST] edge WAN in: 18.7 Mbit/s"));
 	assert_non_null(strstr(text(j, "data"), "10.20.0.66 (reception-pc)"));
 	json_decref(j);
 	m.conf.n_to = 1;
@@ -612,7 +624,7 @@ static void smtps_takes_mail_and_checks_its_certificate(void **state)
 		if (!i) {
 			j = must_hear(&m.sink);
 			assert_string_equal(text(j, "user"), "culprit");
-			assert_non_null(strstr(text(j, "data"), "\r\nSubject: [FIRING]"));
+			assert_non_null(strstr(text(j, "data"), "\r\nSubject: [TEST]"));
 			json_decref(j);
 		}
 		unmailed(&m);
@@ -1065,6 +1077,7 @@ int main(void)
 		cmocka_unit_test(bad_certificates_are_refused_with_their_reason),
 		cmocka_unit_test(a_password_travels_only_inside_tls_and_is_never_shown),
 		cmocka_unit_test(a_server_without_starttls_gets_no_password),
+		cmocka_unit_test(a_server_that_turns_everybody_away_is_quoted),
 		cmocka_unit_test(refused_recipients_do_not_keep_mail_from_the_others),
 		cmocka_unit_test(the_sender_s_refusal_is_told),
 		cmocka_unit_test(a_talkative_server_is_cut_off),

@@ -461,7 +461,8 @@ function inside(a) {
 		parts.push(spark(points, points[0][0], a.spark.values.length - 1, 1,
 			a.baseline ? [a.baseline.low, a.baseline.high] : null));
 	if (a.top_flows.length)
-		parts.push(el("h3", null, "Top flows of the window"), el("div", { class: "scroll" },
+		parts.push(el("h3", null, a.status === "resolved" ? "Top flows while it lasted"
+			: "Top flows of the window"), el("div", { class: "scroll" },
 			el("table", null, el("thead", null, el("tr", null, el("th", null, "From"),
 				el("th", null, "To"), el("th", null, ""), el("th", { class: "num" }, "Bytes"),
 				el("th", { class: "num" }, "Packets"), el("th", { class: "num" }, "Share"))),

@@ -7,7 +7,7 @@
 # "nobody" are refused for good, with "later" for now (the first time).
 # usage: smtp_sink.py [--cert FILE --key FILE [--smtps]] [--auth USER:PASSWORD]
 #                     [--token USER:FILE] (XOAUTH2, the token is read from FILE each time)
-#                     [--hang connect|greeting|data] [--drip] [--huge] [--refuse-mail]
+#                     [--hang connect|greeting|data] [--drip] [--huge] [--refuse-mail] [--turn-away]
 import argparse
 import asyncio
 import base64
@@ -99,6 +99,12 @@ def context(args):
 async def misbehave(reader, writer, args):
     tell({"hang": True})
     try:
+        if args.turn_away:
+            writer.write(b"554 5.7.1 nothing from you\r\n")
+            while await reader.readline():
+                writer.write(b"221 bye\r\n")
+            writer.close()
+            return
         if args.huge:
             writer.write(b"220-" + b"x" * (10 << 20))
             await writer.drain()
@@ -123,6 +129,7 @@ async def main():
     p.add_argument("--drip", action="store_true")
     p.add_argument("--huge", action="store_true")
     p.add_argument("--refuse-mail", action="store_true")
+    p.add_argument("--turn-away", action="store_true")
     args = p.parse_args()
     ctx = context(args)
     handler = Handler(args)
@@ -144,7 +151,7 @@ async def main():
                     auth_required=bool(args.auth or args.token), auth_require_tls=False,
                     loop=asyncio.get_running_loop())
 
-    if args.hang == "greeting" or args.drip or args.huge:
+    if args.hang == "greeting" or args.drip or args.huge or args.turn_away:
         server = await asyncio.start_server(lambda r, w: misbehave(r, w, args), "127.0.0.1", 0)
     else:
         server = await asyncio.get_running_loop().create_server(
