@@ -7,6 +7,7 @@
  */
 #include "daemon/backtest_impl.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,7 @@ static int number_of(const struct backtest_part *p, const char *name)
 static void begin(struct backtest_part *p, const struct alert *a, int rule)
 {
 	struct backtest *b = p->out;
+	size_t *at;
 	struct backtest_alert *n;
 
 	if (b->n == b->cap) {
@@ -117,25 +119,30 @@ static void begin(struct backtest_part *p, const struct alert *a, int rule)
 	memcpy(n->id, a->id, sizeof(n->id));
 	if (a->view || a->kind)
 		snprintf(n->view, sizeof(n->view), "%s", a->kind ? a->kind : a->view);
+	if (!a->ended_ms) {
+		at = map_put(&p->open, a->id, NULL);
+		assert(at); /* as many as memory holds */
+		*at = b->n - 1;
+	}
 }
 
 void backtest_take(void *arg, struct alert *a)
 {
 	struct backtest_part *p = arg;
 	int rule = number_of(p, a->rule);
-	size_t i = p->out->n;
+	const size_t *at;
 
 	if (rule < 0) { /* exporter-silent: nobody asked about it */
 		alert_unref(&a);
 		return;
 	}
-	while (i && strcmp(p->out->at[i - 1].id, a->id))
-		i--;
-	if (!i) {
+	at = map_get(&p->open, a->id);
+	if (!at) {
 		begin(p, a, rule);
 	} else if (a->state == ALERT_RESOLVED) {
-		p->out->at[i - 1].ended_ms = a->ended_ms;
-		p->out->at[i - 1].peak = a->peak;
+		p->out->at[*at].ended_ms = a->ended_ms;
+		p->out->at[*at].peak = a->peak;
+		map_del(&p->open, a->id);
 	}
 	alert_unref(&a);
 }
@@ -181,6 +188,7 @@ static bool run_part(const struct backtest_opts *o, struct rules *rules,
 
 	p.rules.at = xcalloc(rules->n + 1, sizeof(*p.rules.at));
 	p.number = xcalloc(rules->n + 1, sizeof(*p.number));
+	map_init(&p.open, ALERT_ID, sizeof(size_t), 1 << 30);
 	for (unsigned i = 0; i < rules->n; i++) {
 		if (!wants(o, &rules->at[i], source, &out->rule[i]))
 			continue;
@@ -192,6 +200,7 @@ static bool run_part(const struct backtest_opts *o, struct rules *rules,
 					     : backtest_flows(&p, err);
 	for (unsigned i = 0; i < p.rules.n; i++)
 		rules->at[p.number[i]].view = p.rules.at[i].view;
+	map_fini(&p.open);
 	free(p.rules.at);
 	free(p.number);
 	return ok;
@@ -211,6 +220,17 @@ static void to_flows(const struct backtest_opts *o, const struct rules *rules,
 	}
 }
 
+static int by_time(const void *a, const void *b)
+{
+	const struct backtest_alert *x = a, *y = b;
+
+	if (x->started_ms != y->started_ms)
+		return x->started_ms < y->started_ms ? -1 : 1;
+	if (x->rule != y->rule)
+		return x->rule < y->rule ? -1 : 1;
+	return strcmp(x->series, y->series);
+}
+
 bool backtest_run(const struct backtest_opts *o, struct rules *rules,
 		  struct backtest *out, struct err *err)
 {
@@ -218,7 +238,12 @@ bool backtest_run(const struct backtest_opts *o, struct rules *rules,
 	if (!run_part(o, rules, BACKTEST_BINS, out, err))
 		return false;
 	to_flows(o, rules, out);
-	return run_part(o, rules, BACKTEST_FLOWS, out, err);
+	if (!run_part(o, rules, BACKTEST_FLOWS, out, err))
+		return false;
+	/* Which of two series was asked first is chance (map.h). */
+	if (out->n)
+		qsort(out->at, out->n, sizeof(*out->at), by_time);
+	return true;
 }
 
 void backtest_fini(struct backtest *b)

@@ -55,7 +55,7 @@ struct backtest_rule {
 
 struct backtest {
 	struct backtest_rule *rule; /* as many as there are rules */
-	struct backtest_alert *at;  /* in the order of their verdicts */
+	struct backtest_alert *at;  /* by their begin, rule and series */
 	size_t n, cap;
 	uint64_t bins, flows; /* read */
 };

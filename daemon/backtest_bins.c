@@ -29,7 +29,8 @@ enum {
 	SPAN = 500,
 	TAPES_MAX = 1 << 17,
 	FULL = (1 << BIN_SLICES) - 1,
-	FAKE_INDEX = 0x7f000000
+	FAKE_INDEX = 0x7f000000,
+	FAKES = 1 << 23
 };
 
 struct tape_bin {
@@ -57,6 +58,13 @@ struct tapes { /* of one view */
 	struct tape *answer;
 };
 
+struct covered { /* of the bin that was asked about last: its slices are, one by one */
+	struct key key;
+	enum by by;
+	int64_t number; /* 0: none yet */
+	uint32_t slices;
+};
+
 struct bins {
 	struct backtest_part *p;
 	struct tapes *of; /* by view */
@@ -66,8 +74,8 @@ struct bins {
 	struct err *err;
 	struct tapes *loading;
 	struct tape *filling;
+	struct covered covered;
 	int64_t bin; /* that is judged */
-	uint32_t indexes;
 };
 
 /* ---- struct slices over tapes ---- */
@@ -93,10 +101,19 @@ static const struct tape_bin *bin_at(const struct tape *t, int64_t number)
 	return b && b->number == number ? b : NULL;
 }
 
-/* The i-th of n parts of v, in integers that add up. */
-static uint64_t part(uint64_t v, unsigned i, unsigned n)
+/* v in parts, in integers that add up: the first `more` have one more than `each`. */
+struct parts {
+	uint64_t each, more;
+};
+
+static struct parts parts_of(uint64_t v, unsigned n)
 {
-	return v / n + (i < v % n);
+	return (struct parts){ v / n, v % n };
+}
+
+static uint64_t part(struct parts p, unsigned i)
+{
+	return p.each + (i < p.more);
 }
 
 static void spread(const struct tape_bin *b, unsigned from, unsigned to, struct sums *out)
@@ -104,13 +121,13 @@ static void spread(const struct tape_bin *b, unsigned from, unsigned to, struct 
 	uint32_t seen = b->covered ? b->covered : FULL;
 	unsigned n = (unsigned)__builtin_popcount(seen);
 	unsigned at = (unsigned)__builtin_popcount(seen & ((UINT32_C(1) << from) - 1));
+	struct parts bytes = parts_of(b->sums.bytes, n), packets = parts_of(b->sums.packets, n);
+	struct parts flows = parts_of(b->sums.flows, n);
 
 	for (unsigned i = from; i < to; i++, out++) {
 		if (!(seen >> i & 1))
 			continue;
-		*out = (struct sums){ part(b->sums.bytes, at, n),
-				      part(b->sums.packets, at, n),
-				      part(b->sums.flows, at, n) };
+		*out = (struct sums){ part(bytes, at), part(packets, at), part(flows, at) };
 		at++;
 	}
 }
@@ -160,20 +177,45 @@ static struct sums total_of(void *arg, unsigned view, const struct key *k,
 }
 
 /* Coverage belongs to a series; which of several views told it does not matter. */
-static bool covered_of(void *arg, enum by by, const struct key *k, int64_t s)
+static uint32_t seen_in(const struct bins *b, enum by by, const struct key *k, int64_t number)
 {
-	const struct bins *b = arg;
+	uint32_t slices = 0;
 
 	for (unsigned v = 0; v < b->n_views; v++) {
-		const struct tape_bin *at;
+		const struct tape_bin *at = NULL;
 
-		if (b->of[v].view.by != by)
-			continue;
-		at = bin_at(tape_of(b, v, k), s / BIN_SLICES);
-		if (at && at->covered >> (s % BIN_SLICES) & 1)
-			return true;
+		if (b->of[v].view.by == by)
+			at = bin_at(tape_of(b, v, k), number);
+		if (at)
+			slices |= at->covered;
 	}
-	return false;
+	return slices;
+}
+
+static bool covered_of(void *arg, enum by by, const struct key *k, int64_t s)
+{
+	struct bins *b = arg;
+	struct covered *c = &b->covered;
+	int64_t number = s / BIN_SLICES;
+
+	if (c->number != number || c->by != by || memcmp(&c->key, k, sizeof(*k)))
+		*c = (struct covered){ *k, by, number, seen_in(b, by, k, number) };
+	return c->slices >> (s % BIN_SLICES) & 1;
+}
+
+static void missing_of(void *arg, enum by by, const struct key *k, int64_t first, unsigned n,
+		       bool *out)
+{
+	int64_t number = INT64_MIN;
+	uint32_t slices = 0;
+
+	for (int64_t s = first; s < first + n; s++) {
+		if (s / BIN_SLICES != number) {
+			number = s / BIN_SLICES;
+			slices = seen_in(arg, by, k, number);
+		}
+		*out++ = !(slices >> (s % BIN_SLICES) & 1);
+	}
 }
 
 static int64_t lateness_of(void *arg, enum by by, const struct key *k)
@@ -187,7 +229,21 @@ static int64_t lateness_of(void *arg, enum by by, const struct key *k)
 /* ---- tapes ---- */
 
 /* An interface that its exporter named and the configuration does not: any number will
- * do, the name is what it is known by. */
+ * do, the name is what it is known by. It comes from the name, so that runs side by side
+ * find the same. */
+static void name_interface(struct names *names, uint32_t exporter, const char *name)
+{
+	uint32_t index = FAKE_INDEX + (uint32_t)(map_hash(name, strlen(name)) % FAKES);
+	struct interface i;
+
+	for (;; index++) {
+		names_interface(names, exporter, index, &i);
+		if (!*i.name || !strcmp(i.name, name))
+			break;
+	}
+	names_interface_set(names, exporter, index, name, 0, TOLD_EXPORTER);
+}
+
 static void learn_interface(struct bins *b, const char *id)
 {
 	struct names *names = b->p->o->names;
@@ -206,7 +262,7 @@ static void learn_interface(struct bins *b, const char *id)
 		return;
 	memcpy(&x, k.b, sizeof(x));
 	if (names_interface_find(names, x, name) < 0)
-		names_interface_set(names, x, FAKE_INDEX + b->indexes++, name, 0, TOLD_EXPORTER);
+		name_interface(names, x, name);
 }
 
 static bool add_tape(void *arg, const char *text)
@@ -295,6 +351,7 @@ static bool load_day(struct bins *b, unsigned view, struct tape *t)
 		t->ring = NULL;
 	}
 	b->filling = t;
+	b->covered.number = 0;
 	return store_each_bin(b->store, t->name, STEP_BIN, b->bin * STEP_BIN,
 			      (to < end ? to : end) * STEP_BIN, fill_bin, b, b->err);
 }
@@ -470,6 +527,7 @@ bool backtest_bins(struct backtest_part *p, struct err *err)
 				 .gauge = gauge_of,
 				 .total = total_of,
 				 .covered = covered_of,
+				 .missing = missing_of,
 				 .peak = peak_of,
 				 .lateness = lateness_of };
 	struct eval_opts eo = { .names = p->o->names,

@@ -4,6 +4,7 @@
 #define CUL_BACKTEST_IMPL_H
 
 #include "daemon/backtest.h"
+#include "daemon/base/map.h"
 #include "rules/rule.h"
 
 /* One engine's run over some of the rules. */
@@ -12,6 +13,7 @@ struct backtest_part {
 	struct rules rules; /* shares the rules' contents with the caller's */
 	unsigned *number;   /* of each in the caller's rules */
 	struct backtest *out;
+	struct map open; /* id of an alert that has not ended -> its number in out */
 };
 
 /* Takes an alert: a firing, its end, or both. arg is a struct backtest_part. */

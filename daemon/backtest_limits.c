@@ -2,19 +2,21 @@
  * SPDX-License-Identifier: ISC
  *
  * Limits are tried several at a time: copies of the rule share one view, so the flows
- * or bins are counted once for all of them. A suggestion is searched from the rule's own
- * limit outwards until the budget lies between two limits, then between those, in
- * numbers of two digits: nobody wants above = 17382911.
+ * or bins are counted once for all that one thread tries. A suggestion is searched from
+ * the rule's own limit outwards until the budget lies between two limits, then between
+ * those, in numbers of two digits: nobody wants above = 17382911.
  */
 #include "daemon/backtest_impl.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/base/mem.h"
 
-enum { TRIES = 9, ROUNDS = 6, OUTWARDS = 2 };
+enum { THREADS = 8, TRIES = 9, ROUNDS = 6, OUTWARDS = 2 };
 static const double usual_clear = 0.8; /* of a limit, where the rule says nothing */
 static const double week_ms = 7 * 86400 * 1000.0;
 
@@ -100,7 +102,7 @@ static void tell(const struct backtest_opts *o, const struct backtest *b,
 }
 
 /* All of them in one run: flows and bins are read and counted once. */
-static bool try_all(const struct backtest_opts *o, const struct try *tries, unsigned n,
+static bool try_some(const struct backtest_opts *o, const struct try *tries, unsigned n,
 		    struct err *err)
 {
 	struct backtest_opts many = *o;
@@ -127,6 +129,59 @@ static bool try_all(const struct backtest_opts *o, const struct try *tries, unsi
 		tell(o, &b, tries, n);
 	backtest_fini(&b);
 	backtest_rules_free(&rules);
+	return ok;
+}
+
+/* A share of the tries, in a thread of its own. */
+struct share {
+	pthread_t thread;
+	struct backtest_opts o;
+	const struct try *tries;
+	unsigned n;
+	struct err err;
+	bool started, ok;
+};
+
+static void *try_share(void *arg)
+{
+	struct share *s = arg;
+
+	s->ok = try_some(&s->o, s->tries, s->n, &s->err);
+	return NULL;
+}
+
+/* A run knows nothing of another, so each processor takes some of the tries, and reads the
+ * past for itself: that is a small part of the work. Only the first tells how far it is. */
+static bool try_all(const struct backtest_opts *o, const struct try *tries, unsigned n,
+		    struct err *err)
+{
+	struct share share[THREADS];
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned shares = cpus < 1 ? 1 : cpus < THREADS ? (unsigned)cpus : THREADS, at = 0;
+	bool ok = true;
+
+	if (shares > n)
+		shares = n;
+	for (unsigned i = 0; i < shares; i++) {
+		unsigned to = n * (i + 1) / shares;
+
+		share[i] = (struct share){ .o = *o, .tries = tries + at, .n = to - at };
+		at = to;
+		if (i)
+			share[i].o.progress = NULL;
+		share[i].started = i && !pthread_create(&share[i].thread, NULL, try_share,
+							&share[i]);
+	}
+	for (unsigned i = 0; i < shares; i++)
+		if (!share[i].started)
+			try_share(&share[i]);
+	for (unsigned i = 0; i < shares; i++) {
+		if (share[i].started)
+			pthread_join(share[i].thread, NULL);
+		if (!share[i].ok && ok)
+			*err = share[i].err;
+		ok = ok && share[i].ok;
+	}
 	return ok;
 }
 

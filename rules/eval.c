@@ -146,6 +146,17 @@ static void raise_to_peaks(struct eval *e, const struct rule *r, const struct ke
 	}
 }
 
+static void look_missing(const struct slices *w, enum by by, const struct key *k,
+			 int64_t first, unsigned n, bool *out)
+{
+	if (w->missing) {
+		w->missing(w->arg, by, k, first, n, out);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		out[i] = !w->covered(w->arg, by, k, first + i);
+}
+
 double eval_windows(struct eval *e, const struct rule *r, const struct key *k, unsigned n,
 		    int64_t first, int64_t last)
 {
@@ -157,8 +168,8 @@ double eval_windows(struct eval *e, const struct rule *r, const struct key *k, u
 
 	if (!eval_gauged(r))
 		error = w->sums(w->arg, r->view, k, first - n + 1, all, e->sums);
+	look_missing(w, r->by, k, first - n + 1, all, missing);
 	for (unsigned i = 0; i < all; i++) {
-		missing[i] = !w->covered(w->arg, r->by, k, first - n + 1 + i);
 		gap += missing[i];
 		add(&run, &e->sums[i], false);
 		if (i + 1 < n)

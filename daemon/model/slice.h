@@ -42,6 +42,9 @@ struct slices {
 			     int64_t *start_ms, int64_t *end_ms);
 	/* Were we, and its exporter, there to see slice s? (D3) */
 	bool (*covered)(void *arg, enum by by, const struct key *k, int64_t s);
+	/* NULL, or the same of n slices at once, where that is cheaper: out[i], were we not? */
+	void (*missing)(void *arg, enum by by, const struct key *k, int64_t first, unsigned n,
+			bool *out);
 	/* NULL, or where slices are made of bins: the largest sum of bytes that a window of
 	 * BIN_SLICES had which ended in the bin of slice s; 0 when it is not known. */
 	double (*peak)(void *arg, unsigned view, const struct key *k, int64_t s);
