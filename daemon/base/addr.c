@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "daemon/base/digits.h"
 #include "daemon/base/units.h"
 
 /* Where the longest run of at least two zero groups begins, the first of
@@ -77,8 +78,12 @@ const char *addr_text(const struct addr *a, char buf[static ADDR_TEXT])
 		return buf;
 	}
 	if (addr_is4(a)) {
-		snprintf(buf, ADDR_TEXT, "%u.%u.%u.%u", a->b[12], a->b[13], a->b[14],
-			 a->b[15]);
+		char *to = buf;
+
+		for (int i = 12; i < 16; i++) {
+			to = digits_put(to, a->b[i]);
+			*to++ = i < 15 ? '.' : '\0';
+		}
 		return buf;
 	}
 	if (addr_is_veiled(a)) {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/digits.h"
 #include "daemon/base/mem.h"
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
@@ -61,6 +62,14 @@ void strb_add(struct strb *b, const char *s)
 void strb_addc(struct strb *b, char c)
 {
 	strb_addn(b, &c, 1);
+}
+
+void strb_u64(struct strb *b, uint64_t v)
+{
+	char *to = room(b, DIGITS_MAX), *end = digits_put(to, v);
+
+	*end = '\0';
+	b->len += (size_t)(end - to);
 }
 
 void strb_fmt(struct strb *b, const char *fmt, ...)
@@ -130,12 +139,23 @@ static size_t add_inert(struct strb *b, const char *s)
 	return len ? len : 1;
 }
 
+/* Adds what no sink minds, as nearly all that comes is; returns what follows. */
+static const char *add_plain(struct strb *b, const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	strb_addn(b, s, n);
+	return s + n;
+}
+
 void strb_json(struct strb *b, const char *s)
 {
 	static const char plain[] = "\b\f\n\r\t\"\\", as[] = "bfnrt\"\\";
 
 	strb_addc(b, '"');
-	while (*s) {
+	while (*(s = add_plain(b, s))) {
 		const char *at = strchr(plain, *s);
 		uint32_t c;
 		size_t len = next_char(s, &c);
@@ -179,7 +199,7 @@ void strb_csv(struct strb *b, const char *s)
 
 	strb_add(b, quote ? "\"" : "");
 	strb_add(b, formula ? "'" : "");
-	while (*s) {
+	while (*(s = add_plain(b, s))) {
 		if (*s == '"')
 			strb_addc(b, '"');
 		if (*s == '\t' || *s == '\r' || *s == '\n')
@@ -192,7 +212,7 @@ void strb_csv(struct strb *b, const char *s)
 
 void strb_tty(struct strb *b, const char *s)
 {
-	for (strb_add(b, ""); *s;) {
+	while (*(s = add_plain(b, s))) {
 		uint32_t c;
 		size_t len = next_char(s, &c), n = len ? len : 1;
 

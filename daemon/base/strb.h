@@ -22,6 +22,7 @@ char *strb_take(struct strb *b); /* gives the text ("" when empty); b is cleared
 void strb_add(struct strb *b, const char *s);
 void strb_addn(struct strb *b, const void *p, size_t len);
 void strb_addc(struct strb *b, char c);
+void strb_u64(struct strb *b, uint64_t v); /* decimal */
 void strb_fmt(struct strb *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

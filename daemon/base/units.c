@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/base/digits.h"
 #include "daemon/base/mem.h"
 
 enum { FRACTION_DIGITS = 9, BILLION = 1000000000 };
@@ -329,7 +330,7 @@ const char *text_time_short(int64_t unix_ms, char buf[static UNIT_TEXT])
 	return local(unix_ms, "%H:%M", buf);
 }
 
-const char *text_rfc3339(int64_t unix_ms, char buf[static UNIT_TEXT])
+static const char *far(int64_t unix_ms, char buf[static UNIT_TEXT])
 {
 	time_t t = seconds(unix_ms);
 	char head[UNIT_TEXT];
@@ -340,5 +341,47 @@ const char *text_rfc3339(int64_t unix_ms, char buf[static UNIT_TEXT])
 	else
 		snprintf(buf, UNIT_TEXT, "%.40s.%03dZ", head,
 			 (int)((unix_ms % 1000 + 1000) % 1000));
+	return buf;
+}
+
+/* Year, month, day of a day since 1970 (the days_from_civil of every calendar library,
+ * backwards: an era is 400 years of 146,097 days, a year begins in March). */
+static void civil(int64_t day, uint32_t ymd[static 3])
+{
+	int64_t z = day + 719468, era = z / 146097;
+	uint32_t doe = (uint32_t)(z - era * 146097);
+	uint32_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	uint32_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+
+	ymd[2] = doy - (153 * mp + 2) / 5 + 1;
+	ymd[1] = mp < 10 ? mp + 3 : mp - 9;
+	ymd[0] = yoe + (uint32_t)era * 400 + (ymd[1] <= 2);
+}
+
+/* By hand: an archive that is exported has three of them in each flow. */
+const char *text_rfc3339(int64_t unix_ms, char buf[static UNIT_TEXT])
+{
+	const int64_t day_ms = 86400000, most = INT64_C(253402300800000); /* year 10000 */
+	uint32_t ymd[3], s;
+	char *to = buf;
+
+	if (unix_ms < 0 || unix_ms >= most)
+		return far(unix_ms, buf);
+	civil(unix_ms / day_ms, ymd);
+	s = (uint32_t)(unix_ms % day_ms / 1000);
+	to = digits_pad(to, ymd[0], 4);
+	*to++ = '-';
+	to = digits_pad(to, ymd[1], 2);
+	*to++ = '-';
+	to = digits_pad(to, ymd[2], 2);
+	*to++ = 'T';
+	to = digits_pad(to, s / 3600, 2);
+	*to++ = ':';
+	to = digits_pad(to, s / 60 % 60, 2);
+	*to++ = ':';
+	to = digits_pad(to, s % 60, 2);
+	*to++ = '.';
+	to = digits_pad(to, (uint32_t)(unix_ms % 1000), 3);
+	strcpy(to, "Z");
 	return buf;
 }

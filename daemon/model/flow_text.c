@@ -70,8 +70,7 @@ static void exporter_cell(const struct block *b, struct cell *c)
 	c->told = e || c->v;
 	if (!e)
 		return;
-	snprintf(c->buf, sizeof(c->buf), "%s", e->name);
-	c->text = c->buf;
+	c->text = e->name;
 }
 
 /* Columns whose number has a meaning of its own. */
@@ -92,17 +91,24 @@ static void special(const struct block *b, enum field f, uint32_t row, struct ce
 	case F_tcp_flags: c->text = flow_flags_text((uint16_t)c->v, c->buf); break;
 	case F_icmp: /* an echo reply is 0/0 */
 		c->told |= proto == PROTO_ICMP || proto == PROTO_ICMP6;
+		if (!c->told)
+			break;
 		snprintf(c->buf, sizeof(c->buf), "%u/%u", (unsigned)(c->v >> 8 & 255),
 			 (unsigned)(c->v & 255));
 		c->text = c->buf;
 		break;
 	case F_app: /* RFC 6759: engine and selector */
+		if (!c->told)
+			break;
 		snprintf(c->buf, sizeof(c->buf), "%u:%llu", (unsigned)(c->v >> 56),
 			 (unsigned long long)(c->v & ((UINT64_C(1) << 56) - 1)));
 		c->text = c->buf;
 		break;
 	case F_reason: c->v -= c->told; break; /* kept one higher: 0 is a reason */
-	case F_notes: notes_text((unsigned)c->v, c); break;
+	case F_notes:
+		if (c->told)
+			notes_text((unsigned)c->v, c);
+		break;
 	default: break;
 	}
 }
@@ -119,9 +125,12 @@ static void cell(const struct block *b, enum field f, uint32_t row, struct cell 
 	case KIND_ADDR:
 		a = (const struct addr *)block_col(b, f) + row;
 		c->told = !addr_is_none(a);
-		c->text = addr_text(a, c->buf);
+		if (c->told)
+			c->text = addr_text(a, c->buf);
 		break;
 	case KIND_MAC:
+		if (!c->told)
+			break;
 		snprintf(c->buf, sizeof(c->buf), "%02x:%02x:%02x:%02x:%02x:%02x",
 			 (unsigned)(c->v >> 40 & 255), (unsigned)(c->v >> 32 & 255),
 			 (unsigned)(c->v >> 24 & 255), (unsigned)(c->v >> 16 & 255),
@@ -140,7 +149,8 @@ static const char *title(enum field f, char buf[static 32])
 
 	if (field_info[f].kind == KIND_TIME && len > 3)
 		len -= 3;
-	snprintf(buf, 32, "%.*s", (int)len, field_info[f].name);
+	memcpy(buf, field_info[f].name, len);
+	buf[len] = '\0';
 	return buf;
 }
 
@@ -163,7 +173,7 @@ static bool asked(const struct block *b, enum field f)
 
 void flow_text_json(struct strb *s, const struct block *b, uint32_t row)
 {
-	const char *gap = "{", *name;
+	const char *gap = "{\"", *name;
 	struct interface i;
 	struct cell c;
 	char key[32];
@@ -174,12 +184,14 @@ void flow_text_json(struct strb *s, const struct block *b, uint32_t row)
 		cell(b, f, row, &c);
 		if (!c.told)
 			continue;
-		strb_fmt(s, "%s\"%s\":", gap, title(f, key));
-		gap = ",";
+		strb_add(s, gap);
+		strb_add(s, title(f, key));
+		strb_add(s, "\":");
+		gap = ",\"";
 		if (c.text)
 			strb_json(s, c.text);
 		else
-			strb_fmt(s, "%llu", (unsigned long long)c.v);
+			strb_u64(s, c.v);
 		if ((f == F_in_if || f == F_out_if) &&
 		    (name = interface_name(b, f, row, &i))) {
 			strb_fmt(s, ",\"%s_name\":", key);
@@ -233,22 +245,42 @@ void flow_text_csv_head(struct strb *s, uint64_t columns)
 	strb_add(s, "\r\n");
 }
 
+/* Times and addresses are made here and need no escape. */
+static void add_cell_csv(struct strb *s, enum field f, const struct cell *c)
+{
+	enum field_kind kind = field_info[f].kind;
+
+	if (!c->text)
+		strb_u64(s, c->v);
+	else if (kind == KIND_TIME || kind == KIND_ADDR)
+		strb_add(s, c->text);
+	else
+		strb_csv(s, c->text);
+}
+
+/* Most columns of most flows are empty, and cost an octet here and nothing else. */
 void flow_text_csv(struct strb *s, const struct block *b, uint32_t row, uint64_t columns)
 {
-	const char *gap = "";
+	static const char commas[] =
+		",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,";
+	unsigned at = 0, done = 0; /* columns begun; commas written */
 	struct cell c;
 
 	for (int f = 0; f < FIELD_COUNT; f++) {
 		if (!(columns >> f & 1))
 			continue;
-		strb_add(s, gap);
-		gap = ",";
+		at++;
+		if (!asked(b, f))
+			continue;
 		cell(b, f, row, &c);
-		if (c.told && c.text)
-			strb_csv(s, c.text);
-		else if (c.told)
-			strb_fmt(s, "%llu", (unsigned long long)c.v);
+		if (!c.told)
+			continue;
+		strb_addn(s, commas, at - 1 - done);
+		done = at - 1;
+		add_cell_csv(s, f, &c);
 	}
+	if (at)
+		strb_addn(s, commas, at - 1 - done);
 	strb_add(s, "\r\n");
 }
 

@@ -70,6 +70,10 @@ struct archive_query {
 	 * threads, one at a time, so it must be quick. */
 	void (*progress)(void *arg, uint64_t done, uint64_t all);
 	void *progress_arg;
+	/* NULL, or: this worker's rows are of the archive's number'th part from now on, until
+	 * it is called again with `ends`; each number once, from 0. For those who want an order. */
+	void (*part)(void *arg, unsigned worker, uint64_t number, bool ends);
+	void *part_arg;
 };
 /* Rows of b that overlap [from, to) and pass the filter, as a bitmap of BLOCK_ROWS bits.
  * With threads > 1 called from several threads at once, `worker` tells which (0..threads-1).

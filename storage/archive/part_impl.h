@@ -43,6 +43,7 @@ struct part {
 	uint8_t *zeros;
 	struct block block;
 	uint8_t *picked[FIELDS]; /* BLOCK_ROWS each */
+	uint32_t picked_codes[BLOCK_ROWS];
 	struct block few;
 };
 
@@ -52,6 +53,7 @@ bool part_load_addrs(struct part *p);
 bool part_load_texts(struct part *p);
 bool part_load_codes(struct part *p, int f); /* of an address column in form DICT */
 bool part_load_column(struct part *p, int f);
+int part_parent(const struct part *p, uint8_t id); /* an address column; -1: it is none */
 bool part_all_below(const uint32_t *codes, uint32_t rows, uint32_t n);
 void part_store(uint8_t *to, unsigned width, uint32_t i, uint64_t v); /* a cell */
 

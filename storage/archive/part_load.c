@@ -8,16 +8,22 @@
 
 #include <stdlib.h>
 
+int part_parent(const struct part *p, uint8_t id)
+{
+	int f = id < p->columns->n ? p->columns->field[id] : -1;
+
+	return f >= 0 && field_info[f].kind == KIND_ADDR && p->col[f].here ? f : -1;
+}
+
 /* The parent's codes that a FUNC column names in its first octet. */
 static const uint32_t *parent_codes(struct part *p, struct in *r, int child)
 {
-	uint8_t id = in_u8(r);
-	int f = id < p->columns->n ? p->columns->field[id] : -1;
+	int f = part_parent(p, in_u8(r));
 	struct in keep = *r;
 	uint8_t *mine;
 	size_t cap = p->raw_cap;
 
-	if (f < 0 || field_info[f].kind != KIND_ADDR || !p->col[f].here)
+	if (f < 0)
 		return NULL;
 	p->parent[child] = (int8_t)f;
 	if (p->have_codes >> f & 1)

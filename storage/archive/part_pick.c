@@ -37,6 +37,19 @@ static bool pick_addrs(struct part *p, int f, const uint32_t *rows, uint32_t k)
 	return true;
 }
 
+/* From the file's numbers to ids. */
+static bool pick_exporters(struct part *p, uint32_t k)
+{
+	uint32_t *id = (uint32_t *)p->picked[F_exporter];
+
+	for (uint32_t i = 0; i < k; i++) {
+		if (id[i] >= p->ids->n)
+			return false;
+		id[i] = p->ids->ids[id[i]];
+	}
+	return true;
+}
+
 static bool pick_ints(struct part *p, int f, const uint32_t *rows, uint32_t k)
 {
 	const struct section *s = &p->col[f];
@@ -56,16 +69,46 @@ static bool pick_ints(struct part *p, int f, const uint32_t *rows, uint32_t k)
 		part_store(p->picked[f], field_info[f].width, i,
 			   text ? p->text_at[v] : v);
 	}
-	if (f != F_exporter)
-		return true;
-	for (uint32_t i = 0; i < k; i++) {
-		uint32_t *id = (uint32_t *)p->picked[f] + i;
+	return f != F_exporter || pick_exporters(p, k);
+}
 
-		if (*id >= p->ids->n)
-			return false;
-		*id = p->ids->ids[*id];
+static bool pick_const(struct part *p, int f, uint32_t k)
+{
+	const struct section *s = &p->col[f];
+
+	for (uint32_t i = 0; i < k; i++)
+		if (field_info[f].kind == KIND_ADDR)
+			((struct addr *)p->picked[f])[i] = s->least;
+		else
+			part_store(p->picked[f], field_info[f].width, i, s->min);
+	return f != F_exporter || pick_exporters(p, k);
+}
+
+/* What every address of the parent's has, and which of them the rows have. */
+static bool pick_func(struct part *p, int f, const uint32_t *rows, uint32_t k)
+{
+	const struct section *s = &p->col[f];
+	bool wide = s->max - s->min > UINT32_MAX;
+	uint32_t *codes = p->picked_codes;
+	int parent;
+	struct in r;
+
+	if (!part_fetch(p, s, &r))
+		return false;
+	parent = part_parent(p, in_u8(&r));
+	if (parent < 0 || !pick_codes(p, parent, rows, k, codes) || !part_fetch(p, s, &r))
+		return false;
+	in_u8(&r);
+	if (!ints_read(p->unpacker, &r, p->ints, p->n_addrs) ||
+	    (wide && !ints_read(p->unpacker, &r, p->ints2, p->n_addrs)) || in_left(&r))
+		return false;
+	for (uint32_t i = 0; i < k; i++) {
+		uint64_t more = wide ? (uint64_t)p->ints2[codes[i]] << 32 : 0;
+
+		part_store(p->picked[f], field_info[f].width, i,
+			   s->min + (p->ints[codes[i]] | more));
 	}
-	return true;
+	return f != F_exporter || pick_exporters(p, k);
 }
 
 static bool pick_column(struct part *p, int f, const uint32_t *rows, uint32_t k)
@@ -80,6 +123,11 @@ static bool pick_column(struct part *p, int f, const uint32_t *rows, uint32_t k)
 			return pick_addrs(p, f, rows, k);
 		if (form == FORM_INTS && field_info[f].kind != KIND_ADDR)
 			return pick_ints(p, f, rows, k);
+		if (form == FORM_FUNC && field_info[f].kind != KIND_ADDR &&
+		    field_info[f].kind != KIND_TEXT)
+			return pick_func(p, f, rows, k);
+		if (form == FORM_CONST && field_info[f].kind != KIND_TEXT)
+			return pick_const(p, f, k);
 	}
 	if (!part_load_column(p, f))
 		return false;

@@ -44,12 +44,13 @@ struct scan {
 	struct file_names names;
 	struct name_sink sink;
 	struct archive_result result;
+	uint64_t parts; /* handed out */
 	bool stop;
 };
 
 struct work { /* a part for a worker */
 	struct file *file;
-	uint64_t at;
+	uint64_t at, number;
 	struct frame frame;
 	struct out head;
 	struct file_names names;
@@ -188,6 +189,7 @@ static bool take(struct scan *s, struct work *w)
 	w->file = s->file;
 	w->file->users++;
 	w->at = s->at;
+	w->number = s->parts++;
 	w->names = s->names;
 	w->all = s->sink.names;
 	return true;
@@ -261,6 +263,14 @@ static void work_on(struct worker *me, struct part *p, struct work *w, bool *dam
 			   t->start_ms >= q->from_ms && t->end_ms < q->to_ms, damaged);
 }
 
+static void tell_part(const struct worker *me, const struct work *w, bool ends)
+{
+	const struct archive_query *q = me->s->q;
+
+	if (q->part)
+		q->part(q->part_arg, me->number, w->number, ends);
+}
+
 static void *run(void *arg)
 {
 	struct worker *me = arg;
@@ -273,7 +283,9 @@ static void *run(void *arg)
 	while (next_part(s, &w)) {
 		pthread_mutex_unlock(&s->lock);
 		damaged = skipped = stop = false;
+		tell_part(me, &w, false);
 		work_on(me, p, &w, &damaged, &skipped, &stop);
+		tell_part(me, &w, true);
 		pthread_mutex_lock(&s->lock);
 		s->result.blocks_damaged += damaged;
 		s->result.blocks_skipped += skipped;

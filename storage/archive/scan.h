@@ -42,7 +42,7 @@ struct scan_rows {
 bool scan_select(const struct archive_query *q, struct part *p, bool inside,
 		 struct scan_rows *s);
 /* So few that they are better picked than loaded; then they are in rows[], in order. */
-enum { SCAN_FEW = 1024 };
+enum { SCAN_FEW = BLOCK_ROWS };
 bool scan_few(const struct scan_rows *s, uint32_t rows[static SCAN_FEW]);
 
 #endif

@@ -3,7 +3,9 @@
 #include "test.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "daemon/base/mem.h"
@@ -254,6 +256,24 @@ static void times_are_local_with_zone_or_utc(void **unused)
 	text_rfc3339(INT64_MIN, buf);
 }
 
+static void days_are_those_of_the_calendar(void **unused)
+{
+	char buf[UNIT_TEXT], want[UNIT_TEXT + 8];
+
+	(void)unused;
+	for (int64_t ms = 0; ms < INT64_C(16725225600000); ms += INT64_C(86399123) * 5) {
+		time_t t = (time_t)(ms / 1000);
+		struct tm tm;
+
+		gmtime_r(&t, &tm);
+		strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S", &tm);
+		sprintf(want + strlen(want), ".%03dZ", (int)(ms % 1000));
+		assert_string_equal(text_rfc3339(ms, buf), want);
+	}
+	assert_string_equal(text_rfc3339(INT64_C(253402300799999), buf),
+			    "9999-12-31T23:59:59.999Z");
+}
+
 int main(void)
 {
 	const struct CMUnitTest t[] = {
@@ -265,6 +285,7 @@ int main(void)
 		cmocka_unit_test(three_digits_are_said),
 		cmocka_unit_test(durations_are_said_in_one_unit_or_two),
 		cmocka_unit_test(times_are_local_with_zone_or_utc),
+		cmocka_unit_test(days_are_those_of_the_calendar),
 	};
 	return cmocka_run_group_tests(t, NULL, NULL);
 }
