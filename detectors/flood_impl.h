@@ -77,6 +77,7 @@ struct flood_flow {
 	bool sampled;
 	uint16_t port;  /* destination's */
 	uint8_t cls;
+	bool large;     /* more than a few packets that the exporter saw */
 	bool lone;      /* a few packets, as spoofed sources send */
 	bool ok;        /* TCP that got its answer */
 	bool back;      /* and comes from the server, as far as ports tell */

@@ -248,8 +248,7 @@ static inline void to_host(struct flood *f, const struct flood_flow *w)
 		h = unknown(f, w, &key, hash);
 		/* Of a large flow the answers may have come before, when nobody counted them;
 		 * what only asks is none, and one flow may be all of its flood. */
-		if (h && w->packets > LONE * w->flows && !w->sampled && !w->asks &&
-		    w->cls != FLOOD_SYN)
+		if (h && w->large && (!w->asks || w->reply) && w->cls != FLOOD_SYN)
 			return;
 	}
 	if (h)
@@ -445,7 +444,8 @@ static inline bool fill(struct flood *f, struct flood_flow *w, const struct bloc
 	w->dst = &b->dst[r];
 	w->port = b->dst_port[r];
 	w->sampled = rate > 1;
-	w->lone = rate == 1 && w->packets <= LONE * w->flows;
+	w->large = w->packets > LONE * w->flows * rate;
+	w->lone = rate == 1 && !w->large;
 	if (w->to > f->newest) {
 		if (!f->newest)
 			f->first = w->to;
@@ -563,16 +563,18 @@ static void udp(struct flood *f, const struct block *b, uint32_t r)
 static void icmp(struct flood *f, const struct block *b, uint32_t r, bool six)
 {
 	struct flood_flow w = { .cls = FLOOD_ICMP };
-	unsigned type = block_uses(b, F_icmp) ? b->icmp[r] >> 8 : six ? ECHO6 : ECHO;
+	bool told = block_uses(b, F_icmp);
+	unsigned type = told ? b->icmp[r] >> 8 : 0;
 
 	if (!fill(f, &w, b, r) || multicast(w.dst))
 		return;
 	w.src_hash = flood_hash(f, w.src);
 	w.dst_hash = flood_hash(f, w.dst);
-	w.asks = type == (six ? ECHO6 : ECHO);
-	w.reply = type == (six ? ECHO_REPLY6 : ECHO_REPLY);
+	w.asks = !told || type == (six ? ECHO6 : ECHO);
+	w.reply = !told || type == (six ? ECHO_REPLY6 : ECHO_REPLY);
 	w.weight *= (float)w.packets * f->per_icmp;
-	if (w.asks)
+	/* Where types are not told, or not rightly, both ways may be replies. */
+	if (w.asks || w.reply)
 		from_host(f, &w, FLOOD_ICMP);
 	flood_carpet_flow(f, &w);
 	to_host(f, &w);

@@ -395,13 +395,15 @@ static void exchange(struct block *b, uint32_t row)
 	EXCHANGE(b, row, nat_src_port, nat_dst_port);
 }
 
-/* Who is pinged replies; other types are told as they were. */
-static void exchange_icmp(struct block *b, uint32_t row)
+/* Who is pinged replies, and who replies was pinged; other types are told as they were. */
+static void exchange_icmp(const struct plan *p, struct block *b, uint32_t row)
 {
 	uint16_t *icmp = &b->icmp[row];
 
-	if (!block_uses(b, F_icmp))
+	/* A reply is type 0, which is also what an exporter tells that knows no types. */
+	if (!plan_tells(p, F_icmp) && !plan_tells(p, S_ICMP_TYPE) && !plan_tells(p, F_dst_port))
 		return;
+	block_use(b, F_icmp);
 	if (b->proto[row] == PROTO_ICMP && (*icmp == ECHO || *icmp == ECHO_REPLY))
 		*icmp ^= ECHO ^ ECHO_REPLY;
 	else if (b->proto[row] == PROTO_ICMP6 && (*icmp == ECHO6 || *icmp == ECHO6_REPLY))
@@ -409,7 +411,7 @@ static void exchange_icmp(struct block *b, uint32_t row)
 }
 
 /* The row becomes two. */
-static uint32_t split(const struct run *r, uint32_t from)
+static uint32_t split(const struct plan *p, const struct run *r, uint32_t from)
 {
 	struct block *b = r->b;
 	uint32_t to = b->n++;
@@ -420,7 +422,7 @@ static uint32_t split(const struct run *r, uint32_t from)
 		if (block_uses(b, f))
 			memcpy(block_cell(b, f, to), block_cell(b, f, from),
 			       field_info[f].width);
-	exchange_icmp(b, to);
+	exchange_icmp(p, b, to);
 	return to;
 }
 
@@ -437,7 +439,7 @@ static void way_back(const struct plan *p, const struct run *r, uint32_t i)
 		packets = scratch_col(r->s, S_REV_TOTAL_PACKETS)[i];
 	if (!bytes && !packets)
 		return;
-	to = b->bytes[from] || b->packets[from] ? split(r, from) : from;
+	to = b->bytes[from] || b->packets[from] ? split(p, r, from) : from;
 	exchange(b, to);
 	block_use(b, F_bytes);
 	block_use(b, F_packets);

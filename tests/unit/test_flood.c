@@ -98,6 +98,7 @@ static void both(struct site *s, struct flow_row r, uint64_t back)
 	o.dst_port = r.src_port;
 	o.packets = back;
 	o.bytes = 0;
+	o.icmp = 0;
 	row(s, r);
 	row(s, o);
 }
@@ -280,6 +281,12 @@ static void backup(struct site *s)
 					  .packets = 40000, .bytes = 40000 * 1400 });
 }
 
+static void pings_untyped(struct site *s) /* as softflowd -b tells them */
+{
+	both(s, (struct flow_row){ .src = ip("198.51.100.7"), .dst = ip(VICTIM), .proto = 1,
+				   .packets = 2000, .start_ms = s->now - 1000, .end_ms = s->now }, 2000);
+}
+
 static void metrics(struct site *s) /* a socket for each datagram, all day */
 {
 	for (int i = 0; i < 3500; i++)
@@ -433,6 +440,7 @@ static void what_looks_alike_is_quiet(void **state)
 		{ "web server", web_server }, { "QUIC server", quic_server },
 		{ "resolver", resolver }, { "NTP server", ntp_server },
 		{ "collector of logs", log_collector }, { "backup", backup }, { "VPN", vpn },
+		{ "pings without types", pings_untyped },
 		{ "metrics", metrics }, { "balancer", visits_one },
 		{ "monitor", monitor }, { "port scan", port_scan }, { "sweep", sweep },
 		{ "office", office }, { "dead server", down }, { "nothing", quiet },
