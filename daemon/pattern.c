@@ -240,13 +240,26 @@ void pattern_block(struct analysis *a, const struct block *b, int64_t now_ms)
 	}
 }
 
+/* Does somebody keep all of the rule from learning (maintenance, a silence)? One about a host
+ * does not: the alert about it stands, and what is told is not learnt. */
+static bool held(const struct analysis *a, const struct rule *r, int64_t now_ms)
+{
+	static const struct key none;
+
+	return a->opts.untrained &&
+	       a->opts.untrained(a->opts.arg, r, &none, now_ms - 1000, now_ms);
+}
+
 void pattern_tick(struct analysis *a, int64_t now_ms)
 {
 	for (unsigned i = 0; i < a->n_patterns; i++) {
 		struct pattern_run *run = &a->patterns[i];
+		const struct rule *r = run->rule;
 		struct judging j = { a, run, now_ms };
 
-		run->rule->pattern->judge(run->state, now_ms, found, &j);
+		if (r->pattern->hold)
+			r->pattern->hold(run->state, held(a, r, now_ms));
+		r->pattern->judge(run->state, now_ms, found, &j);
 		forget_restored(a, run, now_ms);
 	}
 }

@@ -181,6 +181,15 @@ static void judge(void *state, int64_t now_ms, finding_f *fn, void *arg)
 			judge_host(f, &f->host[i], now_ms, fn, arg);
 }
 
+static void hold(void *state, bool held)
+{
+	struct flood *f = state;
+
+	f->holds = held;
+	if (held)
+		f->held = f->newest;
+}
+
 static void feed(void *state, const struct block *b, const uint64_t *bits, int64_t now_ms)
 {
 	flood_track_feed(state, b, bits, now_ms);
@@ -217,5 +226,6 @@ const struct pattern pattern_flood = {
 	.open = open_flood,
 	.feed = feed,
 	.judge = judge,
+	.hold = hold,
 	.free = free_flood,
 };

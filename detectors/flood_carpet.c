@@ -247,7 +247,7 @@ void flood_carpet_advance(struct flood *f, int64_t newest)
 		if (until - n->settled > GAP)
 			n->settled = until - FLOOD_RING;
 		for (; n->settled < until; n->settled++)
-			if (!stands)
+			if (!stands && n->settled > f->held)
 				learn(n, &n->ring[n->settled % FLOOD_RING]);
 	}
 }

@@ -183,10 +183,12 @@ struct flood {
 	struct flood_ports ports;
 	uint64_t k0, k1;
 	int64_t first, newest;     /* slices seen */
+	int64_t held;              /* newest slice that teaches nothing */
 	int64_t period;            /* slice of reception that the sketches count */
 	uint32_t period_rows, last_rows, blocks, stands_for; /* see flood_track.c, sample() */
 	float sketch[2][FLOOD_SKETCH];
 	float before[2][FLOOD_SKETCH]; /* the same on average over FLOOD_BEFORE slices */
+	bool holds;                /* teaches nothing now */
 	uint32_t periods, n_stray; /* that were counted; hosts with FLOOD_STRAY */
 	float sketch_sum, before_sum, net_sum;
 	float net_sketch[FLOOD_LEVELS][FLOOD_NET_SKETCH];

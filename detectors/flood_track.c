@@ -286,7 +286,7 @@ static void learn(struct flood_host *h, const struct flood_cell *c)
 	h->learnt++;
 }
 
-static void settle(struct flood_host *h, int64_t newest)
+static void settle(const struct flood *f, struct flood_host *h, int64_t newest)
 {
 	int64_t until = newest - FLOOD_SETTLED;
 
@@ -296,7 +296,8 @@ static void settle(struct flood_host *h, int64_t newest)
 		h->settled = until - FLOOD_RING; /* nobody was there to see */
 	for (; h->settled < until; h->settled++) {
 		/* What began, stands or just was is no lesson. */
-		if (h->st.on && (h->settled + 1) * SLICE_MS > h->st.first_ms)
+		if (h->settled <= f->held ||
+		    (h->st.on && (h->settled + 1) * SLICE_MS > h->st.first_ms))
 			continue;
 		learn(h, &h->ring[h->settled % FLOOD_RING]);
 	}
@@ -307,7 +308,7 @@ static void advance(struct flood *f, int64_t newest)
 	flood_carpet_advance(f, newest);
 	for (uint32_t i = 0; i < f->n_host; i++)
 		if (f->host[i].used)
-			settle(&f->host[i], newest);
+			settle(f, &f->host[i], newest);
 	f->newest = newest;
 }
 
@@ -316,6 +317,8 @@ static void remember(struct flood *f)
 {
 	float a;
 
+	if (f->holds)
+		return;
 	f->periods += f->periods < FLOOD_BEFORE;
 	a = 1 / (float)f->periods;
 	f->before_sum += a * (f->sketch_sum - f->before_sum);

@@ -87,6 +87,7 @@ struct newcomer {
 	uint32_t n_net;
 	int64_t slice;
 	uint32_t rows, blocks;
+	bool held;
 };
 
 /* --- who has been seen --- */
@@ -303,6 +304,8 @@ static void feed(void *state, const struct block *b, const uint64_t *bits, int64
 {
 	struct newcomer *s = state;
 
+	if (s->held)
+		return;
 	if (slice_of(now_ms) != s->slice) {
 		s->slice = slice_of(now_ms);
 		s->rows = 0;
@@ -424,6 +427,14 @@ static void judge(void *state, int64_t now_ms, finding_f *fn, void *arg)
 	}
 }
 
+/* Whoever comes is not met; if it stays, it is new when it is over. */
+static void hold(void *state, bool held)
+{
+	struct newcomer *s = state;
+
+	s->held = held;
+}
+
 /* Of the network that was seen first; none yet: all of the time. */
 static int64_t learns_ms(const void *state, int64_t now_ms)
 {
@@ -526,6 +537,7 @@ const struct pattern pattern_newcomer = {
 	.open = open_newcomer,
 	.feed = feed,
 	.judge = judge,
+	.hold = hold,
 	.learns_ms = learns_ms,
 	.free = free_newcomer,
 	.geo = geo,

@@ -59,6 +59,10 @@ struct pattern {		/* one line each in patterns.def */
 	 * tells what stands or has ended. Costs nothing where nothing has changed. */
 	void (*judge)(void *state, int64_t now_ms, finding_f *fn, void *arg);
 	void (*free)(void *state);
+	/* While it is held (maintenance, or a silence over the whole rule) it looks on, but
+	 * what it sees becomes neither usual nor known. Told before each judging. NULL: it
+	 * learns nothing. */
+	void (*hold)(void *state, bool held);
 	/* How long it only learns yet, of the network that is nearest to its end; 0: not any
 	 * more. NULL: never. */
 	int64_t (*learns_ms)(const void *state, int64_t now_ms);

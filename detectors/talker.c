@@ -31,7 +31,16 @@
 #include "detectors/pattern.h"
 #include "detectors/place.h"
 
-enum { LOOKS = 8192, EVERY = 1 << 18, WAYS = 8, NETS = 256, CALM_BINS = 3, NEAR_BINS = 12, LEARN_BINS = 864, VERSION = 1 };
+enum {
+	LOOKS = 8192,		/* a bin, about */
+	EVERY = 1 << 18,
+	WAYS = 8,
+	NETS = 256,
+	CALM_BINS = 3,		/* until it is over */
+	NEAR_BINS = 12,		/* nearly heavy for so long is known */
+	LEARN_BINS = 864,	/* with traffic, of a week: then it is learnt */
+	VERSION = 1,
+};
 static const int64_t DAY_MS = 86400000;
 static const double busy_kept = 0.9992; /* a bin: half is forgotten in three days */
 static const double near = 0.25;	/* of heavy: known */
@@ -94,6 +103,7 @@ struct talker {
 	const struct names *names;
 	uint64_t every, sum, looks; /* octets between two looks, and since the last */
 	uint64_t octets;	/* in this bin */
+	bool held;		/* of this bin nothing is learnt */
 	bool warm;		/* a bin has passed: `every` is about right */
 	int64_t bin;
 };
@@ -289,7 +299,7 @@ static void judge_host(struct talker *t, const struct host *x, const struct bin 
 		     bin->end_ms - n->first_ms >= (int64_t)(t->conf.learn * 1000);
 	struct heavy *h;
 
-	if (share < t->conf.share * near || rate < t->conf.rate * near)
+	if (share < t->conf.share * near || rate < t->conf.rate * near || (t->held && !armed))
 		return;
 	h = find(t, &x->addr, n->id, true);
 	if (!h)
@@ -298,7 +308,7 @@ static void judge_host(struct talker *t, const struct host *x, const struct bin 
 		*h = (struct heavy){ .addr = x->addr, .net = n->id };
 	h->seen_ms = bin->end_ms;
 	/* Nearly heavy for an hour is known; for a bin or two it may be on its way up. */
-	if (!armed || (!h->first_ms && share < need && ++h->nears >= NEAR_BINS))
+	if (!armed || (!t->held && !h->first_ms && share < need && ++h->nears >= NEAR_BINS))
 		h->known = true;
 	if (h->known || (!h->first_ms && (share < need || rate < limit)))
 		return;
@@ -366,7 +376,7 @@ static void learn(struct talker *t, int64_t end_ms)
 	for (uint32_t i = 0; i < t->n_net; i++) {
 		struct net *n = &t->net[i];
 
-		if (n->bytes > 0) {
+		if (n->bytes > 0 && !t->held) {
 			if (!n->first_ms)
 				n->first_ms = end_ms - BIN_MS;
 			n->bins++;
@@ -401,7 +411,15 @@ static void judge(void *state, int64_t now_ms, finding_f *fn, void *arg)
 	t->every = t->octets / LOOKS + 1;
 	t->warm = t->octets > 0;
 	t->sum = t->octets = t->looks = 0;
+	t->held = false;
 	t->bin = bin;
+}
+
+static void hold(void *state, bool held)
+{
+	struct talker *t = state;
+
+	t->held |= held;
 }
 
 /* Of the network that was seen first; none yet: all of the time. */
@@ -513,6 +531,7 @@ const struct pattern pattern_talker = {
 	.open = open_talker,
 	.feed = feed,
 	.judge = judge,
+	.hold = hold,
 	.learns_ms = learns_ms,
 	.free = free_talker,
 	.save = save,

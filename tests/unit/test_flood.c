@@ -473,12 +473,40 @@ static void a_long_flood_does_not_become_usual(void **state)
 	stop(&s);
 }
 
+static void some_pings(struct site *s)
+{
+	for (int i = 0; i < 250; i++)
+		row(s, (struct flow_row){ .src = any(s), .dst = ip(VICTIM), .proto = 1,
+					  .icmp = 8 << 8 });
+}
+
+static void what_came_in_maintenance_is_not_usual(void **state)
+{
+	(void)state;
+	for (unsigned held = 0; held < 2; held++) {
+		struct site s;
+
+		start(&s);
+		run(&s, quiet, NULL, 150);
+		for (int i = 0; i < 1200; i++) {
+			pattern_find("flood")->hold(s.state, held);
+			run(&s, quiet, some_pings, 1);
+		}
+		pattern_find("flood")->hold(s.state, false);
+		assert_int_equal(s.n, 0);
+		run(&s, quiet, icmp_flood, 40);
+		assert_int_equal(s.n, held);
+		stop(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_is_found_once_and_ends),
 		cmocka_unit_test(what_looks_alike_is_quiet),
 		cmocka_unit_test(a_long_flood_does_not_become_usual),
+		cmocka_unit_test(what_came_in_maintenance_is_not_usual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,6 +146,25 @@ static void first_sights_are_told_once(void **unused)
 	}
 }
 
+static void who_comes_in_maintenance_is_new_when_it_stays(void **unused)
+{
+	struct lan l;
+
+	(void)unused;
+	set_up(&l, true);
+	run(&l, 8 * 48);
+	for (int k = 0; k < 40; k++) {
+		if (k < 20 || k == 30)
+			l.s.pattern->hold(l.s.state, k < 20);
+		act(&l, k < 20 ? NEW_SERVICE : OLD);
+		act(&l, NEW_HOST);
+		site_slice(&l.s);
+		assert_int_equal(l.s.n_found, k > 30);
+	}
+	assert_string_equal(l.s.found[0].kind, "new host");
+	site_close(&l.s);
+}
+
 static uint16_t country_of(void *arg, const struct addr *a)
 {
 	++*(unsigned *)arg;
@@ -247,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_sights_are_told_once),
+		cmocka_unit_test(who_comes_in_maintenance_is_new_when_it_stays),
 		cmocka_unit_test(a_new_country_is_told_and_hardly_looked_up),
 		cmocka_unit_test(a_day_tells_a_few_and_a_gap_makes_nobody_new),
 		cmocka_unit_test(who_is_known_outlives_a_restart),

@@ -23,6 +23,7 @@ struct rig {
 	struct alert *seen[SEEN];
 	unsigned n;
 	int64_t now;
+	bool maintained;
 	const char *also; /* a rule that is looked at beside those of note() */
 };
 
@@ -61,9 +62,20 @@ static struct rules *rules_of(const char *text)
 	return rules;
 }
 
+static bool maintained(void *arg, const struct rule *rule, const struct key *k, int64_t from_ms,
+		       int64_t to_ms)
+{
+	struct rig *r = arg;
+
+	(void)rule;
+	(void)k;
+	assert_true(from_ms < to_ms);
+	return r->maintained;
+}
+
 static void begin(struct rig *r, const char *text)
 {
-	struct analysis_opts o = { .alert = note, .arg = r, .late_ms = 10 * MIN,
+	struct analysis_opts o = { .alert = note, .untrained = maintained, .arg = r, .late_ms = 10 * MIN,
 				   .memory = 64 << 20 };
 
 	*r = (struct rig){ .names = flow_row_names(), .calendar = calendar_new("UTC", NULL),
@@ -101,6 +113,24 @@ static void minute(struct rig *r, const char *host, unsigned from, unsigned n)
 	block_unref(&b);
 	for (int i = 0; i < 6; i++, r->now += SLICE_MS)
 		analysis_tick(r->a, r->now + SLICE_MS, true);
+}
+
+/* A minute in which two of the office talk, and are answered. */
+static void talk(struct rig *r, const char *one, const char *two)
+{
+	for (int i = 0; i < 6; i++, r->now += SLICE_MS) {
+		struct block *b = block_new(r->names);
+
+		for (int k = 0; k < 2; k++)
+			flow_row_add(b, &(struct flow_row){
+				.start_ms = r->now, .end_ms = r->now, .received_ms = r->now + 1000,
+				.src = ip(k ? two : one), .dst = ip("198.51.100.7"),
+				.src_port = 40000, .dst_port = 443, .proto = 6, .tcp_flags = 0x1a,
+				.packets = 90, .bytes = 90000 });
+		analysis_block(r->a, b, r->now + 1000);
+		block_unref(&b);
+		analysis_tick(r->a, r->now + SLICE_MS, true);
+	}
 }
 
 static void reload(struct rig *r, const char *text)
@@ -283,6 +313,27 @@ static void what_was_firing_before_a_restart_goes_on_or_ends(void **unused)
 	end(&r);
 }
 
+static void who_came_in_maintenance_is_new_after_it(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	begin(&r, "rule strangers { detector = \"newcomer\"  learn = 1h }\n");
+	r.also = "strangers";
+	for (int i = 0; i < 65; i++)
+		talk(&r, "10.20.0.7", "10.20.0.8");
+	r.maintained = true;
+	for (int i = 0; i < 5; i++)
+		talk(&r, "10.20.0.7", "10.20.0.66");
+	assert_int_equal(r.n, 0);
+	r.maintained = false;
+	for (int i = 0; i < 5; i++)
+		talk(&r, "10.20.0.7", "10.20.0.66");
+	assert_int_equal(r.n, 1);
+	assert_string_equal(r.seen[0]->series_id, "host=10.20.0.66");
+	end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +343,7 @@ int main(void)
 		cmocka_unit_test(a_rule_section_sets_it_off_or_narrows_it),
 		cmocka_unit_test(a_reload_keeps_what_goes_on_and_ends_what_went),
 		cmocka_unit_test(what_was_firing_before_a_restart_goes_on_or_ends),
+		cmocka_unit_test(who_came_in_maintenance_is_new_after_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

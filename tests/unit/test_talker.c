@@ -129,6 +129,25 @@ static void gaps_end_nothing_and_teach_nothing(void **unused)
 	site_close(&l.s);
 }
 
+/* Nearly heavy for hours is known, but not what was so in maintenance. */
+static void maintenance_makes_nobody_known(void **unused)
+{
+	(void)unused;
+	for (unsigned held = 0; held < 2; held++) {
+		struct lan l;
+
+		set_up(&l, true);
+		run(&l, WEEK_BINS + DAY_BINS / 2, 0, 0);
+		for (int i = 0; i < 36; i++) {
+			l.s.pattern->hold(l.s.state, held);
+			run(&l, 1, LAN + 66, 12e6);
+		}
+		run(&l, 12, LAN + 66, 40e6);
+		assert_int_equal(l.s.n_found, held);
+		site_close(&l.s);
+	}
+}
+
 static void where_all_is_new_it_takes_ever_more(void **unused)
 {
 	struct lan l;
@@ -191,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_new_and_heavy_is_told),
 		cmocka_unit_test(gaps_end_nothing_and_teach_nothing),
+		cmocka_unit_test(maintenance_makes_nobody_known),
 		cmocka_unit_test(where_all_is_new_it_takes_ever_more),
 		cmocka_unit_test(what_is_known_outlives_a_restart),
 		cmocka_unit_test(a_long_flow_reported_at_its_end_is_no_talker),
