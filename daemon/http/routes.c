@@ -34,6 +34,9 @@ static const struct route routes[] = {
 	  .slow = true, .persons = true },
 	{ "/api/v1/flows", "GET", api_flows, PARAMS("from", "to", "filter", "limit", "as_of", "urls"),
 	  .slow = true, .persons = true },
+	/* bins is its other name: what it tells of a series */
+	{ "/api/v1/bins", "GET", api_history, PARAMS("series", "prefix", "step", "from", "to"),
+	  .slow = true, .persons = true },
 	{ "/api/v1/history", "GET", api_history, PARAMS("series", "prefix", "step", "from", "to"),
 	  .slow = true, .persons = true },
 	{ "/api/v1/test-notify", "POST", api_test_notify, none, .slow = true },
