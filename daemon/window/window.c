@@ -245,9 +245,26 @@ static void note(struct window *w, struct view *v, struct cell *c, bool fresh,
 		*oldest = s;
 }
 
+/* Is a key's other end where the flow goes to? Where it is neither end: no, so that who
+ * comes is counted. */
+static bool faces_dst(enum by by, const struct key *k, unsigned which)
+{
+	uint32_t out;
+
+	switch (by) {
+	case BY_SRC:
+	case BY_SRC_AS:
+	case BY_SRC_PORT: return true;
+	case BY_HOST: /* row_keys() tells the source first */
+	case BY_AS: return !which;
+	case BY_NETWORK: memcpy(&out, k->b + sizeof(out), sizeof(out)); return out;
+	default: return false;
+	}
+}
+
 /* The thing that is counted once: the other end, or the port that was reached. */
 static uint64_t gauge_hash(const struct view *v, const struct block *b, uint32_t r,
-			   unsigned which)
+			   const struct key *k, unsigned which)
 {
 	const struct measure *m = &v->spec.measure;
 
@@ -255,7 +272,7 @@ static uint64_t gauge_hash(const struct view *v, const struct block *b, uint32_t
 		return map_hash(block_cell(b, m->of, r), field_info[m->of].width);
 	if (m->kind == MEASURE_PORTS)
 		return map_hash(&b->dst_port[r], sizeof(b->dst_port[r]));
-	if (v->spec.by == BY_SRC || (v->spec.by == BY_HOST && !which))
+	if (faces_dst(v->spec.by, k, which))
 		return map_hash(&b->dst[r], sizeof(b->dst[r]));
 	return map_hash(&b->src[r], sizeof(b->src[r]));
 }
@@ -348,7 +365,7 @@ static void add_row(struct window *w, struct view *v, const struct block *b, uin
 	uint64_t hash = map_hash(k, v->table.key), gauged = 0;
 
 	if (v->table.gauge)
-		gauged = gauge_hash(v, b, r, which);
+		gauged = gauge_hash(v, b, r, k, which);
 	for (uint32_t i = 0; i < n; i++) {
 		struct sums sum = { s[i].bytes, s[i].packets, s[i].flows };
 		struct cell *c;

@@ -6,6 +6,7 @@
 
 #include "daemon/base/mem.h"
 #include "daemon/model/calendar.h"
+#include "daemon/model/rows.h"
 #include "daemon/window/presence.h"
 #include "daemon/window/window.h"
 #include "flows.h"
@@ -271,6 +272,49 @@ static void peers_are_counted_once(void **state)
 	addr_parse("10.0.0.8", &a);
 	memcpy(k.b, a.b, 16);
 	assert_true(sl->gauge(sl->arg, 0, &k, slice_of(s->now), 6) < 0.5);
+}
+
+/* Five of the network lan, AS 1, talk with seven outside of it, AS 2. */
+static void peers_are_those_at_the_other_end(void **state)
+{
+	static const struct {
+		enum by by;
+		unsigned which, peers;
+	} rows[] = {
+		{ BY_SRC, 0, 7 },     { BY_DST, 0, 5 },	   { BY_HOST, 0, 7 },
+		{ BY_HOST, 1, 5 },    { BY_SRC_AS, 0, 7 }, { BY_DST_AS, 0, 5 },
+		{ BY_AS, 0, 7 },      { BY_AS, 1, 5 },	   { BY_SRC_PORT, 0, 7 },
+		{ BY_DST_PORT, 0, 5 }, { BY_NETWORK, 0, 7 }, { BY_NONE, 0, 5 },
+	};
+	struct site *s = *state;
+	struct prefix lan;
+
+	assert_true(prefix_parse("10.1.0.0/16", &lan));
+	names_network_add(s->names, "lan", &lan);
+	names_networks_done(s->names);
+	for (uint32_t i = 0; i < 35; i++) {
+		struct flow_row f = { .start_ms = s->now, .end_ms = s->now, .bytes = 60,
+				      .packets = 1, .src_port = 5000, .dst_port = 443,
+				      .proto = 6 };
+		uint32_t src = __builtin_bswap32(0x0a010000 + i % 5), r = flow_add(s->b, &f);
+		uint32_t dst = __builtin_bswap32(0xc6336400 + i % 7);
+
+		s->b->src[r] = addr_of4(&src);
+		s->b->dst[r] = addr_of4(&dst);
+		s->b->src_as[r] = 1;
+		s->b->dst_as[r] = 2;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct slices *sl = window_slices(s->w);
+		struct key keys[ROW_KEYS];
+
+		views(s, rows[i].by, MEASURE_PEERS, 0);
+		window_block(s->w, s->b, s->now);
+		assert_true(row_keys(rows[i].by, s->b, 0, keys) > rows[i].which);
+		if (sl->gauge(sl->arg, 0, &keys[rows[i].which], slice_of(s->now), 1) !=
+		    rows[i].peers)
+			fail_msg("row %zu", i);
+	}
 }
 
 /* D13, as a table: what one record counts for. */
@@ -552,6 +596,7 @@ int main(void)
 		WITH_SITE(only_keys_that_reach_the_quota_are_looked_at),
 		WITH_SITE(a_flood_of_sources_stays_in_memory_and_hides_nobody),
 		WITH_SITE(peers_are_counted_once),
+		WITH_SITE(peers_are_those_at_the_other_end),
 		WITH_SITE(every_packet_counts_once),
 		WITH_SITE(missing_is_not_zero),
 		WITH_SITE(a_bin_goes_on_after_a_restart),
