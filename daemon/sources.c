@@ -203,20 +203,24 @@ void engine_status(struct engine *e, char *buf, size_t size)
 	board_give(e->board, &s);
 }
 
+/* Everything that listens, in one line: a start is five lines in the log. */
 void engine_greeting(const struct engine *e, struct strb *out)
 {
-	size_t shown = 0;
+	int said = -1;
 
-	strb_add(out, "culpritd is watching.\n");
+	strb_add(out, "culpritd is watching: point your exporters at");
 	for (size_t i = 0; i < udp_sockets(e->udp); i++) {
 		const struct udp_socket *u = udp_socket(e->udp, i);
 
 		if (u->worker)
 			continue;
-		strb_fmt(out, "%s %s port %u (%s)\n",
-			 shown++ ? "                             " : "  point your exporters at    ",
-			 u->listen.stream ? "TCP" : "UDP", u->listen.port, u->listen.purpose);
+		strb_add(out, said >= 0 ? ", " : " ");
+		if (u->listen.stream != said)
+			strb_fmt(out, "%s port ", u->listen.stream ? "TCP" : "UDP");
+		strb_fmt(out, "%u (%s)", u->listen.port, u->listen.purpose);
+		said = u->listen.stream;
 	}
+	strb_add(out, "\n");
 	if (e->http)
 		strb_fmt(out, "  page, API and metrics at    http://%s:%u/\n",
 			 e->config->http.address, http_port(e->http));
