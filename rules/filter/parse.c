@@ -161,8 +161,13 @@ static bool take_head(struct parse *p, struct head *h)
 		h->net = parse_is(&p->t, "net");
 		if (h->word)
 			parse_take(p);
-		if (h->word == &words[W_NEXT_HOP] || h->word == &words[W_BGP_NEXT_HOP])
+		if (h->word == &words[W_NEXT_HOP] || h->word == &words[W_BGP_NEXT_HOP] ||
+		    (h->word == &words[W_EXPORTER] && parse_is(&at, "router")))
 			take_word(p, "ip");
+		if (h->word == &words[W_TOS] && pair == SIDES_SRC_DST && parse_is(&first, "src")) {
+			h->sides = 0; /* nfdump's word for the only one */
+			pair = SIDES_NONE;
+		}
 	}
 	if (p->failed)
 		return false;
@@ -408,6 +413,8 @@ static struct node *parse_one(struct parse *p)
 		parse_take(p);
 	} else {
 		n = one_test(p);
+		if (not)
+			n = parse_neither(p, n);
 	}
 	return not ? parse_negated(p, n) : n;
 }

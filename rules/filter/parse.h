@@ -35,6 +35,7 @@ struct node *parse_fail(struct parse *p, size_t at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 struct node *parse_new_test(struct parse *p, const struct head *h);
+struct node *parse_neither(struct parse *p, struct node *t); /* to be negated */
 struct node *parse_negated(struct parse *p, struct node *n); /* NULL stays NULL */
 /* [op] value or list, behind a head; NULL + err. */
 struct node *parse_value(struct parse *p, const struct head *h);

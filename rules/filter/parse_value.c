@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -158,6 +159,27 @@ static struct node *list(struct parse *p, struct node *t)
 	return t;
 }
 
+/* nfdump's `not flags AF` means neither of them, where `not (flags AF)` is for us that not
+ * both are set. */
+struct node *parse_neither(struct parse *p, struct node *t)
+{
+	struct node *any;
+
+	if (!t || t->kind != NODE_TEST || !t->all_bits || !(t->bits & (t->bits - 1)))
+		return t;
+	any = node_new(p->f, NODE_OR);
+	for (unsigned bits = t->bits; bits; bits &= bits - 1) {
+		struct node *one = node_new(p->f, NODE_TEST);
+
+		one->word = t->word;
+		one->sides = t->sides;
+		one->all_bits = true;
+		one->bits = (uint16_t)(bits & -bits);
+		node_add_kid(any, one);
+	}
+	return any;
+}
+
 struct node *parse_negated(struct parse *p, struct node *n)
 {
 	struct node *not = n ? node_new(p->f, NODE_NOT) : NULL;
@@ -167,14 +189,14 @@ struct node *parse_negated(struct parse *p, struct node *n)
 	return not ;
 }
 
-/* Without an operator flags mean "these are set", with one the number itself. */
+/* Letters without an operator mean "these are set", anything else the number itself. */
 static struct node *flags_value(struct parse *p, struct node *t, enum op op)
 {
 	uint64_t v;
 
 	if (p->t.kind != TOK_WORD || !value_number(t->word, p->t.text, &v))
 		return bad_value(p, t->word);
-	if (op == OP_NONE && v) {
+	if (op == OP_NONE && v && !isdigit((unsigned char)*p->t.text)) {
 		t->all_bits = true;
 		t->bits = (uint16_t)v;
 	} else {

@@ -239,7 +239,8 @@ char *node_text(const struct node *n)
 	case NODE_ANY: strb_add(&s, "any"); break;
 	case NODE_TEST: add_test(&s, n); break;
 	case NODE_NOT:
-		wrap = n->kids[0]->kind == NODE_AND || n->kids[0]->kind == NODE_OR;
+		wrap = n->kids[0]->kind == NODE_AND || n->kids[0]->kind == NODE_OR ||
+		       (n->kids[0]->all_bits && n->kids[0]->bits & (n->kids[0]->bits - 1));
 		strb_add(&s, wrap ? "not (" : "not ");
 		strb_add(&s, n->kids[0]->text);
 		strb_add(&s, wrap ? ")" : "");

@@ -93,6 +93,8 @@ static bool duration(const char *s, uint64_t *out)
 {
 	int64_t ms;
 
+	if (parse_u64(s, INT64_MAX, out)) /* nfdump's milliseconds */
+		return true;
 	if (!parse_duration(s, &ms))
 		return false;
 	*out = (uint64_t)ms;

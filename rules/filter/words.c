@@ -285,7 +285,7 @@ const char *value_wanted(enum value v)
 		[VALUE_NUMBER] = "a number",
 		[VALUE_COUNT] = "a number like 1500, 10k or 1.5M",
 		[VALUE_RATE] = "a rate like 300k or 20M (bits/s)",
-		[VALUE_TIME] = "a duration with its unit, like 500ms, 60s or 5m",
+		[VALUE_TIME] = "a duration, like 500ms, 60s, 5m or a number of milliseconds",
 		[VALUE_PORT] =
 		    "a port, a service like https, or a list like (80 443 8000-8100)",
 		[VALUE_PROTO] = "a protocol like tcp, or its number up to 255",

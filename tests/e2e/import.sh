@@ -4,8 +4,8 @@
 # timeout: 240
 #
 # Four nfcapd write the same flows, each in its compression; each file is imported into an
-# archive of its own and held against `nfdump -I`. Then both programs answer the same
-# twenty filters, an import is killed at many moments and repeated, and a bad file among good
+# archive of its own and held against `nfdump -I`. Then both programs answer
+# two dozen filters, an import is killed at many moments and repeated, and a bad file among good
 # ones is named.
 . "$(dirname "$0")/lib/lib.sh"
 export LC_ALL=C.UTF-8 TZ=UTC0
@@ -93,7 +93,7 @@ expect "imported again" '0 2' \
 		jq -r '"\(.imported) \(.known)"')"
 expect "totals after it" "$(totals_of "${file[3]}")" "$(totals_in "$dir/s3")"
 
-# Twenty questions to both.
+# Questions to both.
 n=0
 while read -r filter; do
 	n=$((n + 1))
@@ -125,13 +125,16 @@ out if 3
 bytes > 100000
 packets < 10
 proto tcp and dst port 8080
+duration > 50
+src tos 0 and router ip 127.0.0.1
 src net 10.0.0.0/16 and not proto udp
-flags S and not flags A
+flags S and not flags AFRPU
+flags 0x12
 (src port 53 or dst port 53) and proto udp
 not host 10.1.1.1 and bytes > 150000
 proto tcp and (src net 10.1.0.0/16 or dst net 192.0.2.0/25) and packets > 100
 END
-expect "filters asked" 20 "$n"
+expect "filters asked" 23 "$n"
 
 # Killed at any moment and repeated: all of it, once. Forty files, so that there are many
 # moments.
