@@ -1,9 +1,9 @@
 /* cmd_flows.c - culprit flows: single flows that pass a filter.
  * SPDX-License-Identifier: ISC
  *
- * The archive is read twice: once for the sort keys alone, with all threads, which
- * finds the limit that the wanted flows lie above; once to copy those. So a list of
- * a hundred out of a month needs no more memory than one out of a minute.
+ * The archive is read twice: once for the sort keys and the totals alone, with all
+ * threads, which finds the limit that the wanted flows lie above; once to copy those. So
+ * a list of a hundred out of a month needs no more memory than one out of a minute.
  */
 #include "daemon/cli/cmd.h"
 
@@ -19,7 +19,6 @@
 #include "daemon/evidence/veil.h"
 #include "daemon/evidence/join.h"
 #include "daemon/evidence/named.h"
-#include "daemon/evidence/top.h"
 #include "daemon/model/flow_text.h"
 #include "daemon/model/rows.h"
 
@@ -55,6 +54,8 @@ struct flows {
 	struct flow_names *names; /* of the chosen; NULL: none are told */
 
 	struct heap heap[WORKERS];
+	struct sums total[WORKERS]; /* of all that pass, not only of those that are listed */
+	struct sums all;
 	struct rank limit; /* what is wanted is not below */
 	bool limited;
 	struct chosen *chosen;
@@ -159,6 +160,29 @@ static const uint64_t *mine(const struct flows *f, const struct block *b,
 	return copy;
 }
 
+/* As top lists count them, shares and all. */
+static void add_up(const struct flows *f, const struct block *b, const uint64_t *bits,
+		   struct sums *to)
+{
+	uint64_t counts[ROW_WORDS];
+
+	memcpy(counts, bits, sizeof(counts));
+	rows_counted(f->q.only ? f->q.alert->by : BY_NONE, filter_columns(f->q.filter), b,
+		     counts);
+	for (uint32_t w = 0; w * 64 < b->n; w++)
+		for (uint64_t left = counts[w]; left; left &= left - 1) {
+			uint32_t r = w * 64 + (uint32_t)__builtin_ctzll(left);
+			struct sums s = { b->bytes[r], b->packets[r],
+					  b->flows[r] ? b->flows[r] : 1 };
+
+			if (!f->q.whole)
+				s = row_share(b, r, f->q.from_ms, f->q.to_ms);
+			to->bytes += s.bytes;
+			to->packets += s.packets;
+			to->flows += s.flows;
+		}
+}
+
 static bool rank_rows(void *arg, unsigned worker, const struct block *b,
 		      const uint64_t *bitmap)
 {
@@ -167,6 +191,7 @@ static bool rank_rows(void *arg, unsigned worker, const struct block *b,
 	const uint64_t *bits = mine(f, b, bitmap, copy);
 	struct heap *h = &f->heap[worker % WORKERS];
 
+	add_up(f, b, bits, &f->total[worker % WORKERS]);
 	for (uint32_t w = 0; w * 64 < b->n; w++)
 		for (uint64_t left = bits[w]; left; left &= left - 1) {
 			uint32_t row = w * 64 + (uint32_t)__builtin_ctzll(left);
@@ -243,6 +268,11 @@ static void find_limit(struct flows *f)
 			offer(all, f->n, &f->heap[w].at[i]);
 		free(f->heap[w].at);
 	}
+	for (size_t w = 0; w < WORKERS; w++) {
+		f->all.bytes += f->total[w].bytes;
+		f->all.packets += f->total[w].packets;
+		f->all.flows += f->total[w].flows;
+	}
 	f->limited = all->n == f->n;
 	if (f->limited)
 		f->limit = all->at[0];
@@ -284,6 +314,7 @@ static bool read_flows(struct flows *f, struct err *err)
 				   .as_of = f->q.position,
 				   .progress = progress_tell,
 				   .progress_arg = &f->bar };
+	struct archive_result again;
 	struct filter *own = NULL;
 	bool ok;
 
@@ -292,13 +323,14 @@ static bool read_flows(struct flows *f, struct err *err)
 			: UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms |
 			      UINT64_C(1) << F_src | UINT64_C(1) << F_dst |
 			      UINT64_C(1) << F_src_port | UINT64_C(1) << F_dst_port |
-			      UINT64_C(1) << F_bytes | UINT64_C(1) << F_packets;
+			      UINT64_C(1) << F_bytes | UINT64_C(1) << F_packets |
+			      UINT64_C(1) << F_flows | UINT64_C(1) << F_counts;
 	ok = archive_read(&q, rank_rows, f, &f->read, err);
 	find_limit(f);
 	narrow(f, &q, &own);
 	q.columns = UINT64_MAX;
 	q.threads = 1;
-	ok = ok && archive_read(&q, keep_rows, f, &f->read, err);
+	ok = ok && archive_read(&q, keep_rows, f, &again, err);
 	filter_free(&own);
 	if (f->n_chosen)
 		qsort(f->chosen, f->n_chosen, sizeof(*f->chosen), by_rank);
@@ -307,25 +339,9 @@ static bool read_flows(struct flows *f, struct err *err)
 	return ok;
 }
 
-/* How much all of them are, not only those that are listed. */
-static bool totals(const struct flows *f, struct top_result *r, struct err *err)
-{
-	struct top_query q = { .directory = f->q.directory,
-			       .from_ms = f->q.from_ms,
-			       .to_ms = f->q.to_ms,
-			       .filter = f->q.filter,
-			       .names = f->q.names,
-			       .only = f->q.only ? &f->q.key : NULL,
-			       .only_by = f->q.only ? f->q.alert->by : BY_NONE,
-			       .whole = f->q.whole,
-			       .as_of = f->q.position };
-
-	return top_run(&q, r, err);
-}
-
 /* ---- printing ---- */
 
-static void head_json(const struct flows *f, const struct top_result *r, struct strb *s)
+static void head_json(const struct flows *f, struct strb *s)
 {
 	char from[UNIT_TEXT], to[UNIT_TEXT];
 
@@ -334,35 +350,34 @@ static void head_json(const struct flows *f, const struct top_result *r, struct 
 	strb_json(s, filter_text(f->q.filter));
 	strb_fmt(
 	    s, ",\"total\":{\"bytes\":%llu,\"packets\":%llu,\"flows\":%llu},\"flows\":[",
-	    (unsigned long long)r->total.bytes, (unsigned long long)r->total.packets,
-	    (unsigned long long)r->total.flows);
+	    (unsigned long long)f->all.bytes, (unsigned long long)f->all.packets,
+	    (unsigned long long)f->all.flows);
 }
 
-static void head_people(const struct flows *f, const struct top_result *r, struct strb *s)
+static void head_people(const struct flows *f, struct strb *s)
 {
 	char b[UNIT_TEXT], n[UNIT_TEXT];
 
 	query_head(&f->q, s);
-	strb_fmt(s, "%s in %s flows", text_bytes((double)r->total.bytes, b),
-		 text_count((double)r->total.flows, n));
+	strb_fmt(s, "%s in %s flows", text_bytes((double)f->all.bytes, b),
+		 text_count((double)f->all.flows, n));
 	if (f->limited)
 		strb_fmt(s, "; %zu of them, %s first", f->n_chosen,
 			 f->sort <= SORT_OLDEST ? sort_word[f->sort] : "largest");
 	strb_add(s, f->n_chosen ? "\n\n" : "\n");
 }
 
-static int print(const struct flows *f, const struct top_result *r,
-		 const struct through_urls *urls)
+static int print(const struct flows *f, const struct through_urls *urls)
 {
 	struct strb s = { 0 };
 	int code;
 
 	if (f->c->json)
-		head_json(f, r, &s);
+		head_json(f, &s);
 	else if (f->c->csv)
 		flow_text_csv_head(&s, UINT64_MAX);
 	else
-		head_people(f, r, &s);
+		head_people(f, &s);
 	for (size_t i = 0; i < f->n_chosen; i++) {
 		strb_add(&s, f->c->json ? i ? ",\n" : "\n" : "");
 		strb_add(&s, f->chosen[i].text);
@@ -432,7 +447,7 @@ static struct through_urls *find_urls(struct flows *f, int *code)
 	return urls;
 }
 
-static int print_all(struct flows *f, const struct top_result *r)
+static int print_all(struct flows *f)
 {
 	struct through_urls *urls = NULL;
 	int code;
@@ -440,28 +455,26 @@ static int print_all(struct flows *f, const struct top_result *r)
 	find_names(f);
 	if (f->urls && !(urls = find_urls(f, &code)))
 		return code;
-	code = print(f, r, urls);
+	code = print(f, urls);
 	through_urls_free(&urls, f->n_chosen);
 	return code;
 }
 
 static int run(struct flows *f)
 {
-	struct top_result r = { 0 };
 	struct err err = { "" };
 	int code;
 	bool ok;
 
 	progress_begin(&f->bar, "reading the archive");
-	ok = totals(f, &r, &err) && read_flows(f, &err);
+	ok = read_flows(f, &err);
 	progress_end(&f->bar);
 	if (!ok) {
 		code = cli_fail(EX_UNAVAILABLE, "%s", err.msg);
 	} else {
-		code = print_all(f, &r);
-		query_caveats(&f->q, &r.read, !f->n_chosen);
+		code = print_all(f);
+		query_caveats(&f->q, &f->read, !f->n_chosen);
 	}
-	top_free(&r);
 	for (size_t i = 0; i < f->n_chosen; i++)
 		free(f->chosen[i].text);
 	free(f->chosen);

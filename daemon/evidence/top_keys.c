@@ -79,7 +79,13 @@ static const char *ours(const char *word)
 		{ "srcport", "src-port" }, { "dport", "dst-port" },
 		{ "dstport", "dst-port" }, { "srcas", "src-as" },
 		{ "dstas", "dst-as" },	   { "inif", "in-if" },
-		{ "outif", "out-if" },
+		{ "outif", "out-if" },	   { "if", "interface" },
+		{ "record", "flow" },	   { "router", "exporter" },
+		{ "nhip", "next_hop" },	   { "nhbip", "bgp_next_hop" },
+		{ "srcmask", "src_mask" }, { "dstmask", "dst_mask" },
+		{ "srctos", "tos" },	   { "dir", "direction" },
+		{ "srcvlan", "vlan" },	   { "dstvlan", "out_vlan" },
+		{ "insrcmac", "src_mac" }, { "outdstmac", "dst_mac" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
@@ -128,8 +134,14 @@ unsigned top_keys_parse(const char *words, struct top_key keys[static TOP_KEYS],
 		static const char *const flow[] = { "src", "dst", "src-port", "dst-port",
 						    "proto" };
 
-		if (strcmp(w, "flow")) {
-			ok = add_key(ours(w), keys, &n, err);
+		char *colon = strrchr(w, ':');
+		bool proto = colon && !strcmp(colon, ":p"); /* nfdump: and its protocol */
+
+		if (proto)
+			*colon = '\0';
+		if (strcmp(ours(w), "flow")) {
+			ok = add_key(ours(w), keys, &n, err) &&
+			     (!proto || add_key("proto", keys, &n, err));
 			continue;
 		}
 		for (size_t i = 0; ok && i < ARRAY_LEN(flow); i++)

@@ -396,7 +396,9 @@ static void keys_have_the_names_that_nfdump_gives_them(void **state)
 	} rows[] = { { "src,dst,dport", { "src", "dst", "dst-port" } },
 		     { "srcip,dstip,sport", { "src", "dst", "src-port" } },
 		     { "ip,srcport,dstport", { "host", "src-port", "dst-port" } },
-		     { "srcas,dstas,inif", { "src-as", "dst-as", "in_if" } } };
+		     { "srcas,dstas,inif", { "src-as", "dst-as", "in_if" } },
+		     { "srcip,dstport:p", { "src", "dst-port", "proto" } },
+		     { "nhip,router,srcvlan", { "next_hop", "exporter", "vlan" } } };
 	struct top_key keys[TOP_KEYS];
 	struct err err;
 
