@@ -193,7 +193,7 @@ static void look(struct analysis *a, const struct rule *r, uint32_t id, int64_t 
 		begin(a, r, id, share, part, newest - slices, now_ms);
 	else if (!lossy && l->alert)
 		watch_end(a, &l->alert,
-			  xasprintf("Exporter %s loses next to nothing any more (%.1f %%).",
+			  xasprintf("Exporter %s loses hardly any flows again: %.1f %%.",
 				    l->alert->series, share * 100),
 			  now_ms);
 	else if (l->alert)

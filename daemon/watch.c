@@ -32,6 +32,7 @@ struct alert *watch_alert(struct analysis *a, const struct rule *r, uint32_t exp
 	al->series = xstrdup(key_text(BY_EXPORTER, &al->key, a->opts.names, text));
 	al->series_id = xstrdup(key_id(BY_EXPORTER, &al->key, a->opts.names, text));
 	series_fingerprint(r->name, al->series_id, al->fingerprint);
+	al->detector = xstrdup(r->pattern->name);
 	al->measure.kind = MEASURE_FLOWS_S;
 	al->severity = r->severity;
 	al->judged_ms = now_ms;

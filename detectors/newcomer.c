@@ -61,6 +61,7 @@ struct id {
 
 struct one { /* who is not known yet */
 	struct id id;
+	struct addr ours; /* the first of the network that had to do with it */
 	uint32_t index; /* of its network */
 	int64_t first_ms, last_ms;
 	double octets;
@@ -200,7 +201,7 @@ static void meet(struct newcomer *s, const struct net *n, const struct id *id,
 		if (!oldest || !o->used || (oldest->used && o->last_ms < oldest->last_ms))
 			oldest = o;
 	}
-	*oldest = (struct one){ .id = *id, .index = (uint32_t)(n - s->net), .used = true,
+	*oldest = (struct one){ .id = *id, .ours = b->src[r], .index = (uint32_t)(n - s->net), .used = true,
 				.first_ms = now_ms, .last_ms = now_ms,
 				.octets = (double)octets, .answered = b->proto[r] == TCP };
 }
@@ -348,6 +349,18 @@ static void who_of(const struct one *o, struct finding *f, char who[static SERIE
 	key_text(f->by, &f->key, NULL, who);
 }
 
+/* A port or a country says nothing of who has to do with it. */
+static const char *ours(const struct one *o, char buf[static 80])
+{
+	char text[ADDR_TEXT];
+
+	*buf = '\0';
+	if (o->id.what != HOST)
+		snprintf(buf, 80, "%s was the first to %s; ", addr_text(&o->ours, text),
+			 o->id.what == SERVICE ? "offer it" : "speak with it");
+	return buf;
+}
+
 static void tell(const struct newcomer *s, const struct one *o, const struct net *n,
 		 int64_t since_ms, finding_f *fn, void *arg)
 {
@@ -355,15 +368,15 @@ static void tell(const struct newcomer *s, const struct one *o, const struct net
 	struct finding f = { .ended = true, .first_ms = o->first_ms, .last_ms = o->last_ms,
 			     .measure = { .kind = MEASURE_BYTES }, .value = o->octets,
 			     .limit = s->conf.amount };
-	char who[SERIES_TEXT], v[UNIT_TEXT], d[UNIT_TEXT];
+	char who[SERIES_TEXT], v[UNIT_TEXT], d[UNIT_TEXT], at[80];
 
 	who_of(o, &f, who);
 	snprintf(f.why, sizeof(f.why),
-		 "%.64s is %s that was never seen on %s before, in the %s that it is watched, and "
-		 "has exchanged %s so far. If it is meant to be there, nothing is to do: it is "
+		 "%.64s is %s that was never seen on %s before (watched for %s). "
+		 "%s%s were exchanged so far. If it is meant to be there, nothing is to do: it is "
 		 "known from now on; else find out who brought it.%s",
 		 who, word[o->id.what], n->name, text_duration(o->first_ms - since_ms, d),
-		 measure_text(&f.measure, o->octets, v),
+		 ours(o, at), measure_text(&f.measure, o->octets, v),
 		 n->told >= s->conf.per_day ? " No more are told today (per_day)." : "");
 	fn(arg, &f);
 }

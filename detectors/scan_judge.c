@@ -231,13 +231,14 @@ static void outcome(const struct source *e, const struct extent *x, char *out, s
 	double share = floor(100 * x->share);
 
 	if (e->proto == P_STRAY)
-		snprintf(out, size, " with packets that belong to no connection");
+		snprintf(out, size, ", with packets that belong to no connection");
 	else if (share < 1)
-		snprintf(out, size, "; nearly all answered");
+		snprintf(out, size, "; nearly all of them answered");
 	else if (share >= 100)
-		snprintf(out, size, "; all in vain, refused or without an answer");
+		snprintf(out, size, "; all of its attempts were refused or never answered");
 	else
-		snprintf(out, size, "; %.0f %% of it in vain, refused or without an answer", share);
+		snprintf(out, size, "; %.0f %% of its attempts were refused or never answered",
+			 share);
 }
 
 /* That there were more than are told. */

@@ -266,12 +266,12 @@ static void tell(const struct talker *t, const struct heavy *h, const struct net
 	f.measure.kind = MEASURE_BITS_S;
 	memcpy(f.key.b, h->addr.b, sizeof(h->addr.b));
 	if (ended)
-		snprintf(f.why, sizeof(f.why), "%s carries no more than others of %s again.",
+		snprintf(f.why, sizeof(f.why), "%s has not carried a large part of %s any more for a quarter of an hour.",
 			 addr_text(&h->addr, who), n->name);
 	else
 		snprintf(f.why, sizeof(f.why),
-			 "%s carries %s, %.0f %% of %s, and was not among its heavy hosts "
-			 "within %s. Look at its top flows: a new server or backup is "
+			 "%s carries %s, %.0f %% of %s, and was never among its busiest hosts "
+			 "in the last %s. Look at its top flows: a new server or backup is "
 			 "fine, and known from then on; an upload that nobody ordered is not.",
 			 addr_text(&h->addr, who), measure_text(&f.measure, rate, v),
 			 100 * fmin(share, 1), n->name,

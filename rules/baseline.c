@@ -73,9 +73,15 @@ static struct point point_at(const struct eval *e, int64_t at_s)
 			       .rest = l.rest, .holiday = l.holiday };
 }
 
+/* What is counted is never less than nothing; of a small number a band may be. */
+static double low_of(const struct verdict *v)
+{
+	return v->low < 0 ? 0 : v->low;
+}
+
 static void take(struct state *s, const struct verdict *v)
 {
-	s->low = v->low;
+	s->low = low_of(v);
 	s->median = v->median;
 	s->high = v->high;
 	s->threshold = v->high;
@@ -91,9 +97,9 @@ static void fire(struct eval *e, const struct rule *r, const struct rule *who,
 
 	a->value = a->peak = value;
 	a->below = v->side == SIDE_DOWN;
-	a->threshold = a->clear = a->below ? v->low : v->high;
+	a->threshold = a->clear = a->below ? low_of(v) : v->high;
 	a->has_baseline = !isnan(v->median);
-	a->low = v->low;
+	a->low = low_of(v);
 	a->median = v->median;
 	a->high = v->high;
 	a->view = xstrdup(v->view);

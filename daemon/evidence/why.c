@@ -198,6 +198,8 @@ static void resolved(const struct alert *a, struct strb *s)
 {
 	int64_t from = a->pending_ms ? a->pending_ms : a->started_ms;
 	char v[UNIT_TEXT], d[UNIT_TEXT], t[UNIT_TEXT];
+	/* What is no news any more (a record, a jump) need not be where it was. */
+	bool beyond = a->below ? a->value < a->threshold : a->value > a->threshold;
 
 	if (by_calendar(a)) {
 		strb_fmt(s, "the count began anew at %s; %s were used of the %s allowed",
@@ -205,11 +207,12 @@ static void resolved(const struct alert *a, struct strb *s)
 			 measure_text(&a->measure, a->threshold, d));
 		return;
 	}
-	strb_fmt(s, "back at %s since %s, after %s",
+	strb_fmt(s, "%s %s since %s, after %s",
+		 beyond && a->detector ? "nothing unusual any more at" : "back at",
 		 measure_text(&a->measure, a->value, v), at(a->ended_ms, a->judged_ms, t),
 		 text_duration(a->ended_ms - from, d));
 	strb_add(s, a->below ? "; at the lowest it was " : "; at the highest it was ");
-	amount(a, a->peak, s);
+	amount(a, a->below ? fmin(a->peak, a->value) : fmax(a->peak, a->value), s);
 	limit(a, NULL, s);
 }
 
@@ -397,6 +400,15 @@ static void compared(const struct alert *a, const struct change *c,
 			 measure_text(&m, r->before, b), when);
 }
 
+/* " 71 % of"; what is more than all of it, since others did the opposite, is all. */
+static void part(double share, struct strb *s)
+{
+	if (share >= 0.995)
+		strb_add(s, " All of");
+	else
+		strb_fmt(s, " %.0f %% of", 100 * share);
+}
+
 /* Of the rows, in their order: what leads, and of the first host beside it. A
  * conversation gives way to its host, which is shorter. */
 static const struct change_row *leader(const struct change *c)
@@ -422,11 +434,13 @@ static void changed(const struct alert *a, const struct found *f, struct strb *s
 	const struct change *c = f->change;
 	const struct change_row *lead = leader(c), *too = next_of(c, lead, lead->by);
 	const struct change_row *host = next_of(c, lead, BY_HOST);
+	bool past = over(a) || a->was;
+	const char *is = past ? "was" : "is";
 	struct addr addr;
 
-	strb_fmt(s, " %.0f %% of %s %s ", 100 * lead->share,
-		 a->below ? "what is missing" : "the rise",
-		 over(a) || a->was ? "was" : "is");
+	part(lead->share, s);
+	strb_fmt(s, " %s %s ", !a->below ? "the rise" : past ? "what was missing" : "what is missing",
+		 is);
 	if (of_host(a) && lead->by == BY_HOST)
 		strb_add(s, "with ");
 	name_row(f, lead, s);
@@ -434,16 +448,18 @@ static void changed(const struct alert *a, const struct found *f, struct strb *s
 	if (lead->by == BY_HOST && !a->below && !of_host(a)) {
 		memcpy(addr.b, lead->key.b, sizeof(addr.b));
 		other_end(a, &addr,
-			  (struct ways){ "; most of that goes to",
-					 "; most of that comes from" },
+			  past ? (struct ways){ "; most of that went to",
+						"; most of that came from" }
+			       : (struct ways){ "; most of that goes to",
+						"; most of that comes from" },
 			  s);
 	}
 	if (too) {
-		strb_fmt(s, "; %.0f %% is ", 100 * too->share);
+		strb_fmt(s, "; %.0f %% %s ", 100 * too->share, is);
 		name_row(f, too, s);
 	}
 	if (lead->by != BY_HOST && host) {
-		strb_fmt(s, "; %.0f %% is %s", 100 * host->share,
+		strb_fmt(s, "; %.0f %% %s %s", 100 * host->share, is,
 			 of_host(a) ? "with " : "host ");
 		name_row(f, host, s);
 	}

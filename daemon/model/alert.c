@@ -270,6 +270,23 @@ static const char *lasting(const struct alert *a, char buf[static UNIT_TEXT])
 	return text_duration(to > from ? to - from : 0, buf);
 }
 
+/* Of alerts about the data itself: what is wrong is no value and no limit. */
+static const struct watched {
+	const char *detector, *firing, *over;
+	bool value;
+} watched[] = {
+	{ "silence", "silent for", "sends again, after", false },
+	{ "loss", "flows are lost,", "hardly any flows are lost again, after", true },
+};
+
+static const struct watched *watched_of(const struct alert *a)
+{
+	for (size_t i = 0; a->detector && i < ARRAY_LEN(watched); i++)
+		if (!strcmp(a->detector, watched[i].detector))
+			return &watched[i];
+	return NULL;
+}
+
 /* The parts of the line, the dispensable ones last. */
 struct parts {
 	char what[128], normal[128], hour[32];
@@ -278,6 +295,7 @@ struct parts {
 static void firing(const struct alert *a, struct parts *p)
 {
 	char value[UNIT_TEXT], time[UNIT_TEXT], limit[UNIT_TEXT], band[112];
+	const struct watched *w = watched_of(a);
 
 	measure_text(&a->measure, a->value, value);
 	measure_text(&a->measure, a->threshold, limit);
@@ -302,7 +320,10 @@ static void firing(const struct alert *a, struct parts *p)
 		snprintf(p->what, sizeof(p->what), "%.40s, %s%s %s %s", a->kind,
 			 a->was ? "was " : a->group > 1 ? "up to " : "", value,
 			 measure_is_rate(&a->measure) ? "for" : "in", time);
-	if (a->kind) {
+	if (w)
+		snprintf(p->what, sizeof(p->what), "%s %s%s%s", w->firing, w->value ? value : "",
+			 w->value ? " for " : "", time);
+	if (a->kind || w) {
 		; /* its limit is the detector's, not a person's: the sentence tells it */
 	} else if (a->has_baseline) {
 		range(a, a->below && a->value <= 0 ? "" : value, band);
@@ -319,10 +340,15 @@ static void firing(const struct alert *a, struct parts *p)
 static void resolved(const struct alert *a, struct parts *p)
 {
 	char value[UNIT_TEXT], time[UNIT_TEXT], peak[UNIT_TEXT];
+	const struct watched *w = watched_of(a);
 
 	measure_text(&a->measure, a->value, value);
 	measure_text(&a->measure, a->peak, peak);
 	lasting(a, time);
+	if (w) {
+		snprintf(p->what, sizeof(p->what), "%s %s", w->over, time);
+		return;
+	}
 	if (a->kind) {
 		snprintf(p->what, sizeof(p->what), "%.40s over after %s", a->kind, time);
 		snprintf(p->normal, sizeof(p->normal), ", %s", peak);

@@ -171,7 +171,8 @@ static void change(const struct alert *a, const struct changed *c, struct strb *
 	struct measure m = measure_compared(&a->measure);
 	char now[UNIT_TEXT], before[UNIT_TEXT];
 
-	story_share(c->share_of_change, b);
+	/* More than all of it: others did the opposite. */
+	story_share(fmin(c->share_of_change, 1), b);
 	strb_add(b, a->below ? " of the fall is " : " of the rise is ");
 	strb_tty(b, c->key);
 	strb_fmt(b, ", now %s, before %s", measure_text(&m, c->value, now),

@@ -39,7 +39,7 @@ static void headlines_say_what_how_much_and_what_is_normal(void **state)
 		double value, low, high, threshold;
 		bool below, was, share, resolved;
 		int window_min;
-		const char *want;
+		const char *want, *detector;
 	} rows[] = {
 		{ "WAN in", "bits/s", 18.7e6, 2e6, 4e6, 0, .window_min = 2,
 		  .want =
@@ -57,6 +57,15 @@ static void headlines_say_what_how_much_and_what_is_normal(void **state)
 		{ "10.20.0.66", "bytes", 17e9, 0, 0, 20e9, .share = true,
 		  .window_min = 43200,
 		  .want = "10.20.0.66: 17.0 GB in 30 days, 85 % of the 20.0 GB allowed" },
+		{ "edge", "flows/s", 0, 0, 0, 0, .detector = "silence", .window_min = 2,
+		  .want = "edge: silent for 2 minutes" },
+		{ "edge", "flows/s", 2.5, 0, 0, 0.7, .detector = "loss", .window_min = 2,
+		  .want = "edge: flows are lost, 2.5 flows/s for 2 minutes" },
+		{ "edge", "flows/s", 2.5, 0, 0, 0.7, .detector = "loss", .resolved = true,
+		  .window_min = 5,
+		  .want = "edge: hardly any flows are lost again, after 5 minutes" },
+		{ "edge", "flows/s", 0, 0, 0, 0, .detector = "silence", .resolved = true,
+		  .window_min = 5, .want = "edge: sends again, after 5 minutes" },
 		{ "10.20.0.66", "peers", 1234, 0, 0, 500, .window_min = 1,
 		  .want = "10.20.0.66: 1.23 k peers in 1 minute, limit 500 peers" },
 		{ "WAN in", "bits/s", 18.7e6, 0, 0, 16e6, .was = true, .window_min = 1,
@@ -72,6 +81,7 @@ static void headlines_say_what_how_much_and_what_is_normal(void **state)
 		struct alert *a = plain(rows[i].series, rows[i].measure, rows[i].value);
 		char line[160];
 
+		a->detector = rows[i].detector ? xstrdup(rows[i].detector) : NULL;
 		a->has_baseline = rows[i].high > 0;
 		a->low = rows[i].low;
 		a->high = rows[i].high;

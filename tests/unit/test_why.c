@@ -175,7 +175,7 @@ static const struct row rows[] = {
 	  { WEEKS, .value = 40, .before = 2, .n = 1,
 	    .row = { ROW(BY_PORT, "service telnet (tcp 23)", 38, 0, 1) } },
 	  true,
-	  "10.20.0.66: 900 peers in 1 minute since 10:34, over the limit of 500 peers. 100 % "
+	  "10.20.0.66: 900 peers in 1 minute since 10:34, over the limit of 500 peers. All "
 	  "of the rise is service telnet (tcp 23), new: it moved nothing at this hour in the "
 	  "last three weeks." },
 };
