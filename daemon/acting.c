@@ -124,7 +124,7 @@ void acting_alert(struct engine *e, const struct alert *a)
 	struct err err = { "" };
 	struct act act;
 
-	if (!e->acts || a->state != ALERT_FIRING || a->was || a->warning_share)
+	if (!e->acts || a->state != ALERT_FIRING || a->was || a->warning_share || a->over_budget)
 		return;
 	act = (struct act){ .addr = a->who, .kind = act_of(e, a->rule, &for_ms) };
 	if (act.kind == ACT_NONE)

@@ -136,6 +136,10 @@ void backtest_take(void *arg, struct alert *a)
 		alert_unref(&a);
 		return;
 	}
+	if (a->over_budget) { /* budget_total: nobody would have been told */
+		alert_unref(&a);
+		return;
+	}
 	at = map_get(&p->open, a->id);
 	if (!at) {
 		begin(p, a, rule);

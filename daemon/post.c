@@ -64,6 +64,7 @@ static void write_budget(struct board_rule *b, const struct eval *e, unsigned ru
 	b->budget_each = v.each;
 	b->alerts = v.alerts;
 	b->series_weeks = v.weeks;
+	b->held = v.held;
 }
 
 static void write_rules(struct sheet *s, const struct analysis *a)

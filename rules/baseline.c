@@ -88,6 +88,43 @@ static void take(struct state *s, const struct verdict *v)
 	s->armed_in_s = v->armed_in_s;
 }
 
+/* One more alert of `who`: is it told, or one too many? */
+static void ration(struct eval *e, const struct rule *who, struct alert *a, double score)
+{
+	struct cap *c = &e->of[who - e->rules->at].cap;
+
+	a->over_budget = !cap_allows(c, who->budget_total, score, a->started_ms);
+	if (a->over_budget) {
+		c->held++;
+		return;
+	}
+	a->held_before = c->held;
+	cap_tell(c, who->budget_total, score, a->started_ms);
+}
+
+/* It was held back and lasts: told once there is room again, or when it has grown past
+ * what was told. The same alert, with what is known now. */
+static void let_go(struct eval *e, const struct rule *who, struct state *s,
+		   const struct verdict *v, int64_t slice)
+{
+	struct cap *c = &e->of[who - e->rules->at].cap;
+	struct alert *a;
+
+	if (!cap_allows(c, who->budget_total, v->score, slice * SLICE_MS))
+		return;
+	a = alert_copy(s->alert);
+	a->over_budget = false;
+	a->held_before = c->held ? c->held - 1 : 0;
+	a->value = s->value;
+	if (a->below ? s->value < a->peak : s->value > a->peak)
+		a->peak = s->value;
+	a->judged_ms = e->now_ms;
+	free(a->why);
+	a->why = NULL;
+	cap_tell(c, who->budget_total, v->score, slice * SLICE_MS);
+	eval_fire(e, s, a);
+}
+
 /* r learns, who tells. */
 static void fire(struct eval *e, const struct rule *r, const struct rule *who,
 		 struct state *s, const struct verdict *v, double value, int64_t from,
@@ -106,6 +143,7 @@ static void fire(struct eval *e, const struct rule *r, const struct rule *who,
 	a->pending_ms = a->started_ms = (to + 1) * SLICE_MS;
 	a->window_start_ms = from * SLICE_MS;
 	a->window_end_ms = (to + 1) * SLICE_MS;
+	ration(e, who, a, v->score);
 	s->from = from;
 	s->fired = s->last = to;
 	s->peak = value;
@@ -197,6 +235,8 @@ static void learn(struct eval *e, const struct rule *r, struct state *s, int64_t
 	}
 	if (who && (v.fresh || turned) && s->state != ALERT_FIRING)
 		fire(e, r, who, s, &v, p.value, at, at + BIN_SLICES - 1);
+	else if (who && s->state == ALERT_FIRING && s->alert->over_budget)
+		let_go(e, who, s, &v, at + BIN_SLICES);
 }
 
 void baseline_tick(struct eval *e, const struct rule *r, struct state *s)

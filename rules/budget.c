@@ -4,11 +4,10 @@
  * `budget` is of each series, so a rule over hosts alarms more often with every host that
  * is found. `budget_total` bounds the rule: alarms that come by chance add up over
  * series, alike or not, so n series that may have total / n each have `total` together,
- * in the mean. That was preferred to a count of messages after which the rest is held
- * back: that would be full after two small alarms in the morning when the large one
- * comes in the evening, while a lower share for each asks more of all of them
- * alike: what is least unusual is left out first, whenever it comes. How many messages a
- * person gets is another matter (alerts, gather, routes).
+ * in the mean: what is least unusual is left out first, whenever it comes. On a day on
+ * which much is wrong more would come all the same, so the rule is also capped (cap.h):
+ * what is one too many is kept in history with the reason, counted, and told by number
+ * with the next one that is told.
  *
  * Beside what was stated stands what came: alerts over weeks of series that were armed,
  * both fading with FADE_MS, so it is the rate of the last month or so. Which of them were
@@ -27,7 +26,7 @@ static const int64_t FADE_MS = INT64_C(28) * 86400 * 1000;
 static const double week_s = 7 * 86400;
 static const char of_rule[] = "|*"; /* behind its name: no series is called so */
 
-struct kept {
+struct kept { /* then what was told of late, oldest first, as many as there are */
 	double alarms, armed_s;
 	int64_t faded_ms;
 };
@@ -93,19 +92,24 @@ struct budget_value eval_budget(const struct eval *e, unsigned i)
 		.stated = *value(rs->rule->conf, o),
 		.total = rs->rule->budget_total > 0 ? rs->rule->budget_total : 0,
 		.each = rs->each, .alerts = rs->alarms, .weeks = rs->armed_s / week_s,
-		.series = rs->watched,
+		.series = rs->watched, .held = rs->cap.held,
 	};
 }
 
 void budget_save(const struct rule_state *rs, eval_blob_f *fn, void *arg)
 {
-	struct kept k = { rs->alarms, rs->armed_s, rs->faded_ms };
+	struct {
+		struct kept k;
+		struct cap_told told[CAP_TOLD];
+	} all = { .k = { rs->alarms, rs->armed_s, rs->faded_ms } };
+	size_t octets = rs->cap.n * sizeof(*rs->cap.told);
 	char *key;
 
-	if (!option(rs->rule) || !(rs->armed_s > 0))
+	if (!option(rs->rule) || !(rs->armed_s > 0 || octets))
 		return;
+	memcpy(all.told, rs->cap.told, octets);
 	key = xasprintf("%s%s", rs->rule->name, of_rule);
-	fn(arg, key, &k, sizeof(k));
+	fn(arg, key, &all, sizeof(all) - sizeof(all.told) + octets);
 	free(key);
 }
 
@@ -116,7 +120,10 @@ bool budget_load(struct eval *e, const char *key, const void *data, size_t len)
 
 	if (n < tail || strcmp(key + n - tail, of_rule))
 		return false;
-	for (unsigned i = 0; i < e->n && len == sizeof(k); i++) {
+	if (len < sizeof(k) || (len - sizeof(k)) % sizeof(struct cap_told) ||
+	    (len - sizeof(k)) / sizeof(struct cap_told) > CAP_TOLD)
+		return true;
+	for (unsigned i = 0; i < e->n; i++) {
 		struct rule_state *rs = &e->of[i];
 
 		if (strlen(rs->rule->name) != n - tail ||
@@ -129,6 +136,8 @@ bool budget_load(struct eval *e, const char *key, const void *data, size_t len)
 		rs->alarms = k.alarms;
 		rs->armed_s = k.armed_s;
 		rs->faded_ms = k.faded_ms;
+		rs->cap.n = (unsigned)((len - sizeof(k)) / sizeof(struct cap_told));
+		memcpy(rs->cap.told, (const char *)data + sizeof(k), len - sizeof(k));
 	}
 	return true;
 }

@@ -77,6 +77,7 @@ struct budget_value { /* of one rule, how often alerts are to come and do come *
 	double each;    /* what a series may spend so that both hold */
 	double alerts, weeks; /* of late: alerts, and weeks of series that were armed */
 	unsigned series;      /* that have a baseline */
+	unsigned held;        /* alerts that the cap held back since one was told */
 };
 /* Of the i-th rule. */
 struct budget_value eval_budget(const struct eval *e, unsigned i);

@@ -91,6 +91,10 @@ char *noise_why_quiet(struct noise *n, struct rec *r)
 	why = inhibited(n, r);
 	if (why)
 		return why;
+	if (r->alert->over_budget)
+		return xasprintf("Rule %s has told as many alerts as its budget_total allows, and "
+				 "this one is not far more unusual than those.",
+				 r->alert->rule);
 	if (noise_stands_for(n, r))
 		return xasprintf("It flaps: this is the %u. time. Alert %s stands for it until it "
 				 "has been quiet for %s.", r->times,

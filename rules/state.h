@@ -5,6 +5,7 @@
 #define CUL_RULES_STATE_H
 
 #include "daemon/base/map.h"
+#include "rules/cap.h"
 #include "rules/crowd.h"
 #include "rules/eval.h"
 
@@ -49,6 +50,7 @@ struct rule_state { /* all series of one rule */
 	int64_t crowd_bin;       /* of its last turn */
 	double alarms, armed_s;  /* of late: alerts raised, seconds that series were armed */
 	int64_t faded_ms;        /* when they were last made less */
+	struct cap cap;          /* of what is told, budget_total */
 };
 
 enum { AHEAD = 16 };

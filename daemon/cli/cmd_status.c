@@ -258,7 +258,8 @@ static void budget_line(const json_t *rule, bool first, struct strb *out)
 {
 	const json_t *b = json_object_get(rule, "budget");
 	double each = number_of(b, "each_per_week"), weeks = number_of(b, "series_weeks");
-	char came[64];
+	char came[64], held[64] = "";
+	unsigned long long n = (unsigned long long)count_of(b, "held");
 
 	/* What is to come once in ten weeks has not failed to come after two. */
 	if (weeks * each < 1)
@@ -266,10 +267,12 @@ static void budget_line(const json_t *rule, bool first, struct strb *out)
 	else
 		snprintf(came, sizeof(came), "%.2g came, over %.0f weeks",
 			 number_of(b, "realised_per_week"), weeks);
-	line(out, first ? "alarms" : "", "%s: %.2g a series and week stated%s, %s",
+	if (n)
+		snprintf(held, sizeof(held), "; %llu more held by budget_total since", n);
+	line(out, first ? "alarms" : "", "%s: %.2g a series and week stated%s, %s%s",
 	     text_of(rule, "name"), each,
 	     each < number_of(b, "stated_per_week") ? " (lowered by budget_total)" : "",
-	     came);
+	     came, held);
 }
 
 static void budgets(const json_t *rules, struct strb *out)

@@ -504,12 +504,14 @@ char *why_text(const struct evidence_opts *o, const struct alert *a,
 	else
 		firing(a, c, &s);
 	strb_add(&s, ".");
-	if (client_first(o, a, who, f)) {
+	if (client_first(o, a, who, f))
 		client(a, f, &s);
-		return strb_take(&s);
-	}
-	if (!(c && who_changed(a, f, &s)) && !a->below)
+	else if (!(c && who_changed(a, f, &s)) && !a->below)
 		largest(a, who, f, &s);
+	if (a->held_before && !over(a))
+		strb_fmt(&s, " %u other alert%s of this rule %s held back before it "
+			     "(budget_total).", a->held_before, a->held_before > 1 ? "s" : "",
+			 a->held_before > 1 ? "were" : "was");
 	return strb_take(&s);
 }
 

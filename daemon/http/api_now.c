@@ -137,6 +137,7 @@ static json_t *budget_json(const struct board_rule *r)
 					      ? j_real(r->alerts / r->series_weeks)
 					      : json_null());
 	j_put(o, "series_weeks", j_real(r->series_weeks));
+	j_put(o, "held", json_integer(r->held));
 	return o;
 }
 

@@ -71,6 +71,8 @@ struct alert {
 	bool below;               /* fires under the threshold */
 	bool was;                 /* found when already over: firing and resolved in one */
 	bool warning_share;       /* a quota's early warning, not the quota itself */
+	bool over_budget;         /* its rule has told as many as it may (budget_total) */
+	unsigned held_before;     /* alerts of its rule that were held back for that, before it */
 	char *detector;           /* NULL for a plain limit */
 	char *view;               /* what the detector noticed, for a sentence; or NULL */
 	char *kind;               /* what a pattern in flows is: "SYN flood"; else NULL */

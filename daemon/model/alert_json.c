@@ -220,6 +220,8 @@ json_t *alert_json(const struct alert *a, const char *base_url)
 	j_put(o, "below", json_boolean(a->below));
 	j_put(o, "was", json_boolean(a->was));
 	j_put(o, "warning_share", json_boolean(a->warning_share));
+	j_put(o, "over_budget", json_boolean(a->over_budget));
+	j_put(o, "held_before", json_integer(a->held_before));
 	j_put(o, "detector", j_text(a->detector));
 	j_put(o, "kind", j_text(a->kind));
 	j_put(o, "pending_at", j_time(a->pending_ms));
@@ -439,6 +441,8 @@ struct alert *alert_from_json(const json_t *j, struct err *err)
 	a->below = yes(j, "below");
 	a->was = yes(j, "was");
 	a->warning_share = yes(j, "warning_share");
+	a->over_budget = yes(j, "over_budget");
+	a->held_before = (unsigned)json_integer_value(json_object_get(j, "held_before"));
 	a->detector = maybe(j, "detector");
 	a->kind = maybe(j, "kind");
 	a->has_baseline = json_is_object(band);

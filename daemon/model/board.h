@@ -40,6 +40,7 @@ struct board_rule {
 	 * all series (0: none), what is left for each; and of late, alerts and the weeks of
 	 * armed series that they came in. budget 0: it has none. */
 	double budget, budget_total, budget_each, alerts, series_weeks;
+	unsigned held; /* alerts that the cap held back since one was told */
 };
 
 struct board_interface { /* totals since start, as D13 counts them */

@@ -234,11 +234,80 @@ static void a_rule_over_many_series_lowers_what_each_may_alarm(void **unused)
 	calendar_free(&cal);
 }
 
+struct tally {
+	unsigned told, held, before;
+};
+
+static struct tally count_alerts(const struct weeks *w, unsigned links)
+{
+	struct tally t = { 0 };
+
+	for (size_t i = 0; i < w->n; i++) {
+		if (!w->alert[i].link || w->alert[i].link > links)
+			continue;
+		t.told += !w->alert[i].held;
+		t.held += w->alert[i].held;
+		t.before += w->alert[i].held_before;
+	}
+	return t;
+}
+
+/* Eight links rise in one hour, one after the other, the later the less, and stay there;
+ * then one that was held back grows past them all. */
+static void a_cap_holds_back_what_is_less_unusual_and_tells_it_later(void **unused)
+{
+	enum { LINKS = 8, DAYS = 9 };
+	struct err err = { "" };
+	struct calendar *cal = calendar_new("UTC", &err);
+	struct rules *r = weeks_rules("seasonal", 1);
+	uint64_t seed = 7;
+	struct weeks *w;
+	struct tally t;
+	double v[LINKS];
+	unsigned learnt = 0;
+
+	(void)unused;
+	r->at->budget_total = 14; /* two a day */
+	w = weeks_new(cal, NULL, r, begin_s);
+	for (int bin = 0; bin < (DAYS + 2) * 288; bin++) {
+		int hour = bin / 12 - DAYS * 24;
+
+		for (int k = 0; k < LINKS; k++) {
+			v[k] = 1e6 * (0.9 + 0.2 * weeks_draw(&seed));
+			if (bin >= DAYS * 288 + k)
+				v[k] *= 20 - 2 * k;
+			if (k == LINKS - 1 && hour >= 6)
+				v[k] *= 1e4;
+		}
+		if (bin == DAYS * 288)
+			learnt = count_alerts(w, LINKS).told;
+		weeks_bin(w, LINKS, v);
+		t = count_alerts(w, LINKS);
+		if (hour == 5) { /* the first two, and what was sharper by far */
+			assert_true(t.told >= learnt + 2 && t.held >= 2);
+			assert_int_equal(t.told + t.held, learnt + LINKS);
+		} else if (hour == 1) {
+			assert_true(analysis_budget(w->a, 0).held > 0);
+		} else if (hour == 7) { /* nothing that large is hidden */
+			bool told = false;
+
+			for (size_t i = 0; i < w->n; i++)
+				told |= w->alert[i].link == LINKS && !w->alert[i].held;
+			assert_true(told && t.before >= 1);
+		}
+	}
+	t = count_alerts(w, LINKS); /* a day later there was room for those that last */
+	assert_true(t.told >= learnt + 4);
+	weeks_free(&w);
+	calendar_free(&cal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(eight_weeks_are_told_as_they_were),
 		cmocka_unit_test(a_rule_over_many_series_lowers_what_each_may_alarm),
+		cmocka_unit_test(a_cap_holds_back_what_is_less_unusual_and_tells_it_later),
 	};
 	return cmocka_run_group_tests(t, NULL, NULL);
 }

@@ -22,7 +22,8 @@ enum { WEEKS_ALERTS = 4000, WEEKS_MIN_MS = 60000, WEEKS_LINKS = 64 };
 struct weeks_alert {
 	char id[ALERT_ID];
 	unsigned link;     /* number of its interface; 0: of another rule */
-	bool below;
+	bool below, held;  /* held: by budget_total, as it was told last */
+	unsigned held_before;
 	char view[48], why[256];
 	int64_t started_ms, ended_ms; /* ended 0: it lasts */
 };
@@ -62,6 +63,10 @@ static inline void weeks_take(void *arg, struct alert *a)
 		x->started_ms = a->started_ms;
 		if (a->view)
 			strncpy(x->view, a->view, sizeof(x->view) - 1);
+	}
+	if (x && a->state == ALERT_FIRING) {
+		x->held = a->over_budget;
+		x->held_before = a->held_before;
 	}
 	if (x && a->state == ALERT_RESOLVED) {
 		x->ended_ms = a->ended_ms;
