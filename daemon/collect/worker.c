@@ -6,10 +6,12 @@
  *
  * Waking up costs more than a datagram: at 5,000 datagrams a second most of the time
  * would go into being woken for each. So after a look that found something the worker
- * naps and then finds a batch. The nap is short enough for the granted buffer (a
- * five-hundredth of its octets in microseconds: room for 200,000 datagrams a second), at
- * most NAP_US. Only a look that found nothing ends in epoll_wait(). Nobody notices forty
- * milliseconds: alerts are judged five times a second.
+ * naps and then finds a batch. The longest nap is short enough for the granted buffer (a
+ * two-hundredth of its octets in microseconds: room for 100,000 datagrams a second from one
+ * moment to the next), at most NAP_US; where naps find much they are shorter, so that the
+ * buffer is left for the times when the machine is late. Only a look that found nothing ends
+ * in epoll_wait(). Nobody notices eighty milliseconds: alerts are judged five times a second,
+ * and who asks something of the worker ends its nap.
  *
  * Blocks are used again: the worker keeps a reference to each of WORKER_BLOCKS, and one
  * whose only reference that is has come back. The lowest free one is taken, because
@@ -22,6 +24,7 @@
 #include "daemon/collect/tcp.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +35,10 @@
 #include <unistd.h>
 
 enum {
-	NAP_US = 40000,
+	NAP_US = 80000,
+	NAPS = 200,        /* the longest, so many times, in the buffer's octets as microseconds */
+	NAP_SHORTEST = 16, /* the longest, divided by it */
+	DGRAM_OCTETS = 2304, /* that one of 1,500 octets takes of the buffer */
 	TICK_MS = 1000,
 	ROUNDS = 16 /* batches of one socket before the next */
 };
@@ -43,7 +49,9 @@ struct worker {
 	int epoll, event;
 	struct udp_socket **socket;
 	size_t n;
-	uint32_t nap_us;
+	uint32_t nap_us, nap_most_us;
+	uint32_t much; /* datagrams: an eighth of the buffer */
+	uint32_t found; /* datagrams since the last nap */
 	struct udp_batch *batch;
 	struct tcp *tcp;    /* NULL: no socket of ours takes connections */
 	struct collect_out out;
@@ -132,6 +140,7 @@ static void decode(struct worker *w, unsigned n)
 	if (w->conf.forward)
 		forward_flush(w->conf.forward);
 	add_to(&w->stats.datagrams, n);
+	w->found += n;
 }
 
 /* All that has arrived, fairly: one busy socket does not keep the others waiting. True
@@ -162,11 +171,25 @@ static bool look(struct worker *w, bool *busy)
 	return any;
 }
 
-static void nap(uint32_t us)
+static void nap(const struct worker *w)
 {
-	struct timespec t = { 0, (long)us * 1000 };
+	struct timespec t = { 0, (long)w->nap_us * 1000 };
+	struct pollfd request = { .fd = w->event, .events = POLLIN };
+	uint64_t drain;
 
-	nanosleep(&t, NULL); /* a signal may end it early: no harm */
+	/* A signal may end it early: no harm. */
+	if (ppoll(&request, 1, &t, NULL) > 0 && read(w->event, &drain, sizeof(drain)) < 0)
+		return;
+}
+
+/* How long the next nap may be, from what the last one found. */
+static void pace(struct worker *w)
+{
+	if (w->found > w->much && w->nap_us > w->nap_most_us / NAP_SHORTEST)
+		w->nap_us /= 2;
+	else if (w->found < w->much / 4)
+		w->nap_us = w->nap_us < w->nap_most_us / 2 ? w->nap_us * 2 : w->nap_most_us;
+	w->found = 0;
 }
 
 /* --- the thread --- */
@@ -243,8 +266,10 @@ static void *run(void *arg)
 		bool any = look(w, &busy);
 
 		keep_time(w);
-		if (any && !busy)
-			nap(w->nap_us);
+		if (any && !busy) {
+			pace(w);
+			nap(w);
+		}
 		if (any || wait_for_any(w))
 			go = requests(w);
 	}
@@ -281,7 +306,8 @@ static void my_sockets(struct worker *w)
 		else if (!s->listen.stream && s->rcvbuf < least)
 			least = s->rcvbuf;
 	}
-	w->nap_us = least / 500 < NAP_US ? least / 500 : NAP_US;
+	w->nap_us = w->nap_most_us = least / NAPS < NAP_US ? least / NAPS : NAP_US;
+	w->much = least / DGRAM_OCTETS * 2 / 8; /* the kernel takes it twice */
 }
 
 static void release(struct worker *w)
