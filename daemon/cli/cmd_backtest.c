@@ -363,6 +363,36 @@ static void add_suggestion(json_t *o, const struct ask *a,
 
 /* ---- the whole ---- */
 
+/* A suggestion needs data, and something to set. NULL: there are both; gives. */
+static char *why_none(const struct ask *a, unsigned i)
+{
+	const struct backtest_rule *b = &a->b.rule[i];
+	const struct rule *r = &a->rules->at[i];
+
+	if (isnan(backtest_limit(r)))
+		return xasprintf("%s has no limit and no budget to set",
+				 r->detector ? r->detector->name : "it");
+	if (b->first_ms)
+		return NULL;
+	if (b->source == BACKTEST_FLOWS)
+		return xasprintf("%s, and the archive has no flows of that time; another --from "
+				 "and --to may, and `culprit import` brings older ones",
+				 b->why_flows ? b->why_flows : "it was asked of the archive");
+	return xstrdup("history has no such series of that time; another --from and --to may, "
+		       "and --source archive looks at flows");
+}
+
+static void tell_none(const struct ask *a, unsigned i, struct strb *s, json_t *o)
+{
+	char *why = a->suggest ? why_none(a, i) : NULL;
+
+	if (why && o)
+		json_object_set_new(o, "no_suggestion", j_text(why));
+	else if (why)
+		strb_fmt(s, "\nNo limit can be suggested: %s.\n", why);
+	free(why);
+}
+
 static bool limits(struct ask *a, unsigned i, struct strb *s, json_t *o, struct err *err)
 {
 	struct backtest_limits *l = &a->limits[i];
@@ -370,7 +400,8 @@ static bool limits(struct ask *a, unsigned i, struct strb *s, json_t *o, struct 
 	struct backtest_suggestion g;
 	struct table *t;
 
-	if (!a->b.rule[i].first_ms)
+	tell_none(a, i, s, o);
+	if (!a->b.rule[i].first_ms || (a->suggest && isnan(backtest_limit(r))))
 		return true;
 	if (a->suggest && !backtest_suggest(&a->o, r, a->budget, l, &g, err))
 		return false;

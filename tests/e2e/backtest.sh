@@ -35,6 +35,16 @@ culprit alerts --all --json >"$dir/alerts.json"
 culprit backtest busy --from -1h --json >"$dir/busy.json"
 culprit backtest "$dir/tried.conf" --from -1h --json --suggest --budget 20000/week \
 	>"$dir/tried.json"
+cat >"$dir/keys.conf" <<END
+rule partners { measure = "peers"  by = "host"  window = 1m  above = 3 }
+rule sources { measure = "peers"  by = "dst"  window = 5m  above = 1 }
+rule services { by = "port"  window = 1m  above = 1M }
+rule pairs { by = "src,dst"  window = 1m  above = 1M }
+rule most { by = "host"  detector = "record" }
+END
+culprit backtest "$dir/keys.conf" --from -1h --json --suggest --budget 1/week \
+	>"$dir/keys.json"
+culprit backtest "$dir/keys.conf" --from -10d --to -9d --suggest >"$dir/none.txt"
 culprit backtest busy --from -1h --csv >"$dir/busy.csv"
 culprit backtest --from -1h >"$dir/all.txt"
 culprit changed --at -1m/3m --json >"$dir/changed.json"
@@ -61,8 +71,16 @@ tried = {r["rule"]: r for r in load("tried")["rules"]}
 assert sorted(tried) == ["busier", "hosts"] and not tried["busier"]["alerts"]
 assert {a["series"] for a in tried["hosts"]["alerts"]} == {"203.0.113.99", "10.66.66.66"}
 assert 0 < tried["busier"]["suggestion"]["limit"] < 10e9, tried["busier"]["suggestion"]
+keys = {r["rule"]: r for r in load("keys")["rules"]}
+assert "no limit and no budget" in keys.pop("most")["no_suggestion"]
+assert len(keys) == 4
+for r in keys.values():
+    assert r["source"] == "archive" and r["suggestion"]["limit"] > 0, r
+assert 3 < keys["partners"]["suggestion"]["limit"] <= 25, keys["partners"]["suggestion"]
 END
 has "$dir/busy.csv" '^busy,.*,edge,' || fail "no row of busy: $(cat "$dir/busy.csv")"
+has "$dir/none.txt" 'No limit can be suggested: .*the archive has no flows of that time' ||
+	fail "no reason: $(cat "$dir/none.txt")"
 has "$dir/all.txt" 'would have fired 1 time' || fail "$(cat "$dir/all.txt")"
 has "$dir/shown" '10.66.66.66' || fail "$(cat "$dir/shown")"
 has "$dir/changed.json" '"compared_with"' || fail "$(cat "$dir/changed.json")"
