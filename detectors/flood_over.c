@@ -30,6 +30,8 @@ enum {
 	BLIND = 5,        /* times the limit where answers would not be seen */
 };
 
+static const double FEW_VISITORS = 0.4; /* of the limit, where fewer than VISITORS come */
+
 static bool is_new(const struct flood *f, const struct flood_host *h, const struct flood_cell *c)
 {
 	int64_t cold = c->thin ? FLOOD_BEFORE : FLOOD_COLD;
@@ -104,11 +106,11 @@ static bool connections(const struct flood *f, const struct flood_host *h,
 	for (unsigned i = 0; i < 4; i++)
 		ones += __builtin_popcountll(c->visitors[i]);
 	l->rate = (double)c->calls / l->seconds;
-	l->limit = f->conf.connections;
 	if (c->thin || ones > bits - 8 || l->rate < USUAL_VISITS * (double)h->mean)
 		return false;
 	l->sources = bits * log(bits / (bits - ones));
 	l->kind = LOOK_VISITS;
+	l->limit = f->conf.connections * (l->sources >= VISITORS ? 1 : FEW_VISITORS);
 	return (l->sources >= VISITORS || is_new(f, h, c)) &&
 	       (double)c->visits >= VISITS * l->sources;
 }

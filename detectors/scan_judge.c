@@ -20,6 +20,7 @@ enum {
 	QUIET_MS = 10 * 60000,
 	QUIET_MAX_MS = 60 * 60000,
 	QUIET_GAPS = 30,
+	FAR = 4,		/* times the limit */
 	SWEPT_MS = 6 * 60000,	/* who watches comes every five minutes at least */
 	SPREAD = 8,		/* addresses to a port, or ports to an address */
 	KNOWN = 12,		/* attempts and answers that a share can be told of */
@@ -329,10 +330,13 @@ static void turn(const struct scan *s, struct source *e)
 	e->answered /= 2;
 }
 
-/* A sweep of a living network is answered; one who watches it asks the living. */
-static double needed(const struct scan *s, const struct source *e)
+/* A sweep of a living network is answered; one who watches it asks the living. And whom so
+ * many do not answer on one port is no crawler or mail server, though others do (spam). */
+static double needed(const struct scan *s, const struct source *e, const struct extent *x)
 {
-	return e->proto == P_ICMP ? s->conf.unanswered * 2 / 3 : s->conf.unanswered;
+	bool far = x->of_port >= FAR * x->limit * scan_limit(e, s->conf.targets);
+
+	return e->proto == P_ICMP || far ? s->conf.unanswered * 2 / 3 : s->conf.unanswered;
 }
 
 /* A sweep of a network where nearly all are alive, or whose answers are not told, looks like
@@ -381,7 +385,7 @@ static void judge_one(struct scan *s, struct source *e, finding_f *fn, void *arg
 			e->told_value = value;
 			tell(s, e, &x, false, fn, arg);
 		}
-	} else if ((x.horizontal || x.vertical) && x.share >= needed(s, e) &&
+	} else if ((x.horizontal || x.vertical) && x.share >= needed(s, e, &x) &&
 		   !unheard(s, e, &x)) {
 		e->told = true;
 		e->begun_ms = e->first_ms;

@@ -180,7 +180,7 @@ static void udp_one(struct site *s)
 /* One client, connection after connection */
 static void visits_one(struct site *s)
 {
-	for (int i = 0; i < 700; i++)
+	for (int i = 0; i < 300; i++)
 		both(s, (struct flow_row){ .src = ip("198.51.100.7"), .dst = ip(VICTIM), .dst_port = 80,
 					   .src_port = (uint16_t)rnd(s), .proto = 6,
 					   .tcp_flags = SA, .packets = 5 }, 5);

@@ -102,6 +102,8 @@ static void who_scans_is_found_and_its_end_too(void **unused)
 		  30 * SECOND, "horizontal scan" },
 		{ "a worm", ACTOR(at_random, 0x0a140042, 3, 0.98, 0, 445), 0, 3 * MINUTE,
 		  40 * SECOND, "horizontal scan" },
+		{ "spam: four in ten take it", ACTOR(mailer, 0x0a140042, 4, 0.6, 0, 0), 0, 10 * MINUTE,
+		  10 * MINUTE, "horizontal scan" },
 		{ "told without TCP flags", ACTOR(horizontal, 0x0a140042, 10, 1, 0x0a1e0000, 22),
 		  NO_FLAGS, 30 * SECOND, 30 * SECOND, "horizontal scan" },
 		{ "told in one direction", ACTOR(horizontal, 0x0a140042, 10, 1, 0x0a1e0000, 22),
