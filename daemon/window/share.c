@@ -15,19 +15,19 @@
 
 #include "daemon/base/mem.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	OLD_MAX = 65536,
-	GROUP = 512, /* rows at a time, so that they are still in the cache */
-	FOUR = 4,
+	FOUR = 4, /* shares of most rows: nearly no flow lasts longer */
 };
 
 void shares_init(struct shares *s)
 {
 	*s = (struct shares){ 0 };
 	s->from = xcalloc(BLOCK_ROWS + 1, sizeof(*s->from));
-	s->slice0 = xcalloc(BLOCK_ROWS, sizeof(*s->slice0));
 }
 
 void shares_fini(struct shares *s)
@@ -35,7 +35,6 @@ void shares_fini(struct shares *s)
 	free(s->at);
 	free(s->row);
 	free(s->from);
-	free(s->slice0);
 	*s = (struct shares){ 0 };
 }
 
@@ -150,91 +149,81 @@ static size_t cut_row(struct shares *s, size_t n, struct span *p, uint32_t flows
 	return n;
 }
 
-/* Finds out which slices rows from r on lie in, as long as all of them are open; fills
- * from, row and slice0 and returns the first row that it leaves. */
-static uint32_t lay_out(struct shares *s, const struct block *b, uint32_t r,
-			int64_t first, uint64_t open, size_t *np)
+typedef double two __attribute__((vector_size(16))); /* of octets and packets */
+
+struct few { /* a row of few shares while it is cut up */
+	two all, span;
+	uint32_t part, whole; /* of its time, up to where the next share ends */
+	uint64_t bytes, packets; /* given out so far */
+	uint32_t slice, n, flows;
+};
+
+/* Share number i, which may be past the last: then it is zero and counts for nothing. */
+static inline void cut_one(struct few *f, struct share *to, uint32_t i)
+{
+	uint32_t over = (uint32_t)-(int32_t)(f->part > f->whole); /* all ones, or none */
+	double part = (double)(int32_t)(f->part + ((f->whole - f->part) & over));
+	two up_to = f->all * (two){ part, part } / f->span;
+	uint64_t b = (uint64_t)(int64_t)up_to[0], k = (uint64_t)(int64_t)up_to[1];
+	uint32_t flows = f->flows & (uint32_t)-(int32_t)(i + 1 == f->n);
+
+	to[i] = (struct share){ b - f->bytes, k - f->packets, flows,
+				(f->slice + i) & INT32_MAX, 0 };
+	f->bytes = b;
+	f->packets = k;
+	f->part += SLICE_MS;
+}
+
+/* Most rows: all of it in open slices, in FOUR of them at most, with values whose shares are
+ * exact in doubles (see quotient()). How many slices it is cannot be foretold, and guessing
+ * wrong once a row costs more than some divisions too many: always FOUR shares are written,
+ * and what is too much is written over by the next row. False: another row. */
+static inline bool cut_few(struct shares *s, const struct block *b, uint32_t r, int64_t first,
+			   uint64_t open, size_t *np)
 {
 	const int64_t base = first * SLICE_MS;
-	uint32_t until = b->n - r < GROUP ? b->n : r + GROUP;
-	size_t n = *np;
+	uint64_t start = (uint64_t)(b->start_ms[r] - base), end = (uint64_t)(b->end_ms[r] - base);
+	uint64_t bytes = b->bytes[r], packets = b->packets[r];
+	uint32_t from, n, whole;
+	struct few f;
 
-	for (; r < until; r++) {
-		uint64_t start = (uint64_t)(b->start_ms[r] - base);
-		uint64_t end = (uint64_t)(b->end_ms[r] - base);
-		uint32_t from, to;
-
-		if (__builtin_expect(start >= open || end > open || end < start, 0))
-			break;
-		from = (uint32_t)start / SLICE_MS;
-		to = (uint32_t)(end - (end > start)) / SLICE_MS;
-		room(s, n + to - from + FOUR);
-		s->from[r] = (uint32_t)n;
-		s->slice0[r] = (uint32_t)(first + from) - (uint32_t)n;
-		/* Four at once: nearly no flow lasts longer, so nothing is to be guessed. */
-		for (unsigned i = 0; i < FOUR; i++)
-			s->row[n + i] = (uint16_t)r;
-		for (size_t i = n + FOUR; i <= n + to - from; i++)
-			s->row[i] = (uint16_t)r;
-		n += to - from + 1;
-	}
-	s->from[r] = (uint32_t)n;
-	*np = n;
-	return r;
+	if (__builtin_expect(start >= open || end > open || end < start, 0))
+		return false;
+	from = (uint32_t)start / SLICE_MS;
+	n = (uint32_t)(end - (end > start)) / SLICE_MS - from + 1;
+	if (__builtin_expect((bytes | packets) >> 32 || n > FOUR, 0))
+		return false;
+	whole = (uint32_t)(end - start) + (end == start); /* no duration: one of one */
+	f = (struct few){
+		.all = { (double)(int64_t)bytes, (double)(int64_t)packets },
+		.span = { (double)(int32_t)whole, (double)(int32_t)whole },
+		.part = (from + 1) * SLICE_MS - (uint32_t)start,
+		.whole = whole,
+		.slice = (uint32_t)first + from,
+		.n = n,
+		.flows = b->flows[r] + !b->flows[r],
+	};
+	for (unsigned i = 0; i < FOUR; i++)
+		s->row[*np + i] = (uint16_t)r;
+	cut_one(&f, s->at + *np, 0);
+	cut_one(&f, s->at + *np, 1);
+	cut_one(&f, s->at + *np, 2);
+	cut_one(&f, s->at + *np, 3);
+	*np += n;
+	return true;
 }
 
-/* Cuts what was laid out, share after share over the bounds of rows, with no branch that
- * depends on where they are: how many shares a row has cannot be foretold, and guessing
- * wrong once a row costs more than a division for the last of them. */
-static void cut_laid(struct shares *s, const struct block *b, size_t from, size_t n)
-{
-	uint64_t bytes = 0, packets = 0; /* of the row up to where the last share ended */
-
-	for (size_t i = from; i < n; i++) {
-		uint32_t r = s->row[i], slice = s->slice0[r] + (uint32_t)i;
-		int64_t start = b->start_ms[r], t = ((int64_t)slice + 1) * SLICE_MS;
-		uint64_t whole = (uint64_t)(b->end_ms[r] - start);
-		uint64_t part = (uint64_t)(t - start) < whole ? (uint64_t)(t - start) : whole;
-		uint64_t all = b->bytes[r], pk = b->packets[r], q, k;
-		uint32_t flows = b->flows[r] + !b->flows[r];
-		uint64_t later = (uint64_t)(i == s->from[r]) - 1; /* all ones, but for the first */
-
-		flows &= (uint32_t)(part < whole) - 1;
-		part += !whole; /* no duration: one of one */
-		whole += !whole;
-		if (__builtin_expect((all | pk) >> 32 || part >> 20, 0)) {
-			q = portion(all, part, whole);
-			k = portion(pk, part, whole);
-		} else {
-			q = quotient(all * part, whole);
-			k = quotient(pk * part, whole);
-		}
-		s->at[i] = (struct share){ q - (bytes & later), k - (packets & later), flows,
-					   slice & INT32_MAX, 0 };
-		bytes = q;
-		packets = k;
-	}
-}
-
-/* What was laid out has one share a row. */
-static void copy_laid(struct shares *s, const struct block *b, uint32_t r, uint32_t n)
-{
-	for (struct share *to = s->at + s->from[r]; r < n; r++, to++)
-		*to = (struct share){ b->bytes[r], b->packets[r], b->flows[r] + !b->flows[r],
-				      (s->slice0[r] + s->from[r]) & INT32_MAX, 0 };
-}
-
-/* Another row: (partly) before the first open slice, or after the last. */
+/* Any other row; most of them are (partly) before the first open slice, or after the last. */
 static size_t cut_odd(struct shares *s, const struct block *b, uint32_t r, size_t n,
 		      int64_t first, int64_t last, size_t *olds)
 {
 	struct span p = { b->start_ms[r], b->end_ms[r], b->bytes[r], b->packets[r], 0, 0 };
+	size_t from = n;
 
 	s->late += slice_of(p.start) < first;
 	n = cut_row(s, n, &p, b->flows[r] ? b->flows[r] : 1, first, last, olds);
-	for (size_t i = s->from[r]; i < n; i++)
+	for (size_t i = from; i < n; i++)
 		s->row[i] = (uint16_t)r;
-	s->from[r + 1] = (uint32_t)n;
 	return n;
 }
 
@@ -244,19 +233,11 @@ void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t l
 	size_t n = 0, olds = 0;
 
 	s->late = 0;
-	s->from[0] = 0;
-	for (uint32_t r = 0; r < b->n;) {
-		uint32_t had = r;
-
-		r = lay_out(s, b, r, first, open, &n);
-		if (r == had) {
+	for (uint32_t r = 0; r < b->n; r++) {
+		s->from[r] = (uint32_t)n;
+		room(s, n + FOUR);
+		if (!cut_few(s, b, r, first, open, &n))
 			n = cut_odd(s, b, r, n, first, last, &olds);
-			r++;
-			continue;
-		}
-		if (n - s->from[had] == r - had)
-			copy_laid(s, b, had, r);
-		else
-			cut_laid(s, b, s->from[had], n);
 	}
+	s->from[b->n] = (uint32_t)n;
 }

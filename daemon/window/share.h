@@ -17,7 +17,6 @@ struct shares {
 	struct share *at; /* row by row */
 	uint16_t *row;    /* of at[i] */
 	uint32_t *from;   /* row r has at[from[r]] .. at[from[r + 1] - 1] */
-	uint32_t *slice0; /* of row r: slice of at[i], minus i */
 	size_t cap;
 	uint64_t late; /* rows of this block that begin before `first` */
 	uint64_t cut; /* shares of absurdly long pasts that were left out (see share.c) */
