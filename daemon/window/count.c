@@ -21,6 +21,7 @@
 #include "daemon/model/names.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { INTERFACES = 1 << 20 };
 
@@ -86,6 +87,19 @@ static uint8_t of_ingress(struct count_once *c, const struct block *b, uint32_t 
 	return COUNT_TOTAL | COUNT_IN | COUNT_OUT;
 }
 
+/* Of the next 64 rows none is of a probe or an egress record. A loop of fixed length without
+ * a branch, which the compiler makes into a few wide instructions. */
+static inline bool plain(const struct block *b, uint32_t at)
+{
+	const uint32_t *in = b->in_if + at, *out = b->out_if + at;
+	const uint8_t *direction = b->direction + at;
+	uint8_t odd = 0;
+
+	for (unsigned i = 0; i < 64; i++)
+		odd |= (uint8_t)((in[i] == out[i]) | (direction[i] == DIR_EGRESS));
+	return !odd;
+}
+
 /* While nobody has sent an egress record, who sends ingress ones need not be known; this
  * keeps the common case free of look-ups, and an exporter that sends both is found out
  * with its next ingress record. */
@@ -93,6 +107,11 @@ void count_once(struct count_once *c, struct block *b)
 {
 	block_use(b, F_counts);
 	for (uint32_t r = 0; r < b->n; r++) {
+		if (r % 64 == 0 && b->n - r >= 64 && !c->egress.n && plain(b, r)) {
+			memset(b->counts + r, COUNT_TOTAL | COUNT_IN | COUNT_OUT, 64);
+			r += 63;
+			continue;
+		}
 		if (b->in_if[r] == b->out_if[r])
 			b->counts[r] = of_probe(b, r);
 		else if (b->direction[r] == DIR_EGRESS)

@@ -21,7 +21,6 @@ enum { CLASSES = 64, SLICES = 64, SLOTS = 256 };
 struct class {
 	uint32_t exporter, in_if, out_if;
 	uint8_t counts;
-	uint64_t used; /* a bit for each slice with something in it */
 	struct sums sum[SLICES];
 };
 
@@ -30,6 +29,7 @@ struct small {
 	struct class *slot[SLOTS]; /* by a hash of what a class is */
 	unsigned n;
 	int64_t base; /* slice of sum[0] */
+	uint32_t low, high; /* sums that may be more than nothing; low > high: none */
 	uint8_t class_of[BLOCK_ROWS];
 };
 
@@ -115,15 +115,19 @@ static void flush(struct window *w, unsigned leader, struct small *s)
 	for (unsigned i = 0; i < s->n; i++) {
 		struct class *c = &s->class[i];
 
-		for (; c->used; c->used &= c->used - 1) {
-			unsigned at = (unsigned)__builtin_ctzll(c->used);
+		for (uint32_t at = s->low; at <= s->high; at++) {
+			struct sums *sum = &c->sum[at];
 
-			write_sum(w, leader, c, s->base + at, &c->sum[at], false);
-			c->sum[at] = (struct sums){ 0 };
+			if (!(sum->bytes | sum->packets | sum->flows))
+				continue;
+			write_sum(w, leader, c, s->base + at, sum, false);
+			*sum = (struct sums){ 0 };
 		}
 	}
 	memset(s->slot, 0, sizeof(s->slot));
 	s->n = 0;
+	s->low = SLICES;
+	s->high = 0;
 }
 
 /* Two classes of one slot take turns: the one that was pushed out and comes again is
@@ -149,21 +153,34 @@ static inline struct class *class_of(struct window *w, unsigned leader, struct s
 	return c;
 }
 
-static inline void add_share(struct window *w, unsigned leader, struct class *c,
-			     int64_t base, const struct share *sh)
+/* Shares from .. to, of rows whose classes are known. Which sums are touched is kept here: a
+ * member of the class that each share changes would make it wait for the one before. */
+static void add_shares(struct window *w, unsigned leader, struct small *s, uint32_t from,
+		       uint32_t to)
 {
-	uint64_t i = (uint64_t)(sh->slice - base);
+	const struct shares *sh = w->shares;
+	const int64_t base = s->base;
+	uint32_t low = s->low, high = s->high;
 
-	if (__builtin_expect(sh->old || i >= SLICES, 0)) {
-		struct sums sum = { sh->bytes, sh->packets, sh->flows };
+	for (uint32_t i = from; i < to; i++) {
+		const struct share *x = &sh->at[i];
+		struct class *c = &s->class[s->class_of[sh->row[i]]];
+		uint64_t at = (uint64_t)(x->slice - base);
 
-		write_sum(w, leader, c, sh->slice, &sum, sh->old);
-		return;
+		if (__builtin_expect(x->old || at >= SLICES, 0)) {
+			struct sums sum = { x->bytes, x->packets, x->flows };
+
+			write_sum(w, leader, c, x->slice, &sum, x->old);
+			continue;
+		}
+		low = at < low ? (uint32_t)at : low;
+		high = at > high ? (uint32_t)at : high;
+		c->sum[at].bytes += x->bytes;
+		c->sum[at].packets += x->packets;
+		c->sum[at].flows += x->flows;
 	}
-	c->used |= UINT64_C(1) << i;
-	c->sum[i].bytes += sh->bytes;
-	c->sum[i].packets += sh->packets;
-	c->sum[i].flows += sh->flows;
+	s->low = low;
+	s->high = high;
 }
 
 /* All rows: how many shares a row has cannot be foretold, and a processor that guesses
@@ -172,15 +189,15 @@ static inline void add_share(struct window *w, unsigned leader, struct class *c,
 static void add_all(struct window *w, unsigned leader, struct small *s,
 		    const struct block *b)
 {
-	const struct shares *sh = w->shares;
-	uint32_t r = 0, i = 0;
+	const uint32_t *from = w->shares->from;
+	uint32_t r = 0;
 
 	while (r < b->n) {
+		uint32_t first = r;
+
 		for (; r < b->n && s->n < CLASSES; r++)
 			s->class_of[r] = (uint8_t)(class_of(w, leader, s, b, r) - s->class);
-		for (; i < sh->from[r]; i++)
-			add_share(w, leader, &s->class[s->class_of[sh->row[i]]], s->base,
-				  &sh->at[i]);
+		add_shares(w, leader, s, from[first], from[r]);
 		flush(w, leader, s);
 	}
 }
@@ -188,10 +205,10 @@ static void add_all(struct window *w, unsigned leader, struct small *s,
 static void add_row(struct window *w, unsigned leader, struct small *s,
 		    const struct block *b, uint32_t r)
 {
-	struct class *c = class_of(w, leader, s, b, r);
+	const uint32_t *from = w->shares->from;
 
-	for (uint32_t i = w->shares->from[r]; i < w->shares->from[r + 1]; i++)
-		add_share(w, leader, c, s->base, &w->shares->at[i]);
+	s->class_of[r] = (uint8_t)(class_of(w, leader, s, b, r) - s->class);
+	add_shares(w, leader, s, from[r], from[r + 1]);
 }
 
 static bool all_set(const uint64_t *bits, uint32_t n)
@@ -209,6 +226,8 @@ void small_block(struct window *w, unsigned leader, const struct block *b,
 	struct small *s = w->small;
 
 	s->base = w->now_slice + WINDOW_FUTURE - SLICES + 1;
+	s->low = SLICES;
+	s->high = 0;
 	if (all_set(bits, b->n)) {
 		add_all(w, leader, s, b);
 		return;
