@@ -308,8 +308,9 @@ static void firing(const struct alert *a, struct parts *p)
 		snprintf(p->what, sizeof(p->what), "was at %s for %s", value, time);
 	else if (a->below && a->value <= 0)
 		snprintf(p->what, sizeof(p->what), "nothing for %s", time);
-	else if (quota(a))
-		snprintf(p->what, sizeof(p->what), "%s in %s", value, time);
+	else if (quota(a)) /* so far in its day, week or month */
+		snprintf(p->what, sizeof(p->what), "%s since %.10s", value,
+			 text_time(a->window_start_ms, time));
 	else
 		snprintf(p->what, sizeof(p->what), "%s%s %s %s",
 			 a->below     ? "only "

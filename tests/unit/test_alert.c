@@ -56,7 +56,7 @@ static void headlines_say_what_how_much_and_what_is_normal(void **state)
 			  "hour" },
 		{ "10.20.0.66", "bytes", 17e9, 0, 0, 20e9, .share = true,
 		  .window_min = 43200,
-		  .want = "10.20.0.66: 17.0 GB in 30 days, 85 % of the 20.0 GB allowed" },
+		  .want = "10.20.0.66: 17.0 GB since 2023-10-15, 85 % of the 20.0 GB allowed" },
 		{ "edge", "flows/s", 0, 0, 0, 0, .detector = "silence", .window_min = 2,
 		  .want = "edge: silent for 2 minutes" },
 		{ "edge", "flows/s", 2.5, 0, 0, 0.7, .detector = "loss", .window_min = 2,
