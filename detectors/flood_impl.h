@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: ISC
  *
  * flood.c judges, by flood_over.c and in the words of flood_words.c; flood_track.c counts
- * for hosts, flood_carpet.c for prefixes; flood_ports.c knows the services that reflect.
+ * for hosts, flood_carpet.c for prefixes; flood_before.c knows what came to who is new,
+ * flood_ends.c whether both directions are told, flood_ports.c the services that reflect.
  */
 #ifndef CUL_DETECTORS_FLOOD_IMPL_H
 #define CUL_DETECTORS_FLOOD_IMPL_H
@@ -257,6 +258,13 @@ void flood_carpet_advance(struct flood *f, int64_t newest);
 void flood_carpet_judge(struct flood *f, int64_t now_ms, finding_f *fn, void *arg);
 /* Some carpet that stands, or will in a moment, covers it. */
 bool flood_carpeted(struct flood *f, const struct addr *a);
+
+/* --- flood_before.c --- */
+
+/* What came to one of that hash in a slice, on average, before it had a name. */
+float flood_before(const struct flood *f, uint64_t hash);
+/* So many slices of reception are over: their counters become what was before. */
+void flood_before_period(struct flood *f, int64_t gap);
 
 void flood_track_init(struct flood *f, size_t memory);
 void flood_track_fini(struct flood *f);

@@ -18,9 +18,6 @@
  * The table of names is full sometimes: then a newcomer takes the place of the coolest of
  * a few neighbours if he is hotter, and never that of one who is being flooded.
  *
- * What the counters held is kept on average, so that a new name knows what came to it before:
- * less than QUARTER of a flood, but it was there.
- *
  * What is usual for a victim is learnt from slices that have settled and were no flood, as
  * a slow mean with its mean distance: quickly up at first, then half an hour up, four
  * hours down, so that the answers a resolver gets all day are usual for it and a flood,
@@ -34,6 +31,7 @@
 
 #include "daemon/base/mem.h"
 #include "detectors/asking.h"
+#include "detectors/flood_ends.h"
 
 enum {
 	SYN = 2, ACK = 16,
@@ -41,8 +39,6 @@ enum {
 	LONE = 3,     /* packets of a flow, at most, that one who is not answered sends */
 	TRIES = 6,    /* SYNs of one attempt, at most, that are no flood */
 	LOOK = 16,    /* neighbours, when a place is looked for */
-	FEW_ROWS = 10000, /* in a slice: then all of them are noted */
-	ROWS_ENOUGH = 4, /* of an end of connections, to be sure */
 	SMALL = 16,   /* packets of a flow that others may stand for */
 	GAP = 30,     /* slices: a longer silence teaches nothing */
 };
@@ -73,14 +69,6 @@ static void set_bits(struct flood *f)
 		if (f->host[i].used)
 			f->host_bits[f->host[i].hash % FLOOD_BITS / 64] |=
 				UINT64_C(1) << (f->host[i].hash & 63);
-}
-
-/* What came to one of that hash in a slice, on average, before it had a name. */
-static float before(const struct flood *f, uint64_t hash)
-{
-	float v = fminf(f->before[0][hash >> 51], f->before[1][hash >> 36 & (FLOOD_SKETCH - 1)]);
-
-	return v < 4 * f->before_sum / FLOOD_SKETCH ? 0 : v; /* others', perhaps */
 }
 
 /* A place for one that hot, or NULL. */
@@ -118,7 +106,7 @@ static struct flood_host *admit(struct flood *f, const struct flood_flow *w,
 	h->born = h->settled = f->newest;
 	h->heat = heat;
 	if (w->weight > 0) { /* in packets: as those of the flow that weigh so much */
-		h->mean = before(f, hash) * (float)w->packets / w->weight /
+		h->mean = flood_before(f, hash) * (float)w->packets / w->weight /
 			  (float)(w->to - w->from + 1) / (SLICE_MS / 1000.0F);
 		h->dev = h->mean / 2;
 	}
@@ -312,83 +300,16 @@ static void advance(struct flood *f, int64_t newest)
 	f->newest = newest;
 }
 
-/* The counters of a slice that is over become part of what was usual before. */
-static void remember(struct flood *f)
-{
-	float a;
-
-	if (f->holds)
-		return;
-	f->periods += f->periods < FLOOD_BEFORE;
-	a = 1 / (float)f->periods;
-	f->before_sum += a * (f->sketch_sum - f->before_sum);
-	for (unsigned row = 0; row < 2; row++) {
-		for (unsigned i = 0; i < FLOOD_SKETCH; i++) {
-			float v = f->before[row][i] + a * (f->sketch[row][i] - f->before[row][i]);
-
-			f->before[row][i] = v > 1e-6F ? v : 0; /* tiny ones take very long */
-		}
-	}
-}
-
 static void new_period(struct flood *f, int64_t period)
 {
 	f->last_rows = period == f->period + 1 ? f->period_rows : 0;
-	for (int64_t gap = f->period ? period - f->period : 0; gap > 0; gap--) {
-		remember(f);
-		if (gap > FLOOD_BEFORE * 4)
-			gap = FLOOD_BEFORE * 4;
-		memset(f->sketch, 0, sizeof(f->sketch));
-		f->sketch_sum = 0;
-	}
+	flood_before_period(f, f->period ? period - f->period : 0);
 	f->period = period;
 	f->period_rows = 0;
-	memset(f->sketch, 0, sizeof(f->sketch));
 	memset(f->net_sketch, 0, sizeof(f->net_sketch));
-	f->sketch_sum = f->net_sum = 0;
+	f->net_sum = 0;
 	set_bits(f);
-	f->open = f->open_both = 0;
-	for (unsigned i = 0; i < FLOOD_ENDS; i++) {
-		struct flood_end *e = &f->end[i];
-
-		f->open += e->rows >= ROWS_ENOUGH;
-		f->open_both += e->rows >= ROWS_ENOUGH && e->ways == 3;
-		if (!e->rows || period - e->slice < FLOOD_RING)
-			continue;
-		if (e->rows >= ROWS_ENOUGH) {
-			f->ends = f->ends * 0.995 + 1;
-			f->both = f->both * 0.995 + (e->ways == 3);
-		}
-		e->rows = e->ways = 0;
-	}
-}
-
-/* Who speaks TCP is seen as source and as destination, unless one direction is told only.
- * That holds where packets are sampled, too, when both of a conversation hardly ever are. */
-static inline void note_end(struct flood *f, uint64_t hash, uint8_t way)
-{
-	struct flood_end *e = &f->end[hash >> 16 & (FLOOD_ENDS - 1)];
-
-	if (!e->rows) {
-		e->tag = (uint32_t)(hash >> 24);
-		e->slice = f->period;
-	}
-	if (e->tag != (uint32_t)(hash >> 24))
-		return;
-	e->rows += e->rows < UINT8_MAX;
-	e->ways |= way;
-}
-
-/* Where there are many rows, one in 32 is enough to know. */
-static inline bool is_noted(const struct flood *f, uint64_t dst, uint32_t r)
-{
-	return f->last_rows < FEW_ROWS || ((dst ^ r) & 31) == 0;
-}
-
-static inline void note_ends(struct flood *f, uint64_t src, uint64_t dst)
-{
-	note_end(f, src, 1);
-	note_end(f, dst, 2);
+	flood_ends_period(f);
 }
 
 /* --- flows --- */
@@ -517,8 +438,8 @@ static void tcp(struct flood *f, const struct block *b, uint32_t r, uint16_t fla
 		return;
 	if ((flags & SYN) == 0) { /* a packet in the middle speaks only for one under watch */
 		w.dst_hash = flood_hash(f, &b->dst[r]);
-		if (is_noted(f, w.dst_hash, r))
-			note_ends(f, flood_hash(f, &b->src[r]), w.dst_hash);
+		if (flood_ends_noted(f, w.dst_hash, r))
+			flood_ends_note(f, flood_hash(f, &b->src[r]), w.dst_hash);
 		if (!flood_bit(f->host_bits, flood_mix(w.dst_hash, FLOOD_SYN)))
 			return;
 	}
@@ -529,8 +450,8 @@ static void tcp(struct flood *f, const struct block *b, uint32_t r, uint16_t fla
 	w.ok = flags & ACK;
 	w.back = b->src_port[r] < b->dst_port[r];
 	if (w.ok) {
-		if (is_noted(f, w.dst_hash, r))
-			note_ends(f, w.src_hash, w.dst_hash);
+		if (flood_ends_noted(f, w.dst_hash, r))
+			flood_ends_note(f, w.src_hash, w.dst_hash);
 		w.weight = (flags & SYN) ? (float)w.flows * f->per_syn * FLOOD_OK_WEIGHT : 0;
 	} else {
 		w.weight *= (float)attempts(w.packets, w.flows, w.sampled) * f->per_syn;
