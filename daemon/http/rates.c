@@ -60,8 +60,10 @@ void rates_turn(struct rates *r, const struct names *names, int64_t now_ms)
 	free(r->copy[1]);
 	r->copy[1] = r->copy[0];
 	r->n[1] = r->n[0];
+	r->at_ms[1] = r->at_ms[0];
 	r->copy[0] = fresh;
 	r->n[0] = n;
+	r->at_ms[0] = now_ms;
 	r->taken_ms = now_ms;
 	pthread_mutex_unlock(&r->lock);
 }
@@ -71,9 +73,12 @@ struct rate rates_since(struct rates *r, uint32_t exporter, const struct rate *n
 	struct rate was = { 0 }, d = *now;
 
 	pthread_mutex_lock(&r->lock);
-	for (int i = 1; i >= 0 && !was.at_ms; i--)
+	for (int i = 1; i >= 0 && !was.at_ms; i--) {
 		if (exporter < r->n[i])
 			was = r->copy[i][exporter];
+		if (r->copy[i])
+			was.at_ms = r->at_ms[i];
+	}
 	pthread_mutex_unlock(&r->lock);
 	if (!was.at_ms || now->at_ms <= was.at_ms)
 		return (struct rate){ 0 };

@@ -23,6 +23,7 @@ struct rates {
 	pthread_mutex_t lock;
 	int64_t every_ms, taken_ms;
 	struct rate *copy[2]; /* [1] is the older */
+	int64_t at_ms[2];
 	uint32_t n[2];
 };
 
@@ -33,7 +34,8 @@ void rates_turn(struct rates *r, const struct names *names, int64_t now_ms);
 /* The figures of a ledger now. */
 struct rate rate_of(const struct ledger *l, int64_t now_ms);
 /* How much was added to `now` since the older copy; its at_ms is over how many
- * milliseconds, 0 when nothing is known yet. Any thread. */
+ * milliseconds, 0 when nothing is known yet. An exporter that a copy does not have came
+ * after it, with all it has counted. Any thread. */
 struct rate rates_since(struct rates *r, uint32_t exporter, const struct rate *now);
 
 #endif
