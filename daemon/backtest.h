@@ -89,9 +89,9 @@ const struct opt *backtest_option(const struct rule *r);
 /* The rule's own limit (detector: budget; NAN: none), and how often it would have fired at others.
  */
 double backtest_limit(const struct rule *r);
-/* For n rules at once, out has as many. */
+/* For n rules at once, out has as many. own: what backtest_run said of them, or NULL. */
 bool backtest_limits(const struct backtest_opts *o, const struct rule *rules, unsigned n,
-		     struct backtest_limits *out, struct err *err);
+		     const struct backtest *own, struct backtest_limits *out, struct err *err);
 
 struct backtest_suggestion {
 	double limit, clear; /* NAN: none keeps the budget; none needed */

@@ -38,6 +38,7 @@ struct tape_bin {
 	struct sums sums;
 	uint32_t covered;
 	double peak, gauge;
+	struct sums most; /* of a slice */
 };
 
 struct tape {
@@ -160,6 +161,30 @@ static double gauge_of(void *arg, unsigned view, const struct key *k, int64_t fi
 	    bin_at(tape_of(arg, view, k), (first + n - 1) / BIN_SLICES);
 
 	return b ? b->gauge : 0;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static struct sums bound_of(void *arg, unsigned view, const struct key *k, int64_t first,
+			    unsigned n)
+{
+	const struct tape *t = tape_of(arg, view, k);
+	int64_t last = (first + n - 1) / BIN_SLICES;
+	struct sums most = { 0 };
+
+	for (int64_t i = first / BIN_SLICES; i <= last; i++) {
+		const struct tape_bin *b = bin_at(t, i);
+
+		if (!b)
+			continue;
+		most.bytes = larger(most.bytes, b->most.bytes);
+		most.packets = larger(most.packets, b->most.packets);
+		most.flows = larger(most.flows, b->most.flows);
+	}
+	return most;
 }
 
 static double peak_of(void *arg, unsigned view, const struct key *k, int64_t s)
@@ -301,6 +326,16 @@ static bool add_exporter(void *arg, const char *key, const void *data, size_t le
 	return true;
 }
 
+/* Its parts are spread over the slices that were seen (spread); its peak is a window's. */
+static struct sums most_of(const struct bin *b)
+{
+	unsigned n = (unsigned)__builtin_popcount(b->covered ? b->covered : FULL);
+	double peak = b->peak > 0 ? b->peak / BIN_SLICES : 0;
+
+	return (struct sums){ larger(b->bytes / n + 1, (uint64_t)peak + 1), b->packets / n + 1,
+			      b->flows / n + 1 };
+}
+
 static bool fill_bin(void *arg, const struct bin *bin)
 {
 	struct bins *b = arg;
@@ -315,7 +350,7 @@ static bool fill_bin(void *arg, const struct bin *bin)
 	t->ring[(uint64_t)number % RING] = (struct tape_bin){
 		number,	      { bin->bytes, bin->packets, bin->flows },
 		bin->covered, bin->peak,
-		bin->gauge,
+		bin->gauge,    most_of(bin),
 	};
 	if (number < t->first)
 		t->first = number;
@@ -529,6 +564,7 @@ bool backtest_bins(struct backtest_part *p, struct err *err)
 				 .covered = covered_of,
 				 .missing = missing_of,
 				 .peak = peak_of,
+				 .bound = bound_of,
 				 .lateness = lateness_of };
 	struct eval_opts eo = { .names = p->o->names,
 				.calendar = p->o->calendar,

@@ -79,20 +79,23 @@ try { /* a rule at another limit */
 	struct backtest_limit *at;
 };
 
+static void count(const struct backtest_opts *o, const struct backtest_alert *a,
+		  struct backtest_limit *l)
+{
+	int64_t to = a->ended_ms ? a->ended_ms : o->to_ms;
+
+	if (a->warning)
+		return;
+	l->alerts++;
+	if (to > a->started_ms)
+		l->lasted_ms += to - a->started_ms;
+}
+
 static void tell(const struct backtest_opts *o, const struct backtest *b,
 		 const struct try *tries, unsigned n)
 {
-	for (size_t i = 0; i < b->n; i++) {
-		const struct backtest_alert *x = &b->at[i];
-		struct backtest_limit *l = tries[x->rule].at;
-		int64_t to = x->ended_ms ? x->ended_ms : o->to_ms;
-
-		if (x->warning)
-			continue;
-		l->alerts++;
-		if (to > x->started_ms)
-			l->lasted_ms += to - x->started_ms;
-	}
+	for (size_t i = 0; i < b->n; i++)
+		count(o, &b->at[i], tries[b->at[i].rule].at);
 	for (unsigned i = 0; i < n; i++) {
 		double weeks = backtest_weeks(&b->rule[i]);
 
@@ -272,8 +275,21 @@ static void first_limits(const struct rule *r, struct backtest_limits *l)
 		qsort(l->at, l->n, sizeof(*l->at), by_limit);
 }
 
+/* What the rule's own limit gave is known already. */
+static void tell_own(const struct backtest_opts *o, const struct backtest *own, unsigned rule,
+		     struct backtest_limit *l)
+{
+	double weeks = backtest_weeks(&own->rule[rule]);
+
+	for (size_t i = 0; i < own->n; i++)
+		if (own->at[i].rule == rule)
+			count(o, &own->at[i], l);
+	l->a_week = weeks > 0 ? l->alerts / weeks : 0;
+	l->series = own->rule[rule].series;
+}
+
 bool backtest_limits(const struct backtest_opts *o, const struct rule *rules, unsigned n,
-		     struct backtest_limits *out, struct err *err)
+		     const struct backtest *own, struct backtest_limits *out, struct err *err)
 {
 	struct try *tries = xcalloc(n * (TRIES + 1) + 1, sizeof(*tries));
 	unsigned n_tries = 0;
@@ -282,7 +298,10 @@ bool backtest_limits(const struct backtest_opts *o, const struct rule *rules, un
 	for (unsigned i = 0; i < n; i++) {
 		first_limits(&rules[i], &out[i]);
 		for (unsigned k = 0; k < out[i].n; k++)
-			tries[n_tries++] = (struct try){ &rules[i], &out[i].at[k] };
+			if (own && out[i].at[k].limit == backtest_limit(&rules[i]))
+				tell_own(o, own, i, &out[i].at[k]);
+			else
+				tries[n_tries++] = (struct try){ &rules[i], &out[i].at[k] };
 	}
 	ok = !n_tries || try_all(o, tries, n_tries, err);
 	free(tries);

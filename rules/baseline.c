@@ -152,6 +152,38 @@ static void fire(struct eval *e, const struct rule *r, const struct rule *who,
 	eval_fire(e, s, a);
 }
 
+/* The value of the window that ends in slice last, and the largest of those from first on.
+ * Of sums the largest is looked for before it is put into a unit. */
+static void slide(struct eval *e, const struct rule *r, const struct key *k, int64_t first,
+		  int64_t last, struct point *p)
+{
+	const struct slices *w = e->opts.slices;
+	unsigned n = (unsigned)(last - first) + BIN_SLICES;
+	double speed = eval_speed(e, r, k);
+	uint64_t run = 0, most = 0;
+
+	if (eval_gauged(r)) {
+		eval_windows(e, r, k, BIN_SLICES, first, last);
+		p->value = e->v[last - first];
+		for (int64_t i = 0; i <= last - first; i++)
+			p->peak = fmax(p->peak, e->v[i]);
+		return;
+	}
+	w->sums(w->arg, r->view, k, first - BIN_SLICES + 1, n, e->sums);
+	for (unsigned i = 0; i < n; i++) {
+		run += rule_sum(&r->measure, &e->sums[i]);
+		if (i >= BIN_SLICES)
+			run -= rule_sum(&r->measure, &e->sums[i - BIN_SLICES]);
+		if (i >= BIN_SLICES - 1 && run > most)
+			most = run;
+	}
+	p->value = rule_value(&r->measure, &(struct sums){ run, run, run }, BIN_S, speed);
+	p->peak = rule_value(&r->measure, &(struct sums){ most, most, most }, BIN_S, speed);
+	p->value = fmax(p->value, eval_peak(e, r, k, last, speed));
+	for (int64_t s = first; s <= last; s++)
+		p->peak = fmax(p->peak, eval_peak(e, r, k, s, speed));
+}
+
 /* Value of the bin from slice `at` on; false: a gap. */
 static bool bin_value(struct eval *e, const struct rule *r, const struct state *s,
 		      int64_t at, struct point *p)
@@ -166,10 +198,7 @@ static bool bin_value(struct eval *e, const struct rule *r, const struct state *
 		return false;
 	if (first - BIN_SLICES + 1 < e->open.oldest)
 		first = last; /* no room to slide: the bin itself */
-	eval_windows(e, r, &s->key, BIN_SLICES, first, last);
-	p->value = e->v[last - first];
-	for (int64_t i = 0; i <= last - first; i++)
-		p->peak = fmax(p->peak, e->v[i]);
+	slide(e, r, &s->key, first, last, p);
 	return true;
 }
 

@@ -125,25 +125,18 @@ static void add(struct sums *to, const struct sums *s, bool minus)
 	to->flows += sign * s->flows;
 }
 
-/* Bins spread evenly know no burst; what its largest window held is told of each. */
-static void raise_to_peaks(struct eval *e, const struct rule *r, const struct key *k,
-			   int64_t first, int64_t last, double speed)
+double eval_peak(const struct eval *e, const struct rule *r, const struct key *k, int64_t s,
+		 double speed)
 {
 	const struct slices *w = e->opts.slices;
 	bool bytes = r->measure.kind == MEASURE_BITS_S || r->measure.kind == MEASURE_BYTES ||
 		     r->measure.kind == MEASURE_UTILISATION;
+	struct sums most = { 0 };
 
-	for (int64_t s = first; bytes && s <= last; s++) {
-		struct sums most = { 0 };
-		double v;
-
-		if (s % BIN_SLICES != BIN_SLICES - 1)
-			continue;
-		most.bytes = (uint64_t)w->peak(w->arg, r->view, k, s);
-		v = rule_value(&r->measure, &most, BIN_MS / 1000.0, speed);
-		if (v > e->v[s - first])
-			e->v[s - first] = v;
-	}
+	if (!w->peak || !bytes || s % BIN_SLICES != BIN_SLICES - 1)
+		return 0;
+	most.bytes = (uint64_t)w->peak(w->arg, r->view, k, s);
+	return rule_value(&r->measure, &most, BIN_MS / 1000.0, speed);
 }
 
 static void look_missing(const struct slices *w, enum by by, const struct key *k,
@@ -181,8 +174,8 @@ double eval_windows(struct eval *e, const struct rule *r, const struct key *k, u
 		gap -= missing[i + 1 - n];
 		add(&run, &e->sums[i + 1 - n], true);
 	}
-	if (w->peak && n == BIN_SLICES && !eval_gauged(r))
-		raise_to_peaks(e, r, k, first, last, speed);
+	for (int64_t s = first; n == BIN_SLICES && w->peak && !eval_gauged(r) && s <= last; s++)
+		e->v[s - first] = fmax(e->v[s - first], eval_peak(e, r, k, s, speed));
 	return rule_value(&r->measure, &error, seconds, speed) * n / all;
 }
 
@@ -346,15 +339,36 @@ static int64_t first_window(const struct eval *e, const struct rule *r, unsigned
 	return first > whole ? first : whole;
 }
 
+/* No window can have reached the limit, so there is nothing to look at one by one. */
+static bool far_below(const struct eval *e, const struct rule *r, const struct key *k,
+		      int64_t first, double at)
+{
+	const struct slices *w = e->opts.slices;
+	struct sums most;
+
+	if (!w->bound || eval_gauged(r))
+		return false;
+	most = w->bound(w->arg, r->view, k, first - r->window + 1,
+			(unsigned)(e->open.newest - first) + r->window);
+	most = (struct sums){ most.bytes * r->window, most.packets * r->window,
+			      most.flows * r->window };
+	return rule_value(&r->measure, &most, r->window * (SLICE_MS / 1000.0),
+			  eval_speed(e, r, k)) <= at;
+}
+
 static void judge_limit(struct eval *e, const struct rule *r, struct state *s, double at,
 			bool below)
 {
 	struct limit l = { .below = below, .at = at, .clear = isnan(r->clear) ? at : r->clear,
 			   .hold = (unsigned)((r->for_ms + SLICE_MS - 1) / SLICE_MS) };
 	int64_t first = first_window(e, r, l.hold);
-	struct values v = { e->v, e->known, first, (unsigned)(e->open.newest - first + 1),
-			    eval_settled(e, r, &s->key) };
-	double error = eval_windows(e, r, &s->key, r->window, first, e->open.newest);
+	struct values v = { e->v, e->known, first, (unsigned)(e->open.newest - first + 1), 0 };
+	double error;
+
+	if (!below && s->state == ALERT_RESOLVED && far_below(e, r, &s->key, first, at))
+		return;
+	v.settled = eval_settled(e, r, &s->key);
+	error = eval_windows(e, r, &s->key, r->window, first, e->open.newest);
 
 	s->value = e->v[v.n - 1];
 	s->threshold = at;

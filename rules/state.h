@@ -90,6 +90,10 @@ void rule_state_fini(struct eval *e, struct rule_state *rs);
  * e->known; returns the error of one window (sketches), in the measure's unit. */
 double eval_windows(struct eval *e, const struct rule *r, const struct key *k, unsigned n,
 		    int64_t first, int64_t last);
+/* Bins spread evenly know no burst: what the largest window held that ended in the bin
+ * which slice s ends, in the measure's unit; 0: not known, or s ends none. */
+double eval_peak(const struct eval *e, const struct rule *r, const struct key *k, int64_t s,
+		 double speed);
 /* Its measure is no sum: peers, ports, entropy. */
 bool eval_gauged(const struct rule *r);
 double eval_speed(const struct eval *e, const struct rule *r, const struct key *k);

@@ -297,7 +297,7 @@ static bool patient(const struct ask *a, const struct rule *r,
 		waits.for_ms = waits_ms[i];
 		if (r->detector || r->pattern || r->period || r->for_ms >= waits_ms[i] || !g->bounded)
 			continue;
-		ok = backtest_limits(&a->o, &waits, 1, &l, err) &&
+		ok = backtest_limits(&a->o, &waits, 1, NULL, &l, err) &&
 		     backtest_suggest(&a->o, &waits, a->budget, &l, &other, err);
 		if (!ok || !other.bounded || !isfinite(other.limit) ||
 		    other.limit == g->limit)
@@ -443,7 +443,7 @@ static int show(struct ask *a, struct err *err)
 	int code;
 
 	a->limits = xcalloc(a->rules->n, sizeof(*a->limits));
-	ok = backtest_limits(&a->o, a->rules->at, a->rules->n, a->limits, err);
+	ok = backtest_limits(&a->o, a->rules->at, a->rules->n, &a->b, a->limits, err);
 	for (unsigned i = 0; ok && i < a->rules->n; i++) {
 		json_t *o = list ? rule_json(a, i) : NULL;
 

@@ -48,6 +48,10 @@ struct slices {
 	/* NULL, or where slices are made of bins: the largest sum of bytes that a window of
 	 * BIN_SLICES had which ended in the bin of slice s; 0 when it is not known. */
 	double (*peak)(void *arg, unsigned view, const struct key *k, int64_t s);
+	/* NULL, or where that is known without looking at each: no slice of these n has more
+	 * than this, no window of BIN_SLICES more than BIN_SLICES times this. */
+	struct sums (*bound)(void *arg, unsigned view, const struct key *k, int64_t first,
+			     unsigned n);
 	/* Milliseconds after its end until a slice of this key has all its flows. */
 	int64_t (*lateness)(void *arg, enum by by, const struct key *k);
 };

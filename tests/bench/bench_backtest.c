@@ -120,7 +120,7 @@ static void run(const struct config *c, const char *rule, int days)
 		exit(1);
 	}
 	s = (double)(clock_mono_ms() - began) / 1000;
-	if (!backtest_limits(&o, rules->at, 1, &limits, &err)) {
+	if (!backtest_limits(&o, rules->at, 1, &b, &limits, &err)) {
 		fprintf(stderr, "bench_backtest: %s\n", err.msg);
 		exit(1);
 	}
