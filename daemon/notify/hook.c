@@ -240,6 +240,9 @@ static const char *advice(CURLcode code, long status)
 	case CURLE_COULDNT_CONNECT: return "; check the port and the firewall between";
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return "; renew the certificate, or name its authority with ca_file";
+	case CURLE_SSL_CONNECT_ERROR:
+		return "; does that port speak TLS? if not, write http://";
+	case CURLE_GOT_NOTHING: return "; the target hung up, look there";
 	case CURLE_OPERATION_TIMEDOUT: return "; the target hangs, look there";
 	default: break;
 	}
@@ -248,6 +251,8 @@ static const char *advice(CURLcode code, long status)
 		       "configuration";
 	if (status == 401 || status == 403)
 		return "; check the URL's token, token_file or secret_file";
+	if (status >= 500)
+		return "; look at the target's log";
 	if (status == 404 || status == 410)
 		return "; this hook does not exist any more, make a new one at the "
 		       "target";

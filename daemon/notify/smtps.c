@@ -148,6 +148,8 @@ static void judge(CURL *e, CURLcode code, const struct sending *s, struct outcom
 	else if (code == CURLE_PEER_FAILED_VERIFICATION)
 		strb_add(&b,
 			 "; renew the certificate, or name its authority with ca_file");
+	else if (code == CURLE_SSL_CONNECT_ERROR)
+		strb_add(&b, "; does that port speak TLS from the start? if not, write smtp://");
 	else if (code == CURLE_USE_SSL_FAILED)
 		strb_add(&b, "; the server does not offer STARTTLS, try smtps://");
 	snprintf(out->note, sizeof(out->note), "%.*s",

@@ -226,6 +226,13 @@ static void lost(const struct alert *a, struct strb *b)
 			  : "the true value is higher");
 }
 
+/* An alert about too much has flows; without them something is wrong with the archive. */
+static bool without_flows(const struct alert *a)
+{
+	return !a->n_top && !a->below && !a->notice && !a->kind && a->group < 2 &&
+	       a->value > 0;
+}
+
 void story_quality(const struct alert *a, struct strb *b)
 {
 	char n[UNIT_TEXT], time[UNIT_TEXT];
@@ -248,6 +255,9 @@ void story_quality(const struct alert *a, struct strb *b)
 			 "The flows below begin only at %s: earlier ones were no longer "
 			 "kept. ",
 			 text_time(a->evidence_from_ms, time));
+	if (without_flows(a))
+		strb_add(b, "None of its flows are in the archive, which pauses or is off: "
+			    "culprit status says why. ");
 	if (b->len && b->s[b->len - 1] == ' ')
 		b->s[--b->len] = '\0';
 }

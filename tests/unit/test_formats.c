@@ -10,6 +10,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/notify/hook.h"
 #include "daemon/notify/sample.h"
+#include "daemon/notify/story.h"
 #include "sink.h"
 
 static char *dir, *token, *template;
@@ -453,6 +454,23 @@ static void the_signature_is_that_of_standard_webhooks(void **state)
 	assert_string_equal(out, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
 }
 
+static void an_alert_without_flows_says_why(void **state)
+{
+	struct alert *a = sample_alert(1700000000000, ALERT_FIRING);
+	unsigned n = a->n_top;
+	struct strb b = { 0 };
+
+	(void)state;
+	story_quality(a, &b);
+	assert_null(strstr(b.s, "None of its flows"));
+	a->n_top = 0;
+	story_quality(a, &b);
+	assert_non_null(strstr(b.s, "None of its flows are in the archive"));
+	a->n_top = n;
+	alert_unref(&a);
+	strb_free(&b);
+}
+
 /* Keeps the first sentence. */
 static void note_fault(void *arg, const char *word, const char *sentence)
 {
@@ -493,6 +511,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_samples_are_made_too),
+		cmocka_unit_test(an_alert_without_flows_says_why),
 		cmocka_unit_test(people_get_addresses_that_acknowledge_and_silence),
 		cmocka_unit_test(later_titles_of_a_group_count_what_there_is_now),
 		cmocka_unit_test(pagerduty_is_told_who_acknowledged),
