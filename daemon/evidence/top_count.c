@@ -201,6 +201,39 @@ static void count_numbers(struct top *t, struct top_worker *w, int f, const stru
 		}
 }
 
+/* Whole flows, and all columns as they lie in the file. */
+struct raw {
+	const uint32_t *key, *bytes, *packets; /* NULL: the least in all rows */
+	uint64_t key_min, bytes_min, packets_min, mask;
+};
+
+static bool get_raw(struct part *p, int f, bool wholly, struct raw *c)
+{
+	uint64_t lo, flows;
+
+	c->mask = (UINT64_C(1) << 8 * field_info[f].width) - 1;
+	return wholly && part_range(p, F_flows, &lo, &flows) && flows <= 1 &&
+	       part_ints(p, (enum field)f, &c->key, &c->key_min) &&
+	       part_ints(p, F_bytes, &c->bytes, &c->bytes_min) &&
+	       part_ints(p, F_packets, &c->packets, &c->packets_min);
+}
+
+static void count_raw(struct top_worker *w, const struct raw *c, uint32_t at, uint32_t n,
+		      const uint64_t *bits)
+{
+	for (uint32_t i = 0; i * 64 < n; i++)
+		for (uint64_t left = bits[i]; left; left &= left - 1) {
+			uint32_t r = at + i * 64 + (uint32_t)__builtin_ctzll(left);
+			uint64_t key = c->key_min + (c->key ? c->key[r] : 0);
+			struct sums s = { c->bytes_min + (c->bytes ? c->bytes[r] : 0),
+					  c->packets_min + (c->packets ? c->packets[r] : 0),
+					  1 };
+
+			top_add(&w->total, &s);
+			count_code(&w->numbers[key & c->mask], &s); /* as a cell has it */
+		}
+}
+
 static void pour_numbers(struct top *t, struct top_worker *w)
 {
 	size_t octets = t->shape.size;
@@ -271,22 +304,44 @@ static bool count_few(struct top *t, struct top_worker *w, struct part *p, bool 
 	return b != NULL;
 }
 
+enum way { WAY_ROWS, WAY_NUMBERS, WAY_RAW, WAY_CODED };
+
 /* Gets ready to count a part that has something in it; false: damaged. */
-static bool prepare(struct top *t, struct part *p, bool inside, struct coded *c,
-		    bool *coded)
+static bool prepare(struct top *t, struct part *p, bool inside, int number, struct coded *c,
+		    struct raw *raw, enum way *way)
 {
 	uint64_t need = t->aq.columns, flows, lo;
-	bool damaged;
+	bool damaged, coded = get_codes(t, p, c, &damaged);
 
-	*coded = get_codes(t, p, c, &damaged);
+	*way = coded ? WAY_CODED : number < 0 ? WAY_ROWS : WAY_NUMBERS;
 	if (damaged)
 		return false;
-	if (!*coded)
+	if (number >= 0 && get_raw(p, number, inside, raw)) {
+		*way = WAY_RAW;
+		return true;
+	}
+	if (!coded)
 		return part_load(p, need | t->shape.columns);
 	c->plain = inside && part_range(p, F_flows, &lo, &flows) && flows <= 1 &&
 		   part_ints(p, F_bytes, &c->bytes, &c->bytes_min) &&
 		   part_ints(p, F_packets, &c->packets, &c->packets_min);
 	return c->plain || part_load(p, need);
+}
+
+static void count_block(struct top *t, struct top_worker *w, const struct coded *c,
+			const struct raw *raw, int number, enum way way, uint32_t at,
+			const struct block *b, const uint64_t *bits, bool inside)
+{
+	switch (way) {
+	case WAY_ROWS: top_count_rows(t, w, b, bits, inside); break;
+	case WAY_NUMBERS: count_numbers(t, w, number, b, bits, inside); break;
+	case WAY_RAW: count_raw(w, raw, at, b->n, bits); break;
+	case WAY_CODED:
+		if (c->plain)
+			count_plain(w, c, at, b->n, bits);
+		else
+			count_coded(t, w, c, at, b, bits, inside);
+	}
 }
 
 bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside,
@@ -296,10 +351,12 @@ bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside,
 	struct top_worker *w = &t->workers[worker];
 	uint64_t lo, hi, more = 0;
 	int number = small_column(t);
-	bool coded = false, wholly = inside || t->q->whole;
+	bool wholly = inside || t->q->whole;
 	uint32_t few[SCAN_FEW];
 	struct scan_rows s;
 	struct coded c;
+	struct raw raw;
+	enum way way;
 
 	if (part_range(p, F_sampling, &lo, &hi) && hi > 1 && hi > w->sampling)
 		more = UINT64_C(1) << F_sampling;
@@ -310,7 +367,8 @@ bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside,
 		*damaged = !count_few(t, w, p, wholly, few, s.count, more);
 		return !w->full;
 	}
-	*damaged = !part_load(p, t->select_columns | more) || !prepare(t, p, wholly, &c, &coded);
+	*damaged = !part_load(p, t->select_columns | more) ||
+		   !prepare(t, p, wholly, number, &c, &raw, &way);
 	if (*damaged)
 		return true;
 	if (number >= 0 && !w->numbers)
@@ -324,16 +382,9 @@ bool top_count_part(void *arg, unsigned worker, struct part *p, bool inside,
 		narrow(t, b, s.bits[i]);
 		if (more)
 			see_sampling(w, b, s.bits[i]);
-		if (coded && c.plain)
-			count_plain(w, &c, at, n, s.bits[i]);
-		else if (coded)
-			count_coded(t, w, &c, at, b, s.bits[i], wholly);
-		else if (number >= 0)
-			count_numbers(t, w, number, b, s.bits[i], wholly);
-		else
-			top_count_rows(t, w, b, s.bits[i], wholly);
+		count_block(t, w, &c, &raw, number, way, at, b, s.bits[i], wholly);
 	}
-	if (coded)
+	if (way == WAY_CODED)
 		pour_codes(t, w, &c);
 	return !w->full;
 }

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 64, DAY_MS = 86400 * 1000, EARLY_MS = 60 * 1000 };
+enum { THREADS_MAX = 64, DAY_MS = 86400 * 1000, EARLY_MS = 60 * 1000, FEW_OF = 4 };
 
 struct file { /* open while the cursor is in it or a worker works on a part of it */
 	int fd;
@@ -447,6 +447,7 @@ bool scan_select(const struct archive_query *q, struct part *p, bool inside,
 		 struct scan_rows *s)
 {
 	s->count = 0;
+	s->of = part_rows(p);
 	for (uint32_t at = 0, i = 0; at < part_rows(p); at += BLOCK_ROWS, i++) {
 		uint32_t n =
 		    part_rows(p) - at < BLOCK_ROWS ? part_rows(p) - at : BLOCK_ROWS;
@@ -470,7 +471,7 @@ bool scan_few(const struct scan_rows *s, uint32_t rows[static SCAN_FEW])
 {
 	uint32_t n = 0;
 
-	if (s->count > SCAN_FEW)
+	if (s->count > SCAN_FEW || s->count > s->of / FEW_OF)
 		return false;
 	for (uint32_t w = 0; n < s->count; w++)
 		for (uint64_t left = s->bits[w / FILTER_WORDS][w % FILTER_WORDS]; left;

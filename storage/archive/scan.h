@@ -35,13 +35,14 @@ bool scan_parts(const struct archive_query *q, const struct scan_summaries *sums
 struct scan_rows {
 	uint64_t bits[PART_ROWS / BLOCK_ROWS][FILTER_WORDS];
 	uint32_t count; /* of all set bits */
+	uint32_t of;    /* rows that the part has */
 };
 
 /* Fills s with the rows of p that overlap [from, to) (unless inside) and pass the filter; loads
  * what that needs. False: damaged. */
 bool scan_select(const struct archive_query *q, struct part *p, bool inside,
 		 struct scan_rows *s);
-/* So few that they are better picked than loaded; then they are in rows[], in order. */
+/* So few of many that they are better picked than loaded; then they are in rows[], in order. */
 enum { SCAN_FEW = BLOCK_ROWS };
 bool scan_few(const struct scan_rows *s, uint32_t rows[static SCAN_FEW]);
 
