@@ -221,6 +221,8 @@ static bool get_raw(struct part *p, int f, bool wholly, struct raw *c)
 static void count_raw(struct top_worker *w, const struct raw *c, uint32_t at, uint32_t n,
 		      const uint64_t *bits)
 {
+	struct sums total = { 0 }; /* not w's: each addition would wait for the one before */
+
 	for (uint32_t i = 0; i * 64 < n; i++)
 		for (uint64_t left = bits[i]; left; left &= left - 1) {
 			uint32_t r = at + i * 64 + (uint32_t)__builtin_ctzll(left);
@@ -229,9 +231,10 @@ static void count_raw(struct top_worker *w, const struct raw *c, uint32_t at, ui
 					  c->packets_min + (c->packets ? c->packets[r] : 0),
 					  1 };
 
-			top_add(&w->total, &s);
+			top_add(&total, &s);
 			count_code(&w->numbers[key & c->mask], &s); /* as a cell has it */
 		}
+	top_add(&w->total, &total);
 }
 
 static void pour_numbers(struct top *t, struct top_worker *w)
