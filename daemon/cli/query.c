@@ -242,7 +242,8 @@ void query_caveats(const struct query *q, const struct archive_result *r, bool e
 		    "verify` names them",
 		    (unsigned long long)r->blocks_damaged);
 	if (!r->oldest_ms)
-		cli_say("there are no flows in %s yet", q->directory);
+		cli_say("there are no flows in %s yet; what comes is written within ten seconds",
+			q->directory);
 	else if (r->oldest_ms > q->from_ms)
 		cli_say("the archive begins only at %s", text_time(r->oldest_ms, t));
 	else if (empty)
