@@ -15,6 +15,7 @@
 #include "daemon/base/units.h"
 #include "daemon/cli/progress.h"
 #include "daemon/cli/query.h"
+#include "daemon/cli/table.h"
 #include "daemon/cli/through_top.h"
 #include "daemon/evidence/veil.h"
 #include "daemon/evidence/join.h"
@@ -220,7 +221,7 @@ static void keep(struct flows *f, const struct block *b, uint32_t row,
 	else if (f->c->csv)
 		flow_text_csv(&s, b, row, UINT64_MAX);
 	else
-		flow_text_line(&s, b, row);
+		flow_text_columns(&s, b, row);
 	f->chosen[f->n_chosen++] = (struct chosen){
 		.rank = *r, .text = strb_take(&s),
 		.flow = { .src = b->src[row], .dst = b->dst[row],
@@ -367,8 +368,57 @@ static void head_people(const struct flows *f, struct strb *s)
 	strb_add(s, f->n_chosen ? "\n\n" : "\n");
 }
 
+/* ---- lines below each other ---- */
+
+/* The next part of a line; its width in columns, its octets. */
+static unsigned part_width(const char *s, size_t *len)
+{
+	char part[256];
+
+	*len = strcspn(s, "\t");
+	snprintf(part, sizeof(part), "%.*s", (int)*len, s);
+	return text_width(part);
+}
+
+static void find_widths(const struct flows *f, unsigned width[static FLOW_TEXT_COLUMNS])
+{
+	memset(width, 0, FLOW_TEXT_COLUMNS * sizeof(*width));
+	for (size_t i = 0; i < f->n_chosen; i++) {
+		const char *s = f->chosen[i].text;
+
+		for (unsigned k = 0; k + 1 < FLOW_TEXT_COLUMNS; k++) {
+			size_t len;
+			unsigned w = part_width(s, &len);
+
+			width[k] = w > width[k] ? w : width[k];
+			s += len + (s[len] == '\t');
+		}
+	}
+}
+
+/* Durations, bytes and packets to the right, as numbers are. */
+static void add_aligned(struct strb *out, const char *s,
+			const unsigned width[static FLOW_TEXT_COLUMNS])
+{
+	static const bool right[FLOW_TEXT_COLUMNS] = { [1] = true, [5] = true, [6] = true };
+
+	for (unsigned k = 0; k + 1 < FLOW_TEXT_COLUMNS; k++) {
+		size_t len;
+		unsigned w = part_width(s, &len), fill = width[k] - w;
+
+		strb_fmt(out, "%s%*s", k ? " " : "", right[k] ? (int)fill : 0, "");
+		strb_addn(out, s, len);
+		strb_fmt(out, "%*s", right[k] ? 0 : (int)fill, "");
+		s += len + (s[len] == '\t');
+	}
+	strb_add(out, s);
+}
+
 static int print(const struct flows *f, const struct through_urls *urls)
 {
+	unsigned width[FLOW_TEXT_COLUMNS];
+	bool people = !f->c->json && !f->c->csv;
+
 	struct strb s = { 0 };
 	int code;
 
@@ -378,9 +428,14 @@ static int print(const struct flows *f, const struct through_urls *urls)
 		flow_text_csv_head(&s, UINT64_MAX);
 	else
 		head_people(f, &s);
+	if (people)
+		find_widths(f, width);
 	for (size_t i = 0; i < f->n_chosen; i++) {
 		strb_add(&s, f->c->json ? i ? ",\n" : "\n" : "");
-		strb_add(&s, f->chosen[i].text);
+		if (people)
+			add_aligned(&s, f->chosen[i].text, width);
+		else
+			strb_add(&s, f->chosen[i].text);
 		if (f->names && f->c->json)
 			flow_names_json(&f->names[i], &s);
 		else if (f->names)

@@ -348,20 +348,29 @@ static void add_rest(struct strb *s, const struct block *b, uint32_t row)
 	}
 }
 
-void flow_text_line(struct strb *s, const struct block *b, uint32_t row)
+static void line(struct strb *s, const struct block *b, uint32_t row, bool columns)
 {
+	const char *gap = columns ? "\t" : " ";
 	char unit[UNIT_TEXT], buf[12];
 	struct cell c;
 
 	strb_add(s, text_time(b->start_ms[row], unit));
-	strb_fmt(s, " %s %s ", text_duration(b->end_ms[row] - b->start_ms[row], unit),
-		 proto_text(b->proto[row], buf));
+	strb_add(s, gap);
+	strb_add(s, text_duration(b->end_ms[row] - b->start_ms[row], unit));
+	strb_add(s, gap);
+	strb_add(s, proto_text(b->proto[row], buf));
+	strb_add(s, gap);
 	end_point(s, &b->src[row], b->src_port[row]);
-	strb_add(s, " -> ");
+	strb_add(s, gap);
+	strb_add(s, "-> ");
 	end_point(s, &b->dst[row], b->dst_port[row]);
-	strb_fmt(s, " %s", text_bytes((double)b->bytes[row], unit));
-	strb_fmt(s, " %s packet%s", text_count((double)b->packets[row], unit),
-		 b->packets[row] == 1 ? "" : "s");
+	strb_add(s, gap);
+	strb_add(s, text_bytes((double)b->bytes[row], unit));
+	strb_add(s, gap);
+	strb_fmt(s, "%s packet%s", text_count((double)b->packets[row], unit),
+		 b->packets[row] != 1 ? "s" : columns ? " " : "");
+	if (columns)
+		strb_add(s, "\t");
 	if (b->flows[row] > 1)
 		strb_fmt(s, " %s flows", text_count(b->flows[row], unit));
 	if (b->tcp_flags[row])
@@ -374,4 +383,14 @@ void flow_text_line(struct strb *s, const struct block *b, uint32_t row)
 		strb_add(s, " exporter ");
 		strb_tty(s, c.text);
 	}
+}
+
+void flow_text_line(struct strb *s, const struct block *b, uint32_t row)
+{
+	line(s, b, row, false);
+}
+
+void flow_text_columns(struct strb *s, const struct block *b, uint32_t row)
+{
+	line(s, b, row, true);
 }

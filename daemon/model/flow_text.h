@@ -17,6 +17,10 @@
  * "2026-11-23 10:35:00 CET 12 seconds tcp 10.0.0.1:443 -> 10.20.0.66:51000 18.7 MB
  *  12.9 k packets flags AS in WAN out 3 exporter edge". Already inert for a terminal. */
 void flow_text_line(struct strb *s, const struct block *b, uint32_t row);
+/* The same with tabs between the FLOW_TEXT_COLUMNS parts that every flow has, the last of
+ * them with all that only some have, so that lines can be put below each other. */
+enum { FLOW_TEXT_COLUMNS = 8 };
+void flow_text_columns(struct strb *s, const struct block *b, uint32_t row);
 
 /* A JSON object of what the flow tells, without a newline: {"start":
  * "2026-11-23T09:35:00.000Z", …, "bytes":1500, "src":"10.0.0.1", …}. Counts are

@@ -46,6 +46,7 @@ static void a_line_says_what_a_person_asks(void **state)
 	struct flow_row r = download();
 	struct block *b = one(names, &r);
 	struct strb s = { 0 };
+	char *rest;
 
 	(void)state;
 	flow_text_line(&s, b, 0);
@@ -53,6 +54,12 @@ static void a_line_says_what_a_person_asks(void **state)
 			    "2026-11-23 10:35:00 CET 12 seconds tcp "
 			    "203.0.113.7:443 -> 10.20.0.66:51000 18.7 MB 12.9 k packets "
 			    "flags APS in WAN out 9 src_as 64500 exporter edge");
+	strb_free(&s);
+	flow_text_columns(&s, b, 0);
+	rest = s.s;
+	for (unsigned k = 1; k < FLOW_TEXT_COLUMNS; k++)
+		assert_non_null(strsep(&rest, "\t"));
+	assert_null(strchr(rest, '\t'));
 	strb_free(&s);
 	block_unref(&b);
 	names_free(&names);
