@@ -373,6 +373,12 @@ static bool no_entry(const struct session *s, struct outcome *out)
 
 	if (!c->password || s->authentic || !s->encrypted)
 		return false;
+	if (s->in_auth) { /* asked, and never answered */
+		snprintf(out->note, sizeof(out->note),
+			 "the server does not answer to the password; look at the mail "
+			 "server %s", c->host);
+		return true;
+	}
 	strb_add(&b, *s->refused ? "the server refuses the user " : "the server takes no password for ");
 	strb_tty(&b, c->user);
 	if (*s->refused) {

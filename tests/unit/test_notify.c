@@ -472,6 +472,24 @@ static void a_password_travels_only_inside_tls_and_is_never_shown(void **state)
 	free(key);
 }
 
+static void a_password_that_is_not_answered_is_told_as_that(void **state)
+{
+	char *pem = cert("good.pem"), *key = cert("good.key");
+	struct mailed m;
+
+	(void)state;
+	mailed(&m, (const char *[]){ "--cert", pem, "--key", key, "--auth",
+				     "culprit:s3cret-word", "--drop-auth", NULL });
+	m.conf.user = "culprit";
+	m.conf.password_file = m.password = write_file(certs, "pw3", "s3cret-word", 0600);
+	assert_false(mail_test(&m));
+	if (!strstr(m.err.msg, "does not answer to the password"))
+		fail_msg("%s\n%s", m.err.msg, m.talk.s);
+	unmailed(&m);
+	free(pem);
+	free(key);
+}
+
 static void a_server_without_starttls_gets_no_password(void **state)
 {
 	struct mailed m;
@@ -1076,6 +1094,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_asked_for_a_name_nobody_configured),
 		cmocka_unit_test(bad_certificates_are_refused_with_their_reason),
 		cmocka_unit_test(a_password_travels_only_inside_tls_and_is_never_shown),
+		cmocka_unit_test(a_password_that_is_not_answered_is_told_as_that),
 		cmocka_unit_test(a_server_without_starttls_gets_no_password),
 		cmocka_unit_test(a_server_that_turns_everybody_away_is_quoted),
 		cmocka_unit_test(refused_recipients_do_not_keep_mail_from_the_others),

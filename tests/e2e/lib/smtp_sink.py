@@ -7,7 +7,8 @@
 # "nobody" are refused for good, with "later" for now (the first time).
 # usage: smtp_sink.py [--cert FILE --key FILE [--smtps]] [--auth USER:PASSWORD]
 #                     [--token USER:FILE] (XOAUTH2, the token is read from FILE each time)
-#                     [--hang connect|greeting|data] [--drip] [--huge] [--refuse-mail] [--turn-away]
+#                     [--hang connect|greeting|data] [--drip] [--huge] [--refuse-mail]
+#                     [--turn-away] [--drop-auth]
 import argparse
 import asyncio
 import base64
@@ -130,6 +131,7 @@ async def main():
     p.add_argument("--huge", action="store_true")
     p.add_argument("--refuse-mail", action="store_true")
     p.add_argument("--turn-away", action="store_true")
+    p.add_argument("--drop-auth", action="store_true")
     args = p.parse_args()
     ctx = context(args)
     handler = Handler(args)
@@ -137,6 +139,9 @@ async def main():
     def check(server, session, envelope, mechanism, data):
         if not isinstance(data, LoginPassword):
             return AuthResult(success=False, handled=False)
+        if args.drop_auth:  # and nothing is said
+            server.transport.close()
+            return AuthResult(success=False, handled=True)
         given = data.login.decode() + ":" + data.password.decode()
         if given != args.auth:
             return AuthResult(success=False, handled=False)
