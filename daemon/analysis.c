@@ -275,6 +275,7 @@ static void *run(void *arg)
 	history_slice(a, clock_wall_ms());
 	if (a->opts.writer)
 		books_slice(a, clock_wall_ms(), true);
+	history_meters(a, clock_wall_ms(), true);
 	history_baselines(a, true);
 	return NULL;
 }

@@ -18,6 +18,7 @@
 #include "storage/writer.h"
 
 struct analysis;
+struct meters;
 
 struct analysis_opts {
 	struct names *names;
@@ -32,6 +33,7 @@ struct analysis_opts {
 	/* Must this bin of a series train no baseline? May be NULL: each does. */
 	bool (*untrained)(void *arg, const struct rule *r, const struct key *k,
 			  int64_t from_ms, int64_t to_ms);
+	struct meters *meters; /* meters.h: of interfaces, for history; may be NULL */
 	/* Datagrams that the kernel has dropped so far, all sockets; may be NULL. */
 	uint64_t (*dropped)(void *arg);
 	void *arg;

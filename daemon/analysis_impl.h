@@ -73,6 +73,9 @@ void lossy_tick(struct analysis *a, int64_t now_ms);
 void lossy_free(struct analysis *a);
 uint64_t lossy_flows(const struct ledger *l); /* so many were lost, as far as is known */
 
+/* history.c: what interfaces counted themselves, of bins that are over, or of all. */
+void history_meters(struct analysis *a, int64_t now_ms, bool last);
+
 /* books.c: the ledger in history. A slice has begun; last: nothing comes any more. */
 void books_slice(struct analysis *a, int64_t now_ms, bool last);
 void books_free(struct analysis *a);

@@ -377,6 +377,7 @@ static void start_analysis(struct engine *e)
 				   .archive = e->archive, .writer = e->writer,
 				   .board = e->board, .alert = to_evidence,
 				   .dropped = kernel_dropped, .restored = restored,
+				   .meters = e->meters = meters_new(),
 				   .untrained = untrained, .arg = e,
 				   .late_ms = e->config->late_ms,
 				   .memory = e->config->memory / 2 };
@@ -398,7 +399,9 @@ static bool start_workers(struct engine *e, struct err *err)
 		struct worker_conf wc = { .number = i, .udp = e->udp,
 					  .collector = e->collector[i], .names = e->names,
 					  .forward = e->forward[i], .sink = analysis_sink,
-					  .arg = e->analysis };
+					  .arg = e->analysis,
+					  .counters = meters_take,
+					  .counters_arg = e->meters };
 
 		if (e->as) {
 			e->origin[i] = origin_new(e->as, analysis_sink, e->analysis);
@@ -528,6 +531,7 @@ void engine_stop(struct engine **ep)
 	squid_stop(&e->squid);
 	free(e->proxies);
 	analysis_free(&e->analysis);
+	meters_free(&e->meters);
 	tell_stop(&e->tell);
 	notify_stop(&e->notify, STOP_MS);
 	writer_stop(&e->writer, STOP_MS);

@@ -10,6 +10,7 @@
 #include "daemon/evidence/evidence.h"
 #include "daemon/evidence/through.h"
 #include "daemon/http/http.h"
+#include "daemon/meters.h"
 #include "daemon/tell.h"
 
 #include <pthread.h>
@@ -33,6 +34,7 @@ struct engine {
 	struct sampling_override *overrides;
 	uint64_t names_version; /* for which interfaces were looked up by name */
 	struct analysis *analysis;
+	struct meters *meters;
 	pthread_t learner;
 	pthread_mutex_t learn_lock; /* one learns at a time */
 	bool learning;              /* there is a thread to wait for */

@@ -9,6 +9,7 @@
 #include "daemon/analysis_impl.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/meters.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -107,6 +108,27 @@ static void put_exporters(struct analysis *a)
 	}
 }
 
+static void put_counted(void *arg, const struct key *k, const struct bin *b)
+{
+	const struct analysis *a = arg;
+	char series[SERIES_TEXT + 16], text[SERIES_TEXT];
+	struct put p = { .kind = PUT_AMEND, .series = series, .bin = *b };
+
+	snprintf(series, sizeof(series), "counters|%s",
+		 key_id(BY_INTERFACE, k, a->opts.names, text));
+	writer_put(a->opts.writer, &p);
+	p.bin.step = STEP_HOUR;
+	p.bin.start_s = b->start_s / STEP_HOUR * STEP_HOUR;
+	p.bin.covered = (uint32_t)__builtin_popcount(b->covered);
+	writer_put(a->opts.writer, &p);
+}
+
+void history_meters(struct analysis *a, int64_t now_ms, bool last)
+{
+	if (a->opts.meters && a->opts.writer)
+		meters_bins(a->opts.meters, now_ms, last, put_counted, a);
+}
+
 void history_slice(struct analysis *a, int64_t now_ms)
 {
 	if (!a->opts.writer)
@@ -115,6 +137,7 @@ void history_slice(struct analysis *a, int64_t now_ms)
 	window_bins(a->window, now_ms, put_bin, a);
 	window_totals(a->window, put_total, a);
 	books_slice(a, now_ms, false);
+	history_meters(a, now_ms, false);
 	if (now_ms - a->baselines_ms >= BASELINES_EVERY_MS || now_ms < a->baselines_ms) {
 		history_baselines(a, false);
 		a->baselines_ms = now_ms;

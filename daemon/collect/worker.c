@@ -119,7 +119,7 @@ static void pass_counters(void *arg, const struct if_counters *c)
 {
 	struct worker *w = arg;
 
-	w->conf.counters(w->conf.arg, c);
+	w->conf.counters(w->conf.counters_arg, c);
 }
 
 /* --- receiving --- */

@@ -28,8 +28,9 @@ struct worker_conf {
 	/* Takes a block with n > 0. May wait (then the kernel queues, and at last drops
 	 * and counts); false: nobody wants blocks any more. On the worker's thread. */
 	bool (*sink)(void *arg, struct block *b);
-	void (*counters)(void *arg, const struct if_counters *c); /* NULL: not wanted */
 	void *arg;
+	void (*counters)(void *arg, const struct if_counters *c); /* NULL: not wanted */
+	void *counters_arg;
 };
 
 /* By anybody, each consistent in itself. */

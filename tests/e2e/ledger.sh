@@ -26,6 +26,17 @@ for octets in (b"\0\5", b"\0\5\0\1" + bytes(10), b"\0\77" + bytes(40)):
     x.send(octets)
 n = nf.Exporter(9, int(sys.argv[1]), source="127.0.0.9")
 n.send_flows([nf.flow()])
+# An sFlow agent's interface 7 counts 1,000,000 octets in and 200 out, falls back to 5 (its
+# restart is no traffic), and counts 40 more.
+import struct, time
+s = nf.Exporter(5, int(sys.argv[1]), source="127.0.0.10")
+for i, (octets, out) in enumerate(((500, 100), (1000500, 300), (5, 0), (45, 0))):
+    counted = struct.pack("!IIQIIQ6IQ6II", 7, 6, 10**9, 1, 3, octets, octets // 100, 0, 0, 0, 0,
+                          0, out, out // 100, 0, 0, 0, 0, 0, 0)
+    sample = struct.pack("!IIIII", i, 7, 1, 1, len(counted)) + counted
+    s.send(struct.pack("!IIIIIIIII", 5, 1, 0x7f00000a, 0, i, 1000 * i, 1, 2, len(sample)) +
+           sample)
+    time.sleep(0.05)
 END
 wait_until 20 "the loss is counted" at_least 50 culprit_sequence_lost_total 'unit="flows"'
 
@@ -37,7 +48,7 @@ expect "datagrams that nobody could read" 3 "$(metric culprit_malformed_datagram
 expect "of an unknown version" 1 \
 	"$(metric culprit_malformed_datagrams_total 'reason="bad_version"')"
 expect "sets that wait" 1 "$(metric culprit_sets_total 'outcome="held"')"
-expect "all sets" 1 "$(metric culprit_sets_total)"
+expect "all sets" 1 "$(metric culprit_sets_total 'exporter="edge"')"
 expect "flows" 200 "$(metric culprit_flows_total)"
 
 # --- an alert on what did arrive says that there was more ---
@@ -62,6 +73,10 @@ kept() { culprit history --json --from -2h "ledger $1|exporter=127.0.0.9" | jq '
 expect "received, in history" 26 "$(kept received)"
 expect "lost, in history" 50 "$(kept lost)"
 expect "refused, in history" 3 "$(kept refused)"
+counted() { culprit history --json --from -2h "counters|interface=127.0.0.10/#7/$1" |
+	jq -c '[[.bins[].bytes], [.bins[].packets]] | map(add)'; }
+expect "octets and packets in by interface 7, as it counted" '[1000040,10000]' "$(counted in)"
+expect "octets and packets out" '[200,2]' "$(counted out)"
 start_daemon
 expect "lost, by the API" '{"bytes":0,"flows":50}' \
 	"$(history 'ledger lost|exporter=127.0.0.9' | jq -c 'del(.seen_s)')"

@@ -249,6 +249,7 @@ static void connections_counters_and_forwarding_have_one_thread(void **state)
 	struct got g = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
 	struct names *names = names_new(10);
 	struct worker_conf wc = { .sink = got_rows, .counters = got_counters, .arg = &g,
+				  .counters_arg = &g,
 				  .names = names, .collector = collector_new(names, &conf) };
 	struct forward_target target = { addr_of4("\x7f\0\0\1"), 0 };
 	socklen_t len = sizeof(other);
