@@ -8,7 +8,7 @@
  *
  * A difference belongs to the time between two samples and is spread over the bins
  * there. Counters are what anybody may send (R8): a total that fell is a restart, and one
- * that grew by more than its interface can carry (or 10 Tbit/s, where no speed is told) is
+ * that grew by more than the line carries (or 10 Tbit/s, where no speed is told) is
  * believed as little; both only set a new beginning, and so does an hour of silence.
  * An exporter has at most INTERFACES_EACH interfaces here, all together
  * INTERFACES_MAX; more are left out. A bin that nothing was counted in is not told.

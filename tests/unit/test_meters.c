@@ -27,7 +27,8 @@ static void add(void *arg, const struct key *k, const struct bin *b)
 	s->n++;
 }
 
-static void take(struct meters *m, uint32_t index, int64_t at_ms, uint64_t in, uint64_t out)
+static void take(struct meters *m, uint32_t index, int64_t at_ms, uint64_t in,
+		 uint64_t out)
 {
 	const struct if_counters c = { .exporter = 3, .index = index, .at_ms = at_ms,
 				       .speed_bps = 1000000000, .in_octets = in,
