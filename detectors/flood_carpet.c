@@ -376,8 +376,8 @@ static struct flood_carpet *spare(struct flood *f)
 
 static void fill(const struct flood *f, const struct flood_carpet *c, struct finding *out)
 {
-	static const char *const word[] = { "SYN packets that nobody completes", "UDP packets",
-					    "ICMP packets", "", "reflected answers" };
+	static const char *const word[] = { "SYN packets", "UDP packets", "ICMP packets", "",
+					    "reflected answers" };
 	static const char *const filter[] = { "proto tcp and flags S and not flags A",
 					      "proto udp", "proto in (icmp icmp6)", "",
 					      "proto udp" };
@@ -397,9 +397,9 @@ static void fill(const struct flood *f, const struct flood_carpet *c, struct fin
 	snprintf(out->filter, sizeof(out->filter), "dst net %s and %s", p, filter[c->group]);
 	snprintf(out->why, sizeof(out->why),
 		 "Carpet bombing of %s: %s %s a second (%s) come to about %s of its %s at once, "
-		 "from %s sources or more, each of them far over its own usual and unanswered, and to no "
-		 "single one enough to be told by itself. Ask upstream to filter or divert the "
-		 "whole prefix: blocking one address at a time does not help.",
+		 "from %s sources or more. Each gets far more than usual and answers next to "
+		 "nothing, and none gets enough to be told by itself. Ask upstream to filter or "
+		 "divert the whole prefix: blocking one address at a time does not help.",
 		 p, text_count(c->st.told, rate), word[c->group], text_rate(c->bits, bits),
 		 text_count(c->hosts, hosts), c->level ? "networks" : "hosts",
 		 text_count(c->sources, n));
