@@ -9,10 +9,9 @@
  * A file with a damaged block gets no summary, nor one whose rows are not what its last
  * frame tells: a summary never says more than the file.
  */
+#include "storage/archive/digest_impl.h"
+
 #include "storage/archive/dir.h"
-#include "storage/archive/part.h"
-#include "storage/archive/summary.h"
-#include "storage/archive/tally.h"
 
 #include "daemon/base/mem.h"
 
@@ -20,56 +19,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum {
-	HOSTS_MAX = 1 << 17, /* of 88 octets: 23 MB */
-	ROUTE_IF = 1 << 24, /* interfaces below go into one number with the exporter */
-	AHEAD = 32,
-	FIRST_LEAST = 16,
-	FIRST_MOST = 128,
-	ROWS_A_FIRST = 64, /* lists grow with the file: to about a twentieth of it */
-};
-
-struct host { /* an address as source, as destination, and of flows to itself */
-	struct sums src, dst, self;
-};
-
-/* A part's addresses by number: its dictionary, then what does not stand there. */
-struct codes {
-	struct addr *list;
-	uint64_t *hash;
-	struct host *sums;
-	uint32_t *as[2]; /* of the source, of the destination with that number */
-	uint32_t n, dictionary, cap;
-	bool src_as, dst_as; /* AS numbers follow the addresses */
-	bool one_list;       /* the same address has the same number */
-	const uint32_t *src, *dst;
-	uint32_t *src_own, *dst_own;
-};
-
-struct digest {
-	const char *directory;
-	const _Atomic bool *stop;
-	int fd;
-	uint64_t size;
-	struct summary s;
-	struct summary_lists lists[LIST_KINDS];
-	struct out head, names;
-	struct part *part;
-	struct columns columns;
-	bool have_columns, bad;
-	struct name_sink sink; /* to check names; keys use the file's numbers */
-	struct file_names told;
-	uint32_t *same; /* 0, 1, 2 ... */
-	uint64_t *zeros; /* PART_ROWS */
-	struct codes codes;
-	struct map hosts; /* struct addr -> struct host */
-	bool hosts_full;
-	struct tally tally[LIST_KINDS], same_as;
-	struct tally routes; /* exporter, input and output: tells interfaces too */
-	struct cells pairs, flows;
-	uint64_t rows;
-};
 
 static const uint64_t columns_first =
     UINT64_C(1) << F_start_ms | UINT64_C(1) << F_end_ms | UINT64_C(1) << F_bytes |
@@ -204,14 +153,6 @@ static inline bool counted(const struct cols *c, uint32_t r)
 
 /* ---- the first reading ---- */
 
-static void add_interface(struct digest *d, uint32_t exporter, uint32_t index, unsigned out,
-			  const struct sums *s)
-{
-	uint64_t key = (uint64_t)exporter << 33 | (uint64_t)index << 1 | out;
-
-	sums_add(tally_at(&d->tally[LIST_INTERFACE], key), s);
-}
-
 /* What counts in all ways, as most rows do, is looked up once. */
 static void add_route(struct digest *d, const struct cols *c, uint32_t r,
 		      const struct sums *s)
@@ -228,9 +169,9 @@ static void add_route(struct digest *d, const struct cols *c, uint32_t r,
 	if (counted(c, r))
 		sums_add(tally_at(&d->tally[LIST_EXPORTER], exporter), s);
 	if (!c->counts[r] || c->counts[r] & COUNT_IN)
-		add_interface(d, exporter, in, 0, s);
+		digest_interface(d, exporter, in, 0, s);
 	if (!c->counts[r] || c->counts[r] & COUNT_OUT)
-		add_interface(d, exporter, out, 1, s);
+		digest_interface(d, exporter, out, 1, s);
 }
 
 /* The service, as model/rows.c has it. */
@@ -482,173 +423,6 @@ static void read_file(struct digest *d, bool first)
 	d->bad |= d->rows != d->s.totals.rows;
 }
 
-/* ---- lists ---- */
-
-static void make_lists(struct digest *d, enum list_kind kind, struct entry *e, size_t n)
-{
-	struct list_info *info = &d->s.list[kind];
-	size_t octets = list_octets(kind);
-	uint64_t first = d->s.totals.rows / ROWS_A_FIRST;
-
-	first = first < FIRST_LEAST ? FIRST_LEAST
-				    : first > FIRST_MOST ? FIRST_MOST : first;
-	entries_choose(e, n, (uint32_t)first, &info->bound);
-	entries_list(e, n, true, octets, &d->lists[kind].first);
-	if (kind == LIST_HOST && n - d->lists[kind].first.n <= LIST_MAX)
-		entries_list(e, n, false, octets, &d->lists[kind].rest);
-	info->here = true;
-}
-
-static void host_lists(struct digest *d)
-{
-	struct entry *e = xcalloc(d->hosts.n + 1, sizeof(*e));
-
-	for (enum list_kind kind = LIST_HOST; kind <= LIST_DST; kind++) {
-		const void *key;
-		void *v;
-		uint32_t at = 0;
-		size_t n = 0;
-
-		while (map_next(&d->hosts, &at, &key, &v)) {
-			const struct host *h = v;
-			struct sums s = kind == LIST_DST ? h->dst : h->src;
-
-			if (kind == LIST_HOST)
-				s = (struct sums){
-					s.bytes + h->dst.bytes - h->self.bytes,
-					s.packets + h->dst.packets - h->self.packets,
-					s.flows + h->dst.flows - h->self.flows
-				};
-			if (s.flows)
-				e[n++] = (struct entry){ key, s, false };
-		}
-		make_lists(d, kind, e, n);
-	}
-	free(e);
-}
-
-static void cell_lists(struct digest *d, enum list_kind kind, const struct cells *c)
-{
-	struct entry *e = xcalloc(c->exact.n + 1, sizeof(*e));
-	struct list_info *info = &d->s.list[kind];
-	const void *key;
-	void *v;
-	uint32_t at = 0;
-	size_t n = 0;
-
-	while (map_next(&c->exact, &at, &key, &v))
-		e[n++] = (struct entry){ key, *(struct sums *)v, false };
-	make_lists(d, kind, e, n);
-	if (c->bound.bytes > info->bound.bytes)
-		info->bound.bytes = c->bound.bytes;
-	if (c->bound.packets > info->bound.packets)
-		info->bound.packets = c->bound.packets;
-	if (c->bound.flows > info->bound.flows)
-		info->bound.flows = c->bound.flows;
-	free(e);
-}
-
-/* Keys of a tally, which are one number there, as list_parts has them. */
-static void tally_key(enum list_kind kind, uint64_t key, uint8_t out[static 12])
-{
-	uint32_t v[3] = { (uint32_t)key, 0, 0 };
-
-	if (kind == LIST_INTERFACE) {
-		v[0] = (uint32_t)(key >> 33);
-		v[1] = (uint32_t)(key >> 1);
-		v[2] = key & 1;
-	}
-	memcpy(out, v, sizeof(v));
-}
-
-static void tally_lists(struct digest *d, enum list_kind kind)
-{
-	const struct tally *t = &d->tally[kind];
-	struct entry *e = xcalloc(t->n + 1, sizeof(*e));
-	uint8_t(*keys)[12] = xcalloc(t->n + 1, sizeof(*keys));
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < t->slots; i++) {
-		if (!t->slot[i].key)
-			continue;
-		tally_key(kind, t->slot[i].key - 1, keys[n]);
-		e[n] = (struct entry){ keys[n], t->slot[i].sums, false };
-		n++;
-	}
-	make_lists(d, kind, e, n);
-	free(e);
-	free(keys);
-}
-
-static void pour(struct tally *to, const struct tally *from)
-{
-	for (uint32_t i = 0; i < from->slots; i++)
-		if (from->slot[i].key)
-			sums_add(tally_at(to, from->slot[i].key - 1),
-				 &from->slot[i].sums);
-	to->full |= from->full;
-}
-
-static void derive_interfaces(struct digest *d)
-{
-	const struct tally *routes = &d->routes;
-
-	for (uint32_t i = 0; i < routes->slots; i++) {
-		const struct tally_slot *s = &routes->slot[i];
-		uint64_t key = s->key - 1;
-
-		if (!s->key)
-			continue;
-		sums_add(tally_at(&d->tally[LIST_EXPORTER], key >> 48), &s->sums);
-		add_interface(d, key >> 48, key >> 24 & (ROUTE_IF - 1), 0, &s->sums);
-		add_interface(d, key >> 48, key & (ROUTE_IF - 1), 1, &s->sums);
-	}
-	d->tally[LIST_EXPORTER].full |= routes->full;
-	d->tally[LIST_INTERFACE].full |= routes->full;
-}
-
-/* What follows from other tallies: protocols from services, AS from both ends. */
-static void derive(struct digest *d)
-{
-	const struct tally *ports = &d->tally[LIST_PORT];
-	struct tally *as = &d->tally[LIST_AS];
-
-	for (uint32_t i = 0; i < ports->slots; i++)
-		if (ports->slot[i].key)
-			sums_add(tally_at(&d->tally[LIST_PROTO],
-					  (ports->slot[i].key - 1) >> 16),
-				 &ports->slot[i].sums);
-	d->tally[LIST_PROTO].full |= ports->full;
-	derive_interfaces(d);
-	pour(as, &d->tally[LIST_SRC_AS]);
-	pour(as, &d->tally[LIST_DST_AS]);
-	as->full |= d->same_as.full;
-	for (uint32_t i = 0; !as->full && i < d->same_as.slots; i++) {
-		const struct tally_slot *s = &d->same_as.slot[i];
-		struct sums *to = s->key ? tally_at(as, s->key - 1) : NULL;
-
-		if (!to)
-			continue;
-		to->bytes -= s->sums.bytes;
-		to->packets -= s->sums.packets;
-		to->flows -= s->sums.flows;
-	}
-}
-
-static void all_lists(struct digest *d)
-{
-	derive(d);
-	if (!d->hosts_full)
-		host_lists(d);
-	if (!d->pairs.full)
-		cell_lists(d, LIST_PAIR, &d->pairs);
-	if (!d->flows.full)
-		cell_lists(d, LIST_FLOW, &d->flows);
-	for (int k = LIST_PORT; k < LIST_KINDS; k++)
-		if (!d->tally[k].full)
-			tally_lists(d, (enum list_kind)k);
-}
-
 /* ---- beginning and end ---- */
 
 static void set_up(struct digest *d)
@@ -723,7 +497,7 @@ static bool digest(struct digest *d, struct err *err)
 	}
 	ok = !d->bad || err_set(err, "not summed up: it is damaged");
 	if (ok) {
-		all_lists(d);
+		digest_lists(d);
 		ok = summary_write(d->directory, &d->s, d->lists, &d->names, err);
 	}
 	tear_down(d);
