@@ -396,6 +396,7 @@ int main(int argc, char **argv)
 	ask(directory, false, "top 10 hosts by bytes", "host", "");
 	ask(directory, false, "top 10 sources", "src", "");
 	ask(directory, false, "top 10 services", "port", "");
+	ask(directory, false, "top 10 destination ports", "dst-port", "");
 	ask(directory, false, "top 10 conversations", "src,dst", "");
 	ask(directory, false, "src host 10.0.0.10", "flow", "src host 10.0.0.10");
 	ask(directory, false, "src host 10.0.3.10", "flow", "src host 10.0.3.10");

@@ -358,6 +358,15 @@ archive_day() {
 	theirs=$(best_ms nfdump -R "$tmp/nfcapd" -o csv 'src host 10.0.3.10')
 	times "one address's flows (964 of them)" \
 		"$(wall_of 'src host 10.0.3.10' day.out)" "$theirs" 10
+	theirs=$(best_ms nfdump -R "$tmp/nfcapd" -o csv 'src host 10.0.0.10')
+	times "the busiest address's flows, one in 21" \
+		"$(wall_of 'src host 10.0.0.10' day.out)" "$theirs" 10
+	theirs=$(best_ms nfdump -R "$tmp/nfcapd" -A srcip,dstip -O bytes -n 10)
+	times "the day's conversations, from flows" \
+		"$(wall_of 'top 10 conversations' day.out)" "$theirs" 10
+	theirs=$(best_ms nfdump -R "$tmp/nfcapd" -s dstport/bytes -n 10)
+	times "the day's ports, from flows" \
+		"$(wall_of 'top 10 destination ports' day.out)" "$theirs" 10
 }
 
 # --- the past, judged again ---
