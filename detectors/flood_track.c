@@ -38,6 +38,7 @@ enum {
 	ECHO = 8, ECHO_REPLY = 0, ECHO6 = 128, ECHO_REPLY6 = 129,
 	LONE = 3,     /* packets of a flow, at most, that one who is not answered sends */
 	TRIES = 6,    /* SYNs of one attempt, at most, that are no flood */
+	MOMENT_MS = 200,
 	LOOK = 16,    /* neighbours, when a place is looked for */
 	SMALL = 16,   /* packets of a flow that others may stand for */
 	GAP = 30,     /* slices: a longer silence teaches nothing */
@@ -226,6 +227,12 @@ static void count_out(struct flood_host *h, const struct flood_flow *w)
 	}
 }
 
+/* So many packets at one moment are one, which an exporter that does not say so sampled. */
+static inline bool at_once(const struct flood_flow *w)
+{
+	return w->end_ms - w->start_ms < MOMENT_MS;
+}
+
 static inline void to_host(struct flood *f, const struct flood_flow *w)
 {
 	uint64_t hash = flood_mix(w->dst_hash, w->cls);
@@ -236,7 +243,8 @@ static inline void to_host(struct flood *f, const struct flood_flow *w)
 		h = unknown(f, w, &key, hash);
 		/* Of a large flow the answers may have come before, when nobody counted them;
 		 * what only asks is none, and one flow may be all of its flood. */
-		if (h && w->large && (!w->asks || w->reply) && w->cls != FLOOD_SYN)
+		if (h && w->large &&
+		    (at_once(w) || ((!w->asks || w->reply) && w->cls != FLOOD_SYN)))
 			return;
 	}
 	if (h)
