@@ -286,6 +286,7 @@ struct sum {
 	float news;
 	uint8_t news_view;
 	bool lasting;  /* more than one bin is over its limit */
+	bool plain[3]; /* the last bins alone say so, one after another */
 };
 
 static void sum_up(const float *share, double budget, const struct views_state *s,
@@ -308,6 +309,8 @@ static void sum_up(const float *share, double budget, const struct views_state *
 		}
 		if (score >= 1 && (i == VIEW_TWO || i == VIEW_BURSTS))
 			m->lasting = true;
+		if (score >= 1 && (i == VIEW_TWO || i == VIEW_QUIET || i == VIEW_DROP))
+			m->plain[side] = true;
 		/* A seasonal view is news only well past its limit: they are many. */
 		if (i >= VIEW_SEASONAL || score < grown)
 			score = i >= VIEW_SEASONAL ? nats / news_nats : 0;
@@ -394,35 +397,50 @@ static void turn_day(const struct views_conf *c, struct views_state *s,
 	}
 }
 
-/* The alert that stands after this bin. True when one begins. */
-static bool move_alert(struct views_state *s, const struct sum *m,
-		       const struct point *p)
+static void end_alert(struct views_state *s, const struct point *p)
 {
-	enum side other = s->side == SIDE_UP ? SIDE_DOWN : SIDE_UP;
+	s->ended = s->side;
+	s->ended_s = p->at_s;
+	s->side = SIDE_NONE;
+}
 
-	if (s->side != SIDE_NONE) {
-		if (m->best[s->side] >= 1)
-			s->calm_left = (uint8_t)span(p, CALM_BINS, 2);
-		else if (m->best[s->side] < calm && !--s->calm_left) {
-			s->ended = s->side;
-			s->ended_s = p->at_s;
-			s->side = SIDE_NONE;
-		}
-		if (s->side != SIDE_NONE || m->best[other] < 1)
-			return false;
-	}
-	s->side = m->best[SIDE_UP] >= m->best[SIDE_DOWN] ? SIDE_UP : SIDE_DOWN;
-	if (m->best[s->side] < 1) {
-		s->side = SIDE_NONE;
-		return false;
-	}
-	s->view = m->view[s->side];
+static void begin_alert(struct views_state *s, const struct sum *m, const struct point *p,
+			enum side side)
+{
+	s->side = side;
+	s->view = m->view[side];
 	s->calm_left = (uint8_t)span(p, CALM_BINS, 2);
 	s->alert_s = p->at_s;
 	if (s->side != s->ended || p->at_s - s->ended_s > AGAIN_S) {
 		s->lasts_s = p->at_s;
 		profile_forget_new(&s->profile);
 	}
+}
+
+/* The alert that stands after this bin. True when one begins. What remembers hours speaks
+ * long after a spike is over, and an outage must not wait for that: it ends what stood. */
+static bool move_alert(struct views_state *s, const struct sum *m,
+		       const struct point *p)
+{
+	enum side other = s->side == SIDE_UP ? SIDE_DOWN : SIDE_UP;
+	enum side worse = m->best[SIDE_UP] >= m->best[SIDE_DOWN] ? SIDE_UP : SIDE_DOWN;
+
+	if (s->side != SIDE_NONE) {
+		if (m->plain[other] && !m->plain[s->side]) {
+			end_alert(s, p);
+			begin_alert(s, m, p, other);
+			return true;
+		}
+		if (m->best[s->side] >= 1)
+			s->calm_left = (uint8_t)span(p, CALM_BINS, 2);
+		else if (m->best[s->side] < calm && !--s->calm_left)
+			end_alert(s, p);
+		if (s->side != SIDE_NONE || m->best[other] < 1)
+			return false;
+	}
+	if (m->best[worse] < 1)
+		return false;
+	begin_alert(s, m, p, worse);
 	return true;
 }
 

@@ -282,6 +282,29 @@ static void a_transfer_in_a_dead_night_is_no_incident(void **unused)
 	rig_close(&r);
 }
 
+/* Two hours of five times as much, a quarter of an hour as usual, and the line is cut: that
+ * is told within half an hour, whatever still speaks of the spike. */
+static void an_outage_is_told_soon_after_a_spike(void **unused)
+{
+	enum side side = SIDE_NONE;
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r, "seasonal");
+	learn(&r, 4 * WEEK + DAY + 110);
+	assert_int_equal(raised(&r, 24, 5, 0), SIDE_UP);
+	for (int i = 0; i < 20; i++)
+		feed(&r, 5, 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(feed(&r, 1, 0).side, SIDE_UP); /* cleared late */
+	for (int i = 0; i < 6; i++)
+		side = feed(&r, 0.02, 0).side;
+	assert_int_equal(side, SIDE_DOWN);
+	for (int i = 0; i < 12; i++)
+		assert_int_equal(feed(&r, 0.02, 0).side, SIDE_DOWN);
+	rig_close(&r);
+}
+
 static void threshold_stays_where_it_was_set(void **unused)
 {
 	struct rig r;
@@ -311,6 +334,7 @@ int main(void)
 		cmocka_unit_test(a_backup_is_as_large_on_a_quiet_day),
 		cmocka_unit_test(bins_may_be_of_any_length),
 		cmocka_unit_test(a_transfer_in_a_dead_night_is_no_incident),
+		cmocka_unit_test(an_outage_is_told_soon_after_a_spike),
 		cmocka_unit_test(threshold_stays_where_it_was_set),
 	};
 	return cmocka_run_group_tests(t, NULL, NULL);

@@ -45,7 +45,8 @@ for side, by in (("inside", 0.015), ("edge", 0.03)):
         assert answer["explained"] / answer["bytes"] >= 0.85, answer
         totals.append(answer["bytes"])
         had.append(of(answer, "10.20.0.66"))
-    near(min(totals), max(totals), 0.002, f"bytes at {side}")
+    # A probe on a busy machine misses some packets that the one beside it sees.
+    near(min(totals), max(totals), 0.01, f"bytes at {side}")
     near(min(had), max(had), 0.015, f"10.20.0.66 at {side}")
     print(f"  {side}: NetFlow 5, 9 and IPFIX tell {totals} bytes, 10.20.0.66 has "
           f"{had} of them, {answer['explained'] / answer['bytes']:.1%} "
