@@ -173,14 +173,10 @@ static void add_up(const struct flows *f, const struct block *b, const uint64_t 
 	for (uint32_t w = 0; w * 64 < b->n; w++)
 		for (uint64_t left = counts[w]; left; left &= left - 1) {
 			uint32_t r = w * 64 + (uint32_t)__builtin_ctzll(left);
-			struct sums s = { b->bytes[r], b->packets[r],
-					  b->flows[r] ? b->flows[r] : 1 };
+			struct sums s = f->q.whole ? row_sums(b, r)
+						   : row_share(b, r, f->q.from_ms, f->q.to_ms);
 
-			if (!f->q.whole)
-				s = row_share(b, r, f->q.from_ms, f->q.to_ms);
-			to->bytes += s.bytes;
-			to->packets += s.packets;
-			to->flows += s.flows;
+			sums_add(to, &s);
 		}
 }
 
@@ -269,11 +265,8 @@ static void find_limit(struct flows *f)
 			offer(all, f->n, &f->heap[w].at[i]);
 		free(f->heap[w].at);
 	}
-	for (size_t w = 0; w < WORKERS; w++) {
-		f->all.bytes += f->total[w].bytes;
-		f->all.packets += f->total[w].packets;
-		f->all.flows += f->total[w].flows;
-	}
+	for (size_t w = 0; w < WORKERS; w++)
+		sums_add(&f->all, &f->total[w]);
 	f->limited = all->n == f->n;
 	if (f->limited)
 		f->limit = all->at[0];

@@ -107,7 +107,7 @@ static void take(void *arg, const uint8_t *key, const struct sums *s)
 	if (!number)
 		return;
 	p = &b->place[*number];
-	top_add(&p->total, s);
+	sums_add(&p->total, s);
 	insert(p, b->order, key + HOST_OCTETS, s);
 }
 

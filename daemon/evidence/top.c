@@ -129,7 +129,7 @@ static bool pour(struct map *to, const struct map *from, uint32_t share, uint32_
 		sums = map_put_hashed(to, key, hash, NULL);
 		if (!sums)
 			return false;
-		top_add(sums, v);
+		sums_add(sums, v);
 	}
 	return true;
 }
@@ -387,7 +387,7 @@ bool top_run(const struct top_query *q, struct top_result *out, struct err *err)
 	if (q->as_of.file_s && out->distinct > t.workers[0].map.max)
 		out->distinct = 0;
 	for (unsigned i = 0; i < t.n_workers; i++) {
-		top_add(&out->total, &t.workers[i].total);
+		sums_add(&out->total, &t.workers[i].total);
 		if (t.workers[i].sampling > out->sampling)
 			out->sampling = t.workers[i].sampling;
 	}

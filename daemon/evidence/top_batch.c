@@ -146,7 +146,7 @@ struct sums *top_put(struct top *t, struct top_worker *w, const void *key, uint6
 		w->full |= !to && !w->cells;
 	}
 	if (to)
-		top_add(to, s);
+		sums_add(to, s);
 	return to;
 }
 
@@ -173,7 +173,7 @@ static void flush(struct top *t, struct top_worker *w, const struct block *b, bo
 
 	for (uint32_t i = 0; i < k->n; i++) {
 		k->sums[i] = top_row_sums(t, b, k->row[i], inside);
-		top_add(&w->total, &k->sums[i]);
+		sums_add(&w->total, &k->sums[i]);
 	}
 	if (n)
 		by_columns(&t->shape, b, k, piece, n);

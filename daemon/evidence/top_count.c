@@ -115,7 +115,7 @@ static void count_coded(struct top *t, struct top_worker *w, const struct coded 
 			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
 			struct sums s = top_row_sums(t, b, r, inside);
 
-			top_add(&w->total, &s);
+			sums_add(&w->total, &s);
 			count_codes(w, c, at + r, &s);
 		}
 }
@@ -151,7 +151,7 @@ static void pour_codes(struct top *t, struct top_worker *w, const struct coded *
 			continue;
 		at[i] = place(w, &c->list[i], &finger);
 		if (at[i])
-			top_add(at[i], &cell->sums);
+			sums_add(at[i], &cell->sums);
 		else
 			at[i] = top_put(t, w, &c->list[i],
 					map_hash(&c->list[i], sizeof(*c->list)), &cell->sums);
@@ -196,7 +196,7 @@ static void count_numbers(struct top *t, struct top_worker *w, int f, const stru
 			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
 			struct sums s = top_row_sums(t, b, r, inside);
 
-			top_add(&w->total, &s);
+			sums_add(&w->total, &s);
 			count_code(&w->numbers[octet ? small[r] : wide[r]], &s);
 		}
 }
@@ -231,10 +231,10 @@ static void count_raw(struct top_worker *w, const struct raw *c, uint32_t at, ui
 					  c->packets_min + (c->packets ? c->packets[r] : 0),
 					  1 };
 
-			top_add(&total, &s);
+			sums_add(&total, &s);
 			count_code(&w->numbers[key & c->mask], &s); /* as a cell has it */
 		}
-	top_add(&w->total, &total);
+	sums_add(&w->total, &total);
 }
 
 static void pour_numbers(struct top *t, struct top_worker *w)

@@ -129,22 +129,11 @@ static inline uint64_t top_measure(const struct sums *s, enum top_order order)
 	return order == TOP_BYTES ? s->bytes : order == TOP_PACKETS ? s->packets : s->flows;
 }
 
-static inline void top_add(struct sums *s, const struct sums *more)
-{
-	s->bytes += more->bytes;
-	s->packets += more->packets;
-	s->flows += more->flows;
-}
-
 /* What a row counts. */
 static inline struct sums top_row_sums(const struct top *t, const struct block *b, uint32_t r,
 				       bool inside)
 {
-	uint64_t flows = b->flows[r] ? b->flows[r] : 1;
-
-	if (inside)
-		return (struct sums){ b->bytes[r], b->packets[r], flows };
-	return row_share(b, r, t->q->from_ms, t->q->to_ms);
+	return inside ? row_sums(b, r) : row_share(b, r, t->q->from_ms, t->q->to_ms);
 }
 
 /* top_batch.c: rows of bits into w's total and table. */

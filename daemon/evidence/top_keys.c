@@ -17,16 +17,11 @@
 
 const char *const top_order_word[TOP_ORDERS] = { "bytes", "packets", "flows" };
 
-static uint64_t ordered(enum top_order o, const struct sums *s)
-{
-	return o == TOP_BYTES ? s->bytes : o == TOP_PACKETS ? s->packets : s->flows;
-}
-
 double top_share(enum top_order o, const struct sums *part, const struct sums *all)
 {
-	uint64_t total = ordered(o, all);
+	uint64_t total = top_measure(all, o);
 
-	return total ? (double)ordered(o, part) / (double)total : 0;
+	return total ? (double)top_measure(part, o) / (double)total : 0;
 }
 
 #define BIT(f) (UINT64_C(1) << F_##f)

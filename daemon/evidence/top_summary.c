@@ -119,13 +119,13 @@ static bool take(void *arg, const struct summary *s, struct summary_reader *r,
 		m->full |= !e;
 		if (!e)
 			break;
-		top_add(&e->sums, &l.sums[i]);
+		sums_add(&e->sums, &l.sums[i]);
 		if (!whole)
-			top_add(&e->credit, &info->bound);
+			sums_add(&e->credit, &info->bound);
 		e->listed += !whole;
 	}
 	if (!whole)
-		top_add(&m->bound, &info->bound);
+		sums_add(&m->bound, &info->bound);
 	m->partial += !whole;
 	m->files++;
 	add_totals(m, s);
@@ -146,7 +146,7 @@ static void pour_flows(struct summed *m)
 
 			m->full |= !e;
 			if (e)
-				top_add(&e->sums, v);
+				sums_add(&e->sums, v);
 		}
 	}
 }
@@ -273,7 +273,7 @@ static bool find(void *arg, const struct summary *s, struct summary_reader *r,
 		if (!summary_find(r, m->kind, key, &found[n++]))
 			return false;
 	for (at = n = 0; map_next(&m->known, &at, &key, &v); n++)
-		top_add(v, &found[n]);
+		sums_add(v, &found[n]);
 	return true;
 }
 
@@ -291,7 +291,7 @@ static void second_done(void *arg, const struct names *names)
 			struct sums *to = map_get(&m->known, key);
 
 			if (to)
-				top_add(to, v);
+				sums_add(to, v);
 		}
 		m->t->workers[i].total = (struct sums){ 0 };
 	}

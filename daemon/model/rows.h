@@ -20,23 +20,29 @@ void rows_counted(enum by by, uint64_t filter_columns, const struct block *b, ui
  * or network gives each key once. */
 unsigned row_keys(enum by by, const struct block *b, uint32_t row, struct key out[ROW_KEYS]);
 
+/* What a row counts as a whole. */
+static inline struct sums row_sums(const struct block *b, uint32_t row)
+{
+	return (struct sums){ b->bytes[row], b->packets[row], b->flows[row] ? b->flows[row] : 1 };
+}
+
 /* What a row counts in [from_ms, to_ms), which it overlaps (D1). Its flows count where its
  * last packet is. */
 static inline struct sums row_share(const struct block *b, uint32_t row, int64_t from_ms,
 				    int64_t to_ms)
 {
-	uint64_t flows = b->flows[row] ? b->flows[row] : 1;
+	struct sums all = row_sums(b, row);
 	int64_t start = b->start_ms[row], end = b->end_ms[row];
 	int64_t last = end > start ? end - 1 : start;
 
 	if (end <= start) /* one moment, and it is in, or the row would not be here */
-		return (struct sums){ b->bytes[row], b->packets[row], flows };
+		return all;
 	return (struct sums){
-		share_upto(b->bytes[row], start, end, to_ms) -
-		    share_upto(b->bytes[row], start, end, from_ms),
-		share_upto(b->packets[row], start, end, to_ms) -
-		    share_upto(b->packets[row], start, end, from_ms),
-		last >= from_ms && last < to_ms ? flows : 0,
+		share_upto(all.bytes, start, end, to_ms) -
+		    share_upto(all.bytes, start, end, from_ms),
+		share_upto(all.packets, start, end, to_ms) -
+		    share_upto(all.packets, start, end, from_ms),
+		last >= from_ms && last < to_ms ? all.flows : 0,
 	};
 }
 

@@ -71,6 +71,13 @@ struct sums {
 	uint64_t bytes, packets, flows;
 };
 
+static inline void sums_add(struct sums *to, const struct sums *s)
+{
+	to->bytes += s->bytes;
+	to->packets += s->packets;
+	to->flows += s->flows;
+}
+
 /* 64-bit fingerprint of rule and series, 16 hex digits and NUL. */
 void series_fingerprint(const char *rule, const char *key_id, char out[static 17]);
 

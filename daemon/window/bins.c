@@ -31,13 +31,6 @@ static bool touched(const struct window *w, const struct view *v, int64_t bin)
 	return false;
 }
 
-static void add(struct sums *to, const struct sums *s)
-{
-	to->bytes += s->bytes;
-	to->packets += s->packets;
-	to->flows += s->flows;
-}
-
 /* The largest value of a window of thirty slices that ends in the bin. */
 static double peak(const struct view *v, const struct sums *slice)
 {
@@ -63,12 +56,12 @@ static struct bin make_bin(struct window *w, unsigned view, const struct key *k,
 
 	view_sums(v, k, at - BIN_SLICES + 1, 2 * BIN_SLICES - 1, slice);
 	for (int i = 0; i < BIN_SLICES; i++) {
-		add(&sum, &slice[BIN_SLICES - 1 + i]);
+		sums_add(&sum, &slice[BIN_SLICES - 1 + i]);
 		if (window_covered(w, v->spec.by, k, at + i))
 			bin.covered |= UINT32_C(1) << i;
 	}
 	if (c) {
-		add(&sum, &c->sums);
+		sums_add(&sum, &c->sums);
 		bin.covered |= c->covered;
 	}
 	bin.bytes = sum.bytes;
@@ -103,7 +96,7 @@ static struct carried *to_hour(struct view *v, const struct binkey *hour, const 
 
 	if (!c)
 		return NULL;
-	add(&c->sums, &sum);
+	sums_add(&c->sums, &sum);
 	c->covered += (uint32_t)__builtin_popcount(bin->covered);
 	return c;
 }
@@ -169,7 +162,7 @@ static void merge(const struct view *v, int64_t at, struct map *to)
 			if (sum && v->table.gauge)
 				sum->bytes += gauge_count(&((struct cell *)c)->gauge);
 			else if (sum)
-				add(sum, &((struct cell *)c)->sums);
+				sums_add(sum, &((struct cell *)c)->sums);
 		}
 	}
 }

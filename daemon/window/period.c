@@ -105,9 +105,7 @@ void period_add(struct totals *t, const struct key *k, const struct sums *s)
 	sum = map_put(&t->map, k, NULL);
 	if (!sum)
 		return;
-	sum->bytes += s->bytes;
-	sum->packets += s->packets;
-	sum->flows += s->flows;
+	sums_add(sum, s);
 	map_put(&t->dirty, k, NULL);
 }
 

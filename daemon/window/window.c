@@ -294,11 +294,8 @@ static void amend(struct view *v, const struct key *k, int64_t bin, const struct
 	if (!v->spec.history || !by_is_small(v->spec.by) || v->table.gauge)
 		return;
 	to = map_put(&v->amended, &bk, NULL);
-	if (!to)
-		return;
-	to->bytes += sum->bytes;
-	to->packets += sum->packets;
-	to->flows += sum->flows;
+	if (to)
+		sums_add(to, sum);
 }
 
 void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t bin,

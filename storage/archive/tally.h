@@ -38,13 +38,6 @@ static inline struct sums *tally_at(struct tally *t, uint64_t key)
 	return tally_grow(t, key);
 }
 
-static inline void sums_add(struct sums *to, const struct sums *s)
-{
-	to->bytes += s->bytes;
-	to->packets += s->packets;
-	to->flows += s->flows;
-}
-
 /* ---- many keys: conversations ---- */
 
 /* A first reading adds every key to one of many cells, by its hash; keys that have

@@ -81,7 +81,7 @@ static uint64_t share(uint64_t total, int64_t start, int64_t end, int64_t from,
 }
 
 /* What a row counts; false: it is not in the time. */
-static bool row_sums(const struct top_query *q, const struct block *b, uint32_t r,
+static bool sums_of_row(const struct top_query *q, const struct block *b, uint32_t r,
 		     struct sums *s)
 {
 	int64_t start = b->start_ms[r], end = b->end_ms[r];
@@ -142,7 +142,7 @@ static void check(const struct top_query *q)
 			struct sums s;
 			unsigned k;
 
-			if (!(bits[r / 64] >> (r % 64) & 1) || !row_sums(q, b, r, &s))
+			if (!(bits[r / 64] >> (r % 64) & 1) || !sums_of_row(q, b, r, &s))
 				continue;
 			total.bytes += s.bytes;
 			total.packets += s.packets;
