@@ -14,6 +14,7 @@
  */
 #include "daemon/evidence/top_impl.h"
 
+#include "daemon/base/largest.h"
 #include "daemon/base/mem.h"
 
 #include <stdlib.h>
@@ -42,28 +43,12 @@ void top_cells_spill(const struct top *t, struct top_worker *w)
 	map_init(map, t->shape.size, sizeof(struct sums), max);
 }
 
-/* Puts v in the place of the least of a heap of n, and the heap in order. */
-static void replace_least(uint64_t *heap, size_t n, uint64_t v)
-{
-	size_t at = 0, kid;
-
-	while ((kid = 2 * at + 1) < n) {
-		kid += kid + 1 < n && heap[kid + 1] < heap[kid];
-		if (heap[kid] >= v)
-			break;
-		heap[at] = heap[kid];
-		at = kid;
-	}
-	heap[at] = v;
-}
-
 static uint64_t nth_largest(const uint64_t *v, size_t count, size_t n)
 {
 	uint64_t *heap = xcalloc(n, sizeof(*heap)), least;
 
 	for (size_t i = 0; i < count; i++)
-		if (v[i] > heap[0])
-			replace_least(heap, n, v[i]);
+		largest_offer(heap, n, v[i]);
 	least = heap[0];
 	free(heap);
 	return least;

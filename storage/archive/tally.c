@@ -3,6 +3,7 @@
  */
 #include "storage/archive/tally.h"
 
+#include "daemon/base/largest.h"
 #include "daemon/base/mem.h"
 
 #include <stdlib.h>
@@ -105,31 +106,13 @@ static uint64_t value(const void *sums, size_t measure)
 	return v;
 }
 
-/* Puts v in the place of the least of a heap of n, and the heap in order. */
-static void replace_least(uint64_t *heap, uint32_t n, uint64_t v)
-{
-	uint32_t at = 0, kid;
-
-	while ((kid = 2 * at + 1) < n) {
-		kid += kid + 1 < n && heap[kid + 1] < heap[kid];
-		if (heap[kid] >= v)
-			break;
-		heap[at] = heap[kid];
-		at = kid;
-	}
-	heap[at] = v;
-}
-
 /* The n-th largest of a measure of entries, 0 when there are fewer. */
 static uint64_t nth(const struct entry *e, size_t count, size_t measure, uint32_t n)
 {
 	uint64_t *heap = xcalloc(n + 1, sizeof(*heap)), v;
 
-	for (size_t i = 0; i < count; i++) {
-		v = value(&e[i].sums, measure);
-		if (v > heap[0])
-			replace_least(heap, n, v);
-	}
+	for (size_t i = 0; i < count; i++)
+		largest_offer(heap, n, value(&e[i].sums, measure));
 	v = heap[0];
 	free(heap);
 	return v;
@@ -143,12 +126,9 @@ static struct sums nth_cell(const struct cells *c, uint32_t n)
 	struct sums least;
 
 	for (uint32_t i = 0; i < c->n; i++) {
-		if (c->at[i].bytes > heap[0])
-			replace_least(heap, n, c->at[i].bytes);
-		if (c->at[i].packets > packets[0])
-			replace_least(packets, n, c->at[i].packets);
-		if (c->at[i].flows > flows[0])
-			replace_least(flows, n, c->at[i].flows);
+		largest_offer(heap, n, c->at[i].bytes);
+		largest_offer(packets, n, c->at[i].packets);
+		largest_offer(flows, n, c->at[i].flows);
 	}
 	least = (struct sums){ heap[0], packets[0], flows[0] };
 	free(heap);
