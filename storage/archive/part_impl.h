@@ -54,6 +54,11 @@ bool part_load_texts(struct part *p);
 bool part_load_codes(struct part *p, int f); /* of an address column in form DICT */
 bool part_load_column(struct part *p, int f);
 int part_parent(const struct part *p, uint8_t id); /* an address column; -1: it is none */
+/* Numbers of a column, without s->min, into p->ints; wide ones' high halves are *hi. */
+bool part_numbers(struct part *p, struct in *r, const struct section *s, uint32_t n,
+		  const uint32_t **hi);
+/* From the file's numbers of exporters to ids. */
+bool part_exporters(const struct part *p, uint8_t *column, uint32_t n);
 bool part_all_below(const uint32_t *codes, uint32_t rows, uint32_t n);
 void part_store(uint8_t *to, unsigned width, uint32_t i, uint64_t v); /* a cell */
 

@@ -15,30 +15,17 @@ int part_parent(const struct part *p, uint8_t id)
 	return f >= 0 && field_info[f].kind == KIND_ADDR && p->col[f].here ? f : -1;
 }
 
-/* The parent's codes that a FUNC column names in its first octet. */
-static const uint32_t *parent_codes(struct part *p, struct in *r, int child)
+/* The codes of a column's parent, which are read last: they come through the buffer that
+ * the column itself was read from. */
+static const uint32_t *parent_codes(struct part *p, struct in *r, int parent, int child)
 {
-	int f = part_parent(p, in_u8(r));
-	struct in keep = *r;
-	uint8_t *mine;
-	size_t cap = p->raw_cap;
-
-	if (f < 0)
+	if (r->bad || in_left(r))
 		return NULL;
-	p->parent[child] = (int8_t)f;
-	if (p->have_codes >> f & 1)
-		return p->codes[f];
-	/* The buffer of sections is in use: lend part_load_codes() another one. */
-	mine = p->raw;
-	p->raw = NULL;
-	p->raw_cap = 0;
-	if (!part_load_codes(p, f))
-		f = -1;
-	free(p->raw);
-	p->raw = mine;
-	p->raw_cap = cap;
-	*r = keep;
-	return f < 0 ? NULL : p->codes[f];
+	p->parent[child] = (int8_t)parent;
+	if (!part_load_codes(p, parent))
+		return NULL;
+	*r = in_over(p->raw, 0);
+	return p->codes[parent];
 }
 
 /* ---- columns of numbers ---- */
@@ -80,9 +67,8 @@ static void put_numbers(uint8_t *to, unsigned width, uint32_t n, uint64_t min,
 	}
 }
 
-/* One list of ints or two. */
-static bool read_numbers(struct part *p, struct in *r, const struct section *s,
-			 uint32_t n, const uint32_t **hi)
+bool part_numbers(struct part *p, struct in *r, const struct section *s, uint32_t n,
+		  const uint32_t **hi)
 {
 	*hi = NULL;
 	if (!ints_read(p->unpacker, r, p->ints, n))
@@ -96,10 +82,12 @@ static bool read_numbers(struct part *p, struct in *r, const struct section *s,
 static bool load_func(struct part *p, struct in *r, int f)
 {
 	const struct section *s = &p->col[f];
-	const uint32_t *codes = parent_codes(p, r, f), *hi;
+	int parent = part_parent(p, in_u8(r));
+	const uint32_t *codes, *hi;
 	unsigned width = field_info[f].width;
 
-	if (!codes || !read_numbers(p, r, s, p->n_addrs, &hi))
+	if (parent < 0 || !part_numbers(p, r, s, p->n_addrs, &hi) ||
+	    !(codes = parent_codes(p, r, parent, f)))
 		return false;
 	for (uint32_t i = 0; i < p->n; i++) {
 		uint32_t c = codes[i];
@@ -165,7 +153,7 @@ static bool load_numbers(struct part *p, struct in *r, int f)
 
 	if (s->form == FORM_CONST)
 		memset(p->ints, 0, p->n * sizeof(*p->ints));
-	else if (!read_numbers(p, r, s, p->n, &hi))
+	else if (!part_numbers(p, r, s, p->n, &hi))
 		return false;
 	if (field_info[f].kind == KIND_TEXT)
 		return !hi && load_text_column(p, f, p->ints);
@@ -173,11 +161,11 @@ static bool load_numbers(struct part *p, struct in *r, int f)
 	return true;
 }
 
-static bool load_exporters(struct part *p)
+bool part_exporters(const struct part *p, uint8_t *column, uint32_t n)
 {
-	uint32_t *id = (uint32_t *)p->data[F_exporter];
+	uint32_t *id = (uint32_t *)column;
 
-	for (uint32_t i = 0; i < p->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		if (id[i] >= p->ids->n)
 			return false;
 		id[i] = p->ids->ids[id[i]];
@@ -201,9 +189,11 @@ static bool gather_addrs(struct part *p, int f, const uint32_t *codes)
 
 static bool load_dfunc(struct part *p, struct in *r, int f)
 {
-	const uint32_t *codes = parent_codes(p, r, f);
+	int parent = part_parent(p, in_u8(r));
+	const uint32_t *codes;
 
-	if (!codes || !ints_read(p->unpacker, r, p->ints, p->n_addrs))
+	if (parent < 0 || !ints_read(p->unpacker, r, p->ints, p->n_addrs) ||
+	    !(codes = parent_codes(p, r, parent, f)))
 		return false;
 	for (uint32_t i = 0; i < p->n; i++)
 		p->ints2[i] = p->ints[codes[i]];
@@ -254,7 +244,7 @@ static bool load_number_column(struct part *p, int f)
 	case FORM_FUNC: ok = !text && load_func(p, &r, f); break;
 	default: break;
 	}
-	return ok && !r.bad && !in_left(&r) && (f != F_exporter || load_exporters(p));
+	return ok && !r.bad && !in_left(&r) && (f != F_exporter || part_exporters(p, p->data[f], p->n));
 }
 
 bool part_load_column(struct part *p, int f)

@@ -37,19 +37,6 @@ static bool pick_addrs(struct part *p, int f, const uint32_t *rows, uint32_t k)
 	return true;
 }
 
-/* From the file's numbers to ids. */
-static bool pick_exporters(struct part *p, uint32_t k)
-{
-	uint32_t *id = (uint32_t *)p->picked[F_exporter];
-
-	for (uint32_t i = 0; i < k; i++) {
-		if (id[i] >= p->ids->n)
-			return false;
-		id[i] = p->ids->ids[id[i]];
-	}
-	return true;
-}
-
 static bool pick_ints(struct part *p, int f, const uint32_t *rows, uint32_t k)
 {
 	const struct section *s = &p->col[f];
@@ -69,7 +56,7 @@ static bool pick_ints(struct part *p, int f, const uint32_t *rows, uint32_t k)
 		part_store(p->picked[f], field_info[f].width, i,
 			   text ? p->text_at[v] : v);
 	}
-	return f != F_exporter || pick_exporters(p, k);
+	return f != F_exporter || part_exporters(p, p->picked[f], k);
 }
 
 static bool pick_const(struct part *p, int f, uint32_t k)
@@ -81,34 +68,31 @@ static bool pick_const(struct part *p, int f, uint32_t k)
 			((struct addr *)p->picked[f])[i] = s->least;
 		else
 			part_store(p->picked[f], field_info[f].width, i, s->min);
-	return f != F_exporter || pick_exporters(p, k);
+	return f != F_exporter || part_exporters(p, p->picked[f], k);
 }
 
 /* What every address of the parent's has, and which of them the rows have. */
 static bool pick_func(struct part *p, int f, const uint32_t *rows, uint32_t k)
 {
 	const struct section *s = &p->col[f];
-	bool wide = s->max - s->min > UINT32_MAX;
 	uint32_t *codes = p->picked_codes;
+	const uint32_t *hi;
 	int parent;
 	struct in r;
 
 	if (!part_fetch(p, s, &r))
 		return false;
 	parent = part_parent(p, in_u8(&r));
-	if (parent < 0 || !pick_codes(p, parent, rows, k, codes) || !part_fetch(p, s, &r))
-		return false;
-	in_u8(&r);
-	if (!ints_read(p->unpacker, &r, p->ints, p->n_addrs) ||
-	    (wide && !ints_read(p->unpacker, &r, p->ints2, p->n_addrs)) || in_left(&r))
+	if (parent < 0 || !part_numbers(p, &r, s, p->n_addrs, &hi) || in_left(&r) ||
+	    !pick_codes(p, parent, rows, k, codes))
 		return false;
 	for (uint32_t i = 0; i < k; i++) {
-		uint64_t more = wide ? (uint64_t)p->ints2[codes[i]] << 32 : 0;
+		uint32_t c = codes[i];
 
 		part_store(p->picked[f], field_info[f].width, i,
-			   s->min + (p->ints[codes[i]] | more));
+			   s->min + (p->ints[c] | (hi ? (uint64_t)hi[c] << 32 : 0)));
 	}
-	return f != F_exporter || pick_exporters(p, k);
+	return f != F_exporter || part_exporters(p, p->picked[f], k);
 }
 
 static bool pick_column(struct part *p, int f, const uint32_t *rows, uint32_t k)
