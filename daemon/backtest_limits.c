@@ -91,17 +91,22 @@ static void count(const struct backtest_opts *o, const struct backtest_alert *a,
 		l->lasted_ms += to - a->started_ms;
 }
 
+/* When all its alerts are counted. */
+static void reckon(const struct backtest_rule *r, struct backtest_limit *l)
+{
+	double weeks = backtest_weeks(r);
+
+	l->a_week = weeks > 0 ? l->alerts / weeks : 0;
+	l->series = r->series;
+}
+
 static void tell(const struct backtest_opts *o, const struct backtest *b,
 		 const struct try *tries, unsigned n)
 {
 	for (size_t i = 0; i < b->n; i++)
 		count(o, &b->at[i], tries[b->at[i].rule].at);
-	for (unsigned i = 0; i < n; i++) {
-		double weeks = backtest_weeks(&b->rule[i]);
-
-		tries[i].at->a_week = weeks > 0 ? tries[i].at->alerts / weeks : 0;
-		tries[i].at->series = b->rule[i].series;
-	}
+	for (unsigned i = 0; i < n; i++)
+		reckon(&b->rule[i], tries[i].at);
 }
 
 /* All of them in one run: flows and bins are read and counted once. */
@@ -279,13 +284,10 @@ static void first_limits(const struct rule *r, struct backtest_limits *l)
 static void tell_own(const struct backtest_opts *o, const struct backtest *own, unsigned rule,
 		     struct backtest_limit *l)
 {
-	double weeks = backtest_weeks(&own->rule[rule]);
-
 	for (size_t i = 0; i < own->n; i++)
 		if (own->at[i].rule == rule)
 			count(o, &own->at[i], l);
-	l->a_week = weeks > 0 ? l->alerts / weeks : 0;
-	l->series = own->rule[rule].series;
+	reckon(&own->rule[rule], l);
 }
 
 bool backtest_limits(const struct backtest_opts *o, const struct rule *rules, unsigned n,

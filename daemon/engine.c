@@ -377,7 +377,7 @@ static void start_analysis(struct engine *e)
 				   .archive = e->archive, .writer = e->writer,
 				   .board = e->board, .alert = to_evidence,
 				   .dropped = kernel_dropped, .restored = restored,
-				   .meters = e->meters = meters_new(),
+				   .meters = e->meters,
 				   .untrained = untrained, .arg = e,
 				   .late_ms = e->config->late_ms,
 				   .memory = e->config->memory / 2 };
@@ -482,6 +482,7 @@ struct engine *engine_start(const struct engine_opts *o, struct err *err)
 	e->archive_dir = xstrdup(c->archive.enabled ? c->archive.directory : "");
 	e->history_url = xstrdup(c->history.url);
 	e->board = board_new();
+	e->meters = meters_new();
 	e->names = names_new(c->max_exporters);
 	e->lock = -1;
 	ruleset_names(c, e->names);

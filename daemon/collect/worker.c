@@ -171,15 +171,21 @@ static bool look(struct worker *w, bool *busy)
 	return any;
 }
 
+/* Takes back what requests woke us with; false: there was nothing. */
+static bool woken(const struct worker *w)
+{
+	uint64_t times;
+
+	return read(w->event, &times, sizeof(times)) >= 0 || errno != EAGAIN;
+}
+
 static void nap(const struct worker *w)
 {
 	struct timespec t = { 0, (long)w->nap_us * 1000 };
 	struct pollfd request = { .fd = w->event, .events = POLLIN };
-	uint64_t drain;
 
-	/* A signal may end it early: no harm. */
-	if (ppoll(&request, 1, &t, NULL) > 0 && read(w->event, &drain, sizeof(drain)) < 0)
-		return;
+	if (ppoll(&request, 1, &t, NULL) > 0) /* a signal may end it early: no harm */
+		woken(w);
 }
 
 /* How long the next nap may be, from what the last one found. */
@@ -245,16 +251,13 @@ static bool requests(struct worker *w)
 static bool wait_for_any(struct worker *w)
 {
 	struct epoll_event e[8];
-	uint64_t drain;
 	int n = epoll_wait(w->epoll, e, 8,
 			   w->out.block->n ? WORKER_HOLD_MS / 2 : WORKER_HOLD_MS);
 	bool asked = false;
 
 	for (int i = 0; i < n; i++)
 		asked |= e[i].data.fd == w->event;
-	if (asked && read(w->event, &drain, sizeof(drain)) < 0)
-		return errno != EAGAIN;
-	return asked;
+	return asked && woken(w);
 }
 
 static void *run(void *arg)
