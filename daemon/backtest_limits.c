@@ -12,8 +12,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "daemon/base/cpus.h"
 #include "daemon/base/mem.h"
 
 enum { THREADS = 8, TRIES = 9, ROUNDS = 6, OUTWARDS = 2 };
@@ -164,12 +164,9 @@ static bool try_all(const struct backtest_opts *o, const struct try *tries, unsi
 		    struct err *err)
 {
 	struct share share[THREADS];
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned shares = cpus < 1 ? 1 : cpus < THREADS ? (unsigned)cpus : THREADS, at = 0;
+	unsigned shares = cpus(n < THREADS ? n : THREADS), at = 0;
 	bool ok = true;
 
-	if (shares > n)
-		shares = n;
 	for (unsigned i = 0; i < shares; i++) {
 		unsigned to = n * (i + 1) / shares;
 

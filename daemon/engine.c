@@ -16,6 +16,7 @@
 
 #include "daemon/analysis.h"
 #include "daemon/base/clock.h"
+#include "daemon/base/cpus.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/collect/worker.h"
@@ -166,12 +167,11 @@ static bool open_calendar(struct engine *e, struct err *err)
 
 static unsigned workers_for(const struct config *c)
 {
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned half = cpus(16) / 2; /* the rest is for analysis, archive and the machine */
 
 	if (c->workers)
 		return c->workers < WORKERS_MAX ? c->workers : WORKERS_MAX;
-	/* Half of the processors; the rest is for analysis, archive and the machine. */
-	return n < 4 ? 1 : n / 2 < 8 ? (unsigned)(n / 2) : 8;
+	return half ? half : 1;
 }
 
 static bool open_sockets(struct engine *e, struct err *err)

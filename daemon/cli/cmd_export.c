@@ -13,8 +13,8 @@
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "daemon/base/cpus.h"
 #include "daemon/base/digits.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/units.h"
@@ -307,13 +307,6 @@ static void add_up(struct export *x)
 	}
 }
 
-static unsigned threads(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 1 ? 1 : n > WORKERS ? WORKERS : (unsigned)n;
-}
-
 static void put_head(struct export *x)
 {
 	struct strb head = { 0 };
@@ -331,7 +324,7 @@ static int run(struct export *x)
 	struct archive_query q = {
 		.directory = x->q.directory, .from_ms = x->q.from_ms, .to_ms = x->q.to_ms,
 		.filter = x->q.filter, .columns = ~UINT64_C(0), .names = x->q.names,
-		.as_of = x->q.position, .threads = x->udp ? 1 : threads(),
+		.as_of = x->q.position, .threads = x->udp ? 1 : cpus(WORKERS),
 		.progress = progress_tell, .progress_arg = &x->bar, .part = part,
 		.part_arg = x,
 	};

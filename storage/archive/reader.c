@@ -9,6 +9,7 @@
  */
 #include "storage/archive/scan.h"
 
+#include "daemon/base/cpus.h"
 #include "storage/archive/dir.h"
 
 #include <errno.h>
@@ -300,9 +301,9 @@ static void *run(void *arg)
 
 unsigned scan_threads(const struct archive_query *q)
 {
-	long n = q->threads ? (long)q->threads : sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
+	if (!q->threads)
+		return cpus(THREADS_MAX);
+	return q->threads > THREADS_MAX ? THREADS_MAX : q->threads;
 }
 
 /* The first worker is the calling thread. */
