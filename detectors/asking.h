@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "daemon/model/block.h"
+#include "detectors/packet.h"
 
 /* Octets of 0 and 1 as bits, eight at a time. */
 static inline uint64_t asking_packed(const uint8_t yes[64])
@@ -35,7 +36,7 @@ static inline uint64_t asking_packed(const uint8_t yes[64])
 static inline uint64_t asking_some(const struct block *b, uint32_t at, uint64_t bits,
 				   const bool lone)
 {
-	enum { ICMP = 1, TCP = 6, UDP = 17, ICMP6 = 58, ACK = 16, ALL = 63 };
+	enum { ALL = 63 };
 	const uint8_t *proto = b->proto + at;
 	const uint16_t *flags = b->tcp_flags + at;
 	uint8_t yes[64], said[64];

@@ -28,7 +28,6 @@ enum {
 
 enum {
 	FLOOD_RING = 8,          /* slices that a victim remembers, one by one */
-	FLOOD_TCP = 6, FLOOD_UDP_PROTO = 17, FLOOD_ICMP4 = 1, FLOOD_ICMP6 = 58,
 	FLOOD_SETTLED = FLOOD_RING - 1, /* slices until nothing more comes */
 	FLOOD_COLD = 3,          /* who was there in the first slices may always have been */
 	FLOOD_BEFORE = 12,       /* slices that tell what a newcomer got before */

@@ -32,9 +32,9 @@
 #include "daemon/base/mem.h"
 #include "detectors/asking.h"
 #include "detectors/flood_ends.h"
+#include "detectors/packet.h"
 
 enum {
-	SYN = 2, ACK = 16,
 	ECHO = 8, ECHO_REPLY = 0, ECHO6 = 128, ECHO_REPLY6 = 129,
 	LONE = 3,     /* packets of a flow, at most, that one who is not answered sends */
 	TRIES = 6,    /* SYNs of one attempt, at most, that are no flood */
@@ -336,7 +336,7 @@ static inline uint32_t rate_of(const struct block *b, uint32_t r)
  * counts as one, however large. */
 static inline bool is_small(const struct block *b, uint32_t r)
 {
-	if (b->proto[r] == FLOOD_TCP && b->tcp_flags[r] & ACK)
+	if (b->proto[r] == TCP && b->tcp_flags[r] & ACK)
 		return true;
 	return b->packets[r] <= (uint64_t)SMALL * rate_of(b, r);
 }
@@ -528,10 +528,10 @@ static uint64_t large(const struct block *b, uint32_t base, uint64_t bits)
 static inline void row(struct flood *f, const struct block *b, uint32_t r)
 {
 	switch (b->proto[r]) {
-	case FLOOD_TCP: tcp(f, b, r, b->tcp_flags[r]); break;
-	case FLOOD_UDP_PROTO: udp(f, b, r); break;
-	case FLOOD_ICMP4: icmp(f, b, r, false); break;
-	case FLOOD_ICMP6: icmp(f, b, r, true); break;
+	case TCP: tcp(f, b, r, b->tcp_flags[r]); break;
+	case UDP: udp(f, b, r); break;
+	case ICMP: icmp(f, b, r, false); break;
+	case ICMP6: icmp(f, b, r, true); break;
 	default: break;
 	}
 }

@@ -26,12 +26,12 @@
 #include "daemon/base/units.h"
 #include "daemon/model/block.h"
 #include "daemon/model/slice.h"
+#include "detectors/packet.h"
 #include "detectors/pattern.h"
 #include "detectors/place.h"
 
-enum { TCP = 6, UDP = 17, PSH = 8, ACK = 16, RST = 4, NETS = 256, ASIDE = 1024, WAYS = 8,
-       HASHES = 5, MANY = 16384, SAMPLE = 16, LEAST_PACKETS = 3, HEADER = 60,
-       VERSION = 1 };
+enum { NETS = 256, ASIDE = 1024, WAYS = 8, HASHES = 5, MANY = 16384, SAMPLE = 16,
+       LEAST_PACKETS = 3, HEADER = 60, VERSION = 1 };
 static const int64_t DAY_MS = 86400000, HOUR_MS = 3600000;
 
 struct conf {

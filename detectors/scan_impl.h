@@ -6,6 +6,7 @@
 
 #include "daemon/base/hll.h"
 #include "daemon/model/slice.h"
+#include "detectors/packet.h"
 #include "detectors/pattern.h"
 
 enum { /* what judging needs of it; the rest stands in scan.c */

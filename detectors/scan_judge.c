@@ -14,8 +14,6 @@
 #include "daemon/base/units.h"
 
 enum {
-	TCP = 6,
-	UDP = 17,
 	QUICK_MS = 10 * 60000,
 	QUIET_MS = 10 * 60000,
 	QUIET_MAX_MS = 60 * 60000,

@@ -9,15 +9,6 @@
 #include "detectors/scan_impl.h"
 
 enum {
-	FIN = 1,
-	SYN = 2,
-	RST = 4,
-	PSH = 8,
-	ACK = 16,
-	TCP = 6,
-	UDP = 17,
-	ICMP = 1,
-	ICMP6 = 58,
 	ECHO = 8 << 8,
 	ECHO6 = 128 << 8,
 	TRIES = 6,		/* packets of a connection that is never answered */
