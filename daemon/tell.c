@@ -7,8 +7,8 @@
  * end never overtakes its beginning, and history sees an alert before anybody is told.
  *
  * The time between two looks is short enough for gathering (alerts { gather }) and does
- * not depend on the clock's pace, which tests hasten. While nothing fires it is longer:
- * ten looks a second were 2 % of what the daemon costs at 200,000 flows/s.
+ * not depend on the clock's pace, which tests hasten. While nothing fires it is longer,
+ * since ten looks a second are a cost that is seen beside that of the flows.
  */
 #include "daemon/tell_impl.h"
 

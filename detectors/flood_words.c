@@ -62,7 +62,8 @@ void flood_words(const struct flood_host *h, const struct look *l, struct findin
 {
 	const struct flood_service *sv = service_of(h);
 	unsigned cls = sv ? FLOOD_REFLECT : (unsigned)h->key.cls;
-	char a[ADDR_TEXT], rate[UNIT_TEXT], bits[UNIT_TEXT], from[UNIT_TEXT + 16], had[UNIT_TEXT + 16];
+	char a[ADDR_TEXT], rate[UNIT_TEXT], bits[UNIT_TEXT];
+	char from[UNIT_TEXT + 16], had[UNIT_TEXT + 16];
 	const char *what = words[cls].what, *which = words[cls].which, *how = words[cls].advice;
 	const char *filter = words[cls].filter, *kind = words[cls].kind;
 	char port[64], most[UNIT_TEXT], reflected[32];

@@ -201,9 +201,10 @@ static void meet(struct newcomer *s, const struct net *n, const struct id *id,
 		if (!oldest || !o->used || (oldest->used && o->last_ms < oldest->last_ms))
 			oldest = o;
 	}
-	*oldest = (struct one){ .id = *id, .ours = b->src[r], .index = (uint32_t)(n - s->net), .used = true,
-				.first_ms = now_ms, .last_ms = now_ms,
-				.octets = (double)octets, .answered = b->proto[r] == TCP };
+	*oldest = (struct one){ .id = *id, .ours = b->src[r], .used = true,
+				.index = (uint32_t)(n - s->net), .first_ms = now_ms,
+				.last_ms = now_ms, .octets = (double)octets,
+				.answered = b->proto[r] == TCP };
 }
 
 /* Something came the other way for who is not known yet. */

@@ -266,8 +266,9 @@ static void tell(const struct talker *t, const struct heavy *h, const struct net
 	f.measure.kind = MEASURE_BITS_S;
 	memcpy(f.key.b, h->addr.b, sizeof(h->addr.b));
 	if (ended)
-		snprintf(f.why, sizeof(f.why), "%s has not carried a large part of %s any more for a quarter of an hour.",
-			 addr_text(&h->addr, who), n->name);
+		snprintf(f.why, sizeof(f.why),
+			 "%s has not carried a large part of %s any more for a quarter of "
+			 "an hour.", addr_text(&h->addr, who), n->name);
 	else
 		snprintf(f.why, sizeof(f.why),
 			 "%s carries %s, %.0f %% of %s, and was never among its busiest hosts "

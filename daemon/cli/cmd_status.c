@@ -215,8 +215,9 @@ static void archive_line(const json_t *a, struct strb *out)
 	     yes(a, "paused") ? "; PAUSED: " : "",
 	     yes(a, "paused") ? text_of(a, "why") : "");
 	if (count_of(a, "dropped_flows"))
-		line(out, "", "  %llu flows were not written: the disk was full or too slow, the log "
-		     "says when",
+		line(out, "",
+		     "  %llu flows were not written: the disk was full or too slow, the log says "
+		     "when",
 		     (unsigned long long)count_of(a, "dropped_flows"));
 }
 

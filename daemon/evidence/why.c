@@ -439,8 +439,10 @@ static void changed(const struct alert *a, const struct found *f, struct strb *s
 	struct addr addr;
 
 	part(lead->share, s);
-	strb_fmt(s, " %s %s ", !a->below ? "the rise" : past ? "what was missing" : "what is missing",
-		 is);
+	if (a->below)
+		strb_fmt(s, " what %s missing %s ", is, is);
+	else
+		strb_fmt(s, " the rise %s ", is);
 	if (of_host(a) && lead->by == BY_HOST)
 		strb_add(s, "with ");
 	name_row(f, lead, s);

@@ -244,7 +244,9 @@ static bool load_number_column(struct part *p, int f)
 	case FORM_FUNC: ok = !text && load_func(p, &r, f); break;
 	default: break;
 	}
-	return ok && !r.bad && !in_left(&r) && (f != F_exporter || part_exporters(p, p->data[f], p->n));
+	if (!ok || r.bad || in_left(&r))
+		return false;
+	return f != F_exporter || part_exporters(p, p->data[f], p->n);
 }
 
 bool part_load_column(struct part *p, int f)
