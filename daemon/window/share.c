@@ -14,15 +14,13 @@
 #include "daemon/window/share.h"
 
 #include "daemon/base/mem.h"
+#include "daemon/window/few.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	OLD_MAX = 65536,
-	FOUR = 4, /* shares of most rows: nearly no flow lasts longer */
-};
+enum { OLD_MAX = 65536 };
 
 void shares_init(struct shares *s)
 {
@@ -33,7 +31,6 @@ void shares_init(struct shares *s)
 void shares_fini(struct shares *s)
 {
 	free(s->at);
-	free(s->row);
 	free(s->from);
 	*s = (struct shares){ 0 };
 }
@@ -44,7 +41,6 @@ static void room(struct shares *s, size_t n)
 		return;
 	s->cap = n + n / 2 + 2 * BLOCK_ROWS;
 	s->at = xrealloc(s->at, s->cap, sizeof(*s->at));
-	s->row = xrealloc(s->row, s->cap, sizeof(*s->row));
 }
 
 /* floor(product / whole). The quotient of two doubles that hold integers exactly is
@@ -149,95 +145,64 @@ static size_t cut_row(struct shares *s, size_t n, struct span *p, uint32_t flows
 	return n;
 }
 
-typedef double two __attribute__((vector_size(16))); /* of octets and packets */
-
-struct few { /* a row of few shares while it is cut up */
-	two all, span;
-	uint32_t part, whole; /* of its time, up to where the next share ends */
-	uint64_t bytes, packets; /* given out so far */
-	uint32_t slice, n, flows;
-};
-
-/* Share number i, which may be past the last: then it is zero and counts for nothing. */
-static inline void cut_one(struct few *f, struct share *to, uint32_t i)
-{
-	uint32_t over = (uint32_t)-(int32_t)(f->part > f->whole); /* all ones, or none */
-	double part = (double)(int32_t)(f->part + ((f->whole - f->part) & over));
-	two up_to = f->all * (two){ part, part } / f->span;
-	uint64_t b = (uint64_t)(int64_t)up_to[0], k = (uint64_t)(int64_t)up_to[1];
-	uint32_t flows = f->flows & (uint32_t)-(int32_t)(i + 1 == f->n);
-
-	to[i] = (struct share){ b - f->bytes, k - f->packets, flows,
-				(f->slice + i) & INT32_MAX, 0 };
-	f->bytes = b;
-	f->packets = k;
-	f->part += SLICE_MS;
-}
-
-/* Most rows: all of it in open slices, in FOUR of them at most, with values whose shares are
- * exact in doubles (see quotient()). How many slices it is cannot be foretold, and guessing
- * wrong once a row costs more than some divisions too many: always FOUR shares are written,
- * and what is too much is written over by the next row. False: another row. */
-static inline bool cut_few(struct shares *s, const struct block *b, uint32_t r, int64_t first,
-			   uint64_t open, size_t *np)
-{
-	const int64_t base = first * SLICE_MS;
-	uint64_t start = (uint64_t)(b->start_ms[r] - base), end = (uint64_t)(b->end_ms[r] - base);
-	uint64_t bytes = b->bytes[r], packets = b->packets[r];
-	uint32_t from, n, whole;
-	struct few f;
-
-	if (__builtin_expect(start >= open || end > open || end < start, 0))
-		return false;
-	from = (uint32_t)start / SLICE_MS;
-	n = (uint32_t)(end - (end > start)) / SLICE_MS - from + 1;
-	if (__builtin_expect((bytes | packets) >> 32 || n > FOUR, 0))
-		return false;
-	whole = (uint32_t)(end - start) + (end == start); /* no duration: one of one */
-	f = (struct few){
-		.all = { (double)(int64_t)bytes, (double)(int64_t)packets },
-		.span = { (double)(int32_t)whole, (double)(int32_t)whole },
-		.part = (from + 1) * SLICE_MS - (uint32_t)start,
-		.whole = whole,
-		.slice = (uint32_t)first + from,
-		.n = n,
-		.flows = b->flows[r] + !b->flows[r],
-	};
-	for (unsigned i = 0; i < FOUR; i++)
-		s->row[*np + i] = (uint16_t)r;
-	cut_one(&f, s->at + *np, 0);
-	cut_one(&f, s->at + *np, 1);
-	cut_one(&f, s->at + *np, 2);
-	cut_one(&f, s->at + *np, 3);
-	*np += n;
-	return true;
-}
-
-/* Any other row; most of them are (partly) before the first open slice, or after the last. */
+/* Most of them are (partly) before the first open slice, or last long. */
 static size_t cut_odd(struct shares *s, const struct block *b, uint32_t r, size_t n,
 		      int64_t first, int64_t last, size_t *olds)
 {
 	struct span p = { b->start_ms[r], b->end_ms[r], b->bytes[r], b->packets[r], 0, 0 };
-	size_t from = n;
 
 	s->late += slice_of(p.start) < first;
-	n = cut_row(s, n, &p, b->flows[r] ? b->flows[r] : 1, first, last, olds);
-	for (size_t i = from; i < n; i++)
-		s->row[i] = (uint16_t)r;
-	return n;
+	return cut_row(s, n, &p, b->flows[r] ? b->flows[r] : 1, first, last, olds);
 }
 
-void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t last)
+/* FEW are written whatever their number; what is too much is written over by the next. */
+static inline size_t cut_few(struct shares *s, const struct block *b, uint32_t r,
+			     size_t n, int64_t first)
+{
+	struct few f = few_of(b, r, first * SLICE_MS);
+	uint32_t flows = b->flows[r] + !b->flows[r], slice = (uint32_t)first + f.at;
+
+	room(s, n + FEW);
+	for (uint32_t i = 0; i < FEW; i++)
+		s->at[n + i] = (struct share){
+			(uint64_t)f.share[i][0], (uint64_t)f.share[i][1],
+			i + 1 == f.n ? flows : 0, (slice + i) & INT32_MAX, 0,
+		};
+	return n + f.n;
+}
+
+static uint64_t odd_rows(const struct block *b, uint32_t from, uint32_t n,
+			 int64_t base_ms, uint64_t open)
+{
+	uint64_t odd = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		odd |= (uint64_t)!few_is(b, from + i, base_ms, open) << i;
+	return odd;
+}
+
+void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t last,
+	       bool all)
 {
 	const uint64_t open = (uint64_t)(last + 1 - first) * SLICE_MS;
 	size_t n = 0, olds = 0;
 
 	s->late = 0;
-	for (uint32_t r = 0; r < b->n; r++) {
-		s->from[r] = (uint32_t)n;
-		room(s, n + FOUR);
-		if (!cut_few(s, b, r, first, open, &n))
-			n = cut_odd(s, b, r, n, first, last, &olds);
+	s->first = first;
+	for (uint32_t at = 0; at < b->n; at += 64) {
+		uint32_t rows = b->n - at < 64 ? b->n - at : 64;
+		uint64_t odd = odd_rows(b, at, rows, first * SLICE_MS, open), left = odd;
+
+		s->odd[at / 64] = odd;
+		if (all)
+			left = UINT64_MAX >> (64 - rows);
+		for (; left; left &= left - 1) {
+			uint32_t i = (uint32_t)__builtin_ctzll(left), r = at + i;
+
+			s->from[r] = (uint32_t)n;
+			n = odd >> i & 1 ? cut_odd(s, b, r, n, first, last, &olds)
+					 : cut_few(s, b, r, n, first);
+			s->from[r + 1] = (uint32_t)n;
+		}
 	}
-	s->from[b->n] = (uint32_t)n;
 }

@@ -15,9 +15,10 @@ struct share {
 
 struct shares {
 	struct share *at; /* row by row */
-	uint16_t *row;    /* of at[i] */
 	uint32_t *from;   /* row r has at[from[r]] .. at[from[r + 1] - 1] */
 	size_t cap;
+	int64_t first;    /* as given */
+	uint64_t odd[BLOCK_ROWS / 64]; /* a bit for each row that few.h does not cut */
 	uint64_t late; /* rows of this block that begin before `first` */
 	uint64_t cut; /* shares of absurdly long pasts that were left out (see share.c) */
 };
@@ -25,8 +26,10 @@ struct shares {
 void shares_init(struct shares *s);
 void shares_fini(struct shares *s);
 
-/* Fills s from b. Slices before `first` are no longer open: what falls there comes as
- * old shares. Nothing is later than slice `last` (times after it are put into it). */
-void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t last);
+/* Fills s from b, with the odd rows alone unless all are wanted. Slices before `first`
+ * are no longer open: what falls there comes as old shares. Nothing is later than slice
+ * `last` (times after it are put into it). */
+void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t last,
+	       bool all);
 
 #endif

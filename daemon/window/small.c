@@ -6,11 +6,13 @@
  * has a handful of such classes, so a row adds its shares once to the sums of its
  * class (a place for each of the newest 64 slices), whatever the number of views
  * with this filter, and at the end of the block each class is written to the
- * keys that it has in each of these views.
+ * keys that it has in each of these views. Shares of most rows (few.h) are never
+ * written down: they are cut and added in registers.
  */
 #include "daemon/window/view.h"
 
 #include "daemon/base/mem.h"
+#include "daemon/window/few.h"
 #include "daemon/window/share.h"
 
 #include <stdlib.h>
@@ -19,9 +21,8 @@
 enum { CLASSES = 64, SLICES = 64, SLOTS = 256 };
 
 struct class {
-	uint32_t exporter, in_if, out_if;
-	uint8_t counts;
-	struct sums sum[SLICES];
+	uint64_t from, to; /* exporter and in_if; out_if and counts */
+	struct sums sum[SLICES + FEW - 1]; /* the last are written with nothing only */
 };
 
 struct small {
@@ -29,8 +30,8 @@ struct small {
 	struct class *slot[SLOTS]; /* by a hash of what a class is */
 	unsigned n;
 	int64_t base; /* slice of sum[0] */
-	uint32_t low, high; /* sums that may be more than nothing; low > high: none */
-	uint8_t class_of[BLOCK_ROWS];
+	int64_t open, open_ms; /* first open slice: after the base, and its begin */
+	uint64_t touched; /* a bit for each slice in which some class has sums */
 };
 
 struct small *small_new(void)
@@ -64,19 +65,21 @@ static struct key key_of(uint32_t a, uint32_t b, uint32_t c)
 static unsigned class_keys(const struct view *v, const struct class *c, bool names_ifs,
 			   struct key out[2])
 {
-	uint8_t counts = c->counts ? c->counts : COUNT_IN | COUNT_OUT | COUNT_TOTAL;
-	unsigned n = 0;
+	uint32_t exporter = (uint32_t)(c->from >> 32);
+	unsigned counts = c->to & 255, n = 0;
 
+	if (!counts)
+		counts = COUNT_IN | COUNT_OUT | COUNT_TOTAL;
 	if (v->spec.by == BY_INTERFACE) {
 		if (counts & COUNT_IN)
-			out[n++] = key_of(c->exporter, c->in_if, 0);
+			out[n++] = key_of(exporter, (uint32_t)c->from, 0);
 		if (counts & COUNT_OUT)
-			out[n++] = key_of(c->exporter, c->out_if, 1);
+			out[n++] = key_of(exporter, (uint32_t)(c->to >> 8), 1);
 		return n;
 	}
 	if (!(counts & COUNT_TOTAL) && !names_ifs)
 		return 0;
-	out[0] = key_of(v->spec.by == BY_EXPORTER ? c->exporter : 0, 0, 0);
+	out[0] = key_of(v->spec.by == BY_EXPORTER ? exporter : 0, 0, 0);
 	return 1;
 }
 
@@ -115,7 +118,8 @@ static void flush(struct window *w, unsigned leader, struct small *s)
 	for (unsigned i = 0; i < s->n; i++) {
 		struct class *c = &s->class[i];
 
-		for (uint32_t at = s->low; at <= s->high; at++) {
+		for (uint64_t left = s->touched; left; left &= left - 1) {
+			int at = __builtin_ctzll(left);
 			struct sums *sum = &c->sum[at];
 
 			if (!(sum->bytes | sum->packets | sum->flows))
@@ -126,8 +130,7 @@ static void flush(struct window *w, unsigned leader, struct small *s)
 	}
 	memset(s->slot, 0, sizeof(s->slot));
 	s->n = 0;
-	s->low = SLICES;
-	s->high = 0;
+	s->touched = 0;
 }
 
 /* Two classes of one slot take turns: the one that was pushed out and comes again is
@@ -135,108 +138,108 @@ static void flush(struct window *w, unsigned leader, struct small *s)
 static inline struct class *class_of(struct window *w, unsigned leader, struct small *s,
 				     const struct block *b, uint32_t r)
 {
-	uint32_t e = b->exporter[r], in = b->in_if[r], out = b->out_if[r];
-	uint8_t counts = b->counts[r];
-	uint64_t h = ((uint64_t)e * 0x9e3779b1u + in) * 0x85ebca77u + out * 0xc2b2ae3du + counts;
+	uint64_t from = (uint64_t)b->exporter[r] << 32 | b->in_if[r];
+	uint64_t to = (uint64_t)b->out_if[r] << 8 | b->counts[r];
+	uint64_t h = from * UINT64_C(0xd6e8feb86659fd93) + to;
 	unsigned slot = (unsigned)(h * UINT64_C(0x9e3779b97f4a7c15) >> 56);
 	struct class *c = s->slot[slot];
 
-	if (c && c->exporter == e && c->in_if == in && c->out_if == out && c->counts == counts)
+	if (c && c->from == from && c->to == to)
 		return c;
 	if (s->n == CLASSES)
 		flush(w, leader, s);
 	c = s->slot[slot] = &s->class[s->n++];
-	c->exporter = e;
-	c->in_if = in;
-	c->out_if = out;
-	c->counts = counts;
+	c->from = from;
+	c->to = to;
 	return c;
 }
 
-/* Shares from .. to, of rows whose classes are known. Which sums are touched is kept here: a
- * member of the class that each share changes would make it wait for the one before. */
-static void add_shares(struct window *w, unsigned leader, struct small *s, uint32_t from,
-		       uint32_t to)
+static void add_share(struct window *w, unsigned leader, struct small *s, struct class *c,
+		      int64_t slice, const struct sums *sum, bool old)
 {
-	const struct shares *sh = w->shares;
-	const int64_t base = s->base;
-	uint32_t low = s->low, high = s->high;
+	uint64_t at = (uint64_t)(slice - s->base);
 
-	for (uint32_t i = from; i < to; i++) {
-		const struct share *x = &sh->at[i];
-		struct class *c = &s->class[s->class_of[sh->row[i]]];
-		uint64_t at = (uint64_t)(x->slice - base);
-
-		if (__builtin_expect(x->old || at >= SLICES, 0)) {
-			struct sums sum = { x->bytes, x->packets, x->flows };
-
-			write_sum(w, leader, c, x->slice, &sum, x->old);
-			continue;
-		}
-		low = at < low ? (uint32_t)at : low;
-		high = at > high ? (uint32_t)at : high;
-		c->sum[at].bytes += x->bytes;
-		c->sum[at].packets += x->packets;
-		c->sum[at].flows += x->flows;
+	if (__builtin_expect(old || at >= SLICES, 0)) {
+		write_sum(w, leader, c, slice, sum, old);
+		return;
 	}
-	s->low = low;
-	s->high = high;
+	s->touched |= UINT64_C(1) << at;
+	sums_add(&c->sum[at], sum);
 }
 
-/* All rows: how many shares a row has cannot be foretold, and a processor that guesses
- * wrong once a row loses more time than the sums take; so first the class of each row,
- * then all shares as they lie. */
-static void add_all(struct window *w, unsigned leader, struct small *s,
-		    const struct block *b)
-{
-	const uint32_t *from = w->shares->from;
-	uint32_t r = 0;
-
-	while (r < b->n) {
-		uint32_t first = r;
-
-		for (; r < b->n && s->n < CLASSES; r++)
-			s->class_of[r] = (uint8_t)(class_of(w, leader, s, b, r) - s->class);
-		add_shares(w, leader, s, from[first], from[r]);
-		flush(w, leader, s);
-	}
-}
-
-static void add_row(struct window *w, unsigned leader, struct small *s,
+/* A row that few.h cuts, but in slices that a class has no sums for. */
+static void add_far(struct window *w, unsigned leader, struct small *s, struct class *c,
 		    const struct block *b, uint32_t r)
 {
-	const uint32_t *from = w->shares->from;
+	struct few f = few_of(b, r, s->open_ms);
 
-	s->class_of[r] = (uint8_t)(class_of(w, leader, s, b, r) - s->class);
-	add_shares(w, leader, s, from[r], from[r + 1]);
+	for (uint32_t i = 0; i < f.n; i++) {
+		struct sums sum = { (uint64_t)f.share[i][0], (uint64_t)f.share[i][1], 0 };
+
+		if (i + 1 == f.n)
+			sum.flows = b->flows[r] + !b->flows[r];
+		add_share(w, leader, s, c, w->shares->first + f.at + i, &sum, false);
+	}
 }
 
-static bool all_set(const uint64_t *bits, uint32_t n)
+static inline void add_two(struct sums *to, few_whole more)
 {
-	uint32_t i = 0;
+	few_whole sum;
 
-	while (i < n / 64 && !~bits[i])
-		i++;
-	return i == n / 64 && (!(n % 64) || !(~bits[i] << (64 - n % 64)));
+	memcpy(&sum, to, sizeof(sum));
+	sum += more;
+	memcpy(to, &sum, sizeof(sum));
+}
+
+static inline void add_few(struct window *w, unsigned leader, struct small *s,
+			   struct class *c, const struct block *b, uint32_t r)
+{
+	struct few f = few_of(b, r, s->open_ms);
+	uint64_t at = f.at + s->open;
+
+	if (__builtin_expect(at >= SLICES, 0)) {
+		add_far(w, leader, s, c, b, r);
+		return;
+	}
+	add_two(&c->sum[at], f.share[0]);
+	add_two(&c->sum[at + 1], f.share[1]);
+	add_two(&c->sum[at + 2], f.share[2]);
+	add_two(&c->sum[at + 3], f.share[3]);
+	c->sum[at + f.n - 1].flows += b->flows[r] + !b->flows[r];
+	s->touched |= UINT64_C(15) << at;
+}
+
+static void add_odd(struct window *w, unsigned leader, struct small *s, struct class *c,
+		    uint32_t r)
+{
+	const struct shares *sh = w->shares;
+
+	for (uint32_t i = sh->from[r]; i < sh->from[r + 1]; i++) {
+		struct sums sum = { sh->at[i].bytes, sh->at[i].packets, sh->at[i].flows };
+
+		add_share(w, leader, s, c, sh->at[i].slice, &sum, sh->at[i].old);
+	}
 }
 
 void small_block(struct window *w, unsigned leader, const struct block *b,
 		 const uint64_t *bits)
 {
+	const struct shares *sh = w->shares;
 	struct small *s = w->small;
 
 	s->base = w->now_slice + WINDOW_FUTURE - SLICES + 1;
-	s->low = SLICES;
-	s->high = 0;
-	if (all_set(bits, b->n)) {
-		add_all(w, leader, s, b);
-		return;
-	}
+	s->open = sh->first - s->base;
+	s->open_ms = sh->first * SLICE_MS;
 	for (uint32_t i = 0; i * 64 < b->n; i++) {
-		for (uint64_t left = bits[i]; left; left &= left - 1) {
+		for (uint64_t left = bits[i] & ~sh->odd[i]; left; left &= left - 1) {
 			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
 
-			add_row(w, leader, s, b, r);
+			add_few(w, leader, s, class_of(w, leader, s, b, r), b, r);
+		}
+		for (uint64_t left = bits[i] & sh->odd[i]; left; left &= left - 1) {
+			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(left);
+
+			add_odd(w, leader, s, class_of(w, leader, s, b, r), r);
 		}
 	}
 	flush(w, leader, s);

@@ -55,6 +55,7 @@ struct window {
 	struct count_once *count;
 	struct presence *presence;
 	struct shares *shares;
+	bool large; /* some view needs the shares of every row (small.c) */
 	struct gauge_union *gauges;
 	struct small *small;
 	struct map interfaces; /* struct key -> uint64_t octets since start */

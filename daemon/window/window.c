@@ -182,8 +182,9 @@ void window_views(struct window *w, const struct view_spec *specs, unsigned n,
 	free(w->views);
 	w->views = views;
 	w->n_views = n;
-	for (unsigned i = 0; i < n; i++)
-		{
+	w->large = false;
+	for (unsigned i = 0; i < n; i++) {
+		w->large |= !small_takes(&views[i]);
 		views[i].leader = leader_of(w, i);
 		views[i].all_interfaces = specs[i].by == BY_INTERFACE &&
 					  filter_is_all(specs[i].filter) &&
@@ -448,7 +449,7 @@ void window_block(struct window *w, struct block *b, int64_t now_ms)
 	first = first_open(w);
 	count_once(w->count, b);
 	hear(w, b);
-	shares_of(w->shares, b, first, w->now_slice + FUTURE);
+	shares_of(w->shares, b, first, w->now_slice + FUTURE, w->large);
 	w->stats.late_flows += w->shares->late;
 	w->stats.flows += b->n;
 	for (unsigned i = 0; i < w->n_views; i++)

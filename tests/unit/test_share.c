@@ -80,7 +80,7 @@ static void shares_are_those_of_exact_arithmetic(void **unused)
 			b->packets[r] = any(bits[rnd() % ARRAY_LEN(bits)]);
 			b->flows[r] = (uint32_t)any(3);
 		}
-		shares_of(&s, b, FIRST, LAST);
+		shares_of(&s, b, FIRST, LAST, true);
 		assert_int_equal(s.cut, 0);
 		for (uint32_t r = 0; r < b->n; r++)
 			check_row(&s, b, r);
@@ -96,6 +96,7 @@ static void what_is_one_short_of_a_whole_number_is_cut_off(void **unused)
 		{ 3, 30000 }, { 4294967295, 10001 }, { 4294967291, 20011 }, { 1, 10001 },
 		{ 4294967295, 3599999 }, { 429496729, 1048583 }, { 9007199254740991, 19997 },
 		{ UINT64_MAX, 19997 }, { UINT64_MAX / 2, 3599999 }, { 2999999, 29999 },
+		{ 4294967295, 29999 }, { 4294967295, 30000 }, { 4294967291, 29998 },
 	};
 	struct block *b = block_new(NULL);
 	struct shares s;
@@ -107,7 +108,7 @@ static void what_is_one_short_of_a_whole_number_is_cut_off(void **unused)
 		b->end_ms[r] = b->start_ms[r] + rows[r].lasted;
 		b->bytes[r] = b->packets[r] = rows[r].bytes;
 	}
-	shares_of(&s, b, FIRST, LAST);
+	shares_of(&s, b, FIRST, LAST, true);
 	for (uint32_t r = 0; r < b->n; r++)
 		check_row(&s, b, r);
 	shares_fini(&s);
