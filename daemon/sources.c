@@ -184,19 +184,12 @@ json_t *sources_retry(void *arg, const json_t *asked, struct err *err)
 			 (json_int_t)notify_retry(e->notify, json_string_value(channel)));
 }
 
-static bool firing(void *arg, const struct alert *a)
-{
-	*(unsigned *)arg += a->state == ALERT_FIRING;
-	return true;
-}
-
 void engine_status(struct engine *e, char *buf, size_t size)
 {
 	const struct sheet *s = board_take(e->board);
-	unsigned n = 0;
+	unsigned n = board_firing(e->board);
 	char flows[UNIT_TEXT];
 
-	board_alerts(e->board, firing, &n);
 	snprintf(buf, size, "%u exporter%s, %s flows so far, %u alert%s firing",
 		 names_exporters(e->names), names_exporters(e->names) == 1 ? "" : "s",
 		 text_count(s ? (double)s->flows : 0, flows), n, n == 1 ? "" : "s");

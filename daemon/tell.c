@@ -141,25 +141,13 @@ static void do_job(struct tell *t, struct job *j)
 
 /* --- that it is alive --- */
 
-struct sums_now {
-	unsigned firing;
-};
-
-static bool count_firing(void *arg, const struct alert *a)
-{
-	((struct sums_now *)arg)->firing += a->state == ALERT_FIRING;
-	return true;
-}
-
 /* Under the lock. */
 static void say_alive(struct tell *t, int64_t now)
 {
 	struct alert *a = alert_new();
-	struct sums_now sums = { 0 };
 	char host[64] = "", every[UNIT_TEXT], text[24], id[ALERT_ID];
 	struct noise_note note = { (char *)alive_key, text };
 
-	board_alerts(t->opts.board, count_firing, &sums);
 	gethostname(host, sizeof(host) - 1);
 	alert_new_id(id, now);
 	memcpy(a->id, id, sizeof(id));
@@ -177,8 +165,8 @@ static void say_alive(struct tell *t, int64_t now)
 	a->pending_ms = a->started_ms = a->ended_ms = a->judged_ms = a->window_end_ms = now;
 	a->why = xasprintf("culpritd on %s is alive and watches %u exporters; %u alerts fire. "
 			   "This comes every %s: when it does not, look whether it still runs and "
-			   "can send.", host, names_exporters(t->opts.names), sums.firing,
-			   text_duration(t->deadman_ms, every));
+			   "can send.", host, names_exporters(t->opts.names),
+			   board_firing(t->opts.board), text_duration(t->deadman_ms, every));
 	for (size_t i = 0; i < t->n_deadman && i < ALERT_NOTIFY - 1; i++)
 		a->notify[i] = xstrdup(t->deadman[i]);
 	snprintf(text, sizeof(text), "%" PRId64, now);

@@ -100,12 +100,6 @@ static void put_sheet(json_t *o, const struct sheet *s, int64_t now_ms)
 	j_put(o, "series", j_count(s->n_series));
 }
 
-static bool count_firing(void *arg, const struct alert *a)
-{
-	*(json_int_t *)arg += a->state == ALERT_FIRING;
-	return true;
-}
-
 void api_status(struct http *h, const struct request *rq, struct answer *out)
 {
 	int64_t now = clock_wall_ms();
@@ -113,15 +107,13 @@ void api_status(struct http *h, const struct request *rq, struct answer *out)
 	json_t *o = json_object(), *sockets = json_array(), *channels = json_array();
 	struct err why = { "" };
 	bool ready = !h->src.ready || h->src.ready(h->src.arg, &why);
-	json_int_t firing = 0;
 
 	(void)rq;
-	board_alerts(h->src.board, count_firing, &firing);
 	j_put(o, "version", json_string(h->src.version));
 	j_put(o, "now", j_time(now));
 	j_put(o, "ready", json_boolean(ready));
 	j_put(o, "why", ready ? json_null() : j_text(why.msg));
-	j_put(o, "alerts_firing", json_integer(firing));
+	j_put(o, "alerts_firing", json_integer(board_firing(h->src.board)));
 	j_put(o, "exporters_total", json_integer(names_exporters(h->src.names)));
 	j_put(o, "exporters", exporters_json(h, now));
 	if (h->src.sockets)

@@ -11,11 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RULES_MAX = 4096 };
+enum { RULES_MAX = 4096, FIRING_MAX = 1 << 17 };
 
 struct fired {
 	char rule[NAME_LEN];
 	uint32_t severity;
+};
+
+struct tally {
+	uint64_t total, firing;
 };
 
 struct board {
@@ -23,7 +27,8 @@ struct board {
 	struct sheet *sheet;
 	struct alert *alert[BOARD_ALERTS]; /* oldest first */
 	unsigned n;
-	struct map fired; /* struct fired -> uint64_t */
+	struct map fired;  /* struct fired -> struct tally */
+	struct map firing; /* id -> struct fired: also of those that no longer fit above */
 	uint64_t delays[DELAY_BUCKETS];
 	double delay_sum;
 };
@@ -35,7 +40,8 @@ struct board *board_new(void)
 	struct board *b = xcalloc(1, sizeof(*b));
 
 	pthread_mutex_init(&b->lock, NULL);
-	map_init(&b->fired, sizeof(struct fired), sizeof(uint64_t), RULES_MAX);
+	map_init(&b->fired, sizeof(struct fired), sizeof(struct tally), RULES_MAX);
+	map_init(&b->firing, ALERT_ID, sizeof(struct fired), FIRING_MAX);
 	return b;
 }
 
@@ -70,6 +76,7 @@ void board_free(struct board **bp)
 	for (unsigned i = 0; i < b->n; i++)
 		alert_unref(&b->alert[i]);
 	map_fini(&b->fired);
+	map_fini(&b->firing);
 	pthread_mutex_destroy(&b->lock);
 	free(b);
 }
@@ -133,16 +140,46 @@ static void make_room(struct board *b)
 	drop(b, 0);
 }
 
-static void count(struct board *b, const struct alert *a)
+static struct fired fired_of(const struct alert *a)
 {
 	struct fired f = { .severity = a->severity };
-	uint64_t *n;
-	double delay = (double)(a->judged_ms - a->crossed_ms) / 1000;
 
 	strncpy(f.rule, a->rule, sizeof(f.rule) - 1);
-	n = map_put(&b->fired, &f, NULL);
-	if (n)
-		++*n;
+	return f;
+}
+
+/* A warning that comes true fires on under the same id, and more severely. */
+static void count_firing(struct board *b, const struct alert *a)
+{
+	char id[ALERT_ID] = "";
+	struct fired f = fired_of(a), *had;
+	struct tally *t;
+
+	memcpy(id, a->id, strlen(a->id));
+	had = map_get(&b->firing, id);
+	t = had ? map_get(&b->fired, had) : NULL;
+	if (t)
+		t->firing--;
+	if (had)
+		map_del(&b->firing, id);
+	if (a->state != ALERT_FIRING)
+		return;
+	t = map_put(&b->fired, &f, NULL);
+	had = t ? map_put(&b->firing, id, NULL) : NULL;
+	if (!had)
+		return;
+	*had = f;
+	t->firing++;
+}
+
+static void count(struct board *b, const struct alert *a)
+{
+	struct fired f = fired_of(a);
+	struct tally *t = map_put(&b->fired, &f, NULL);
+	double delay = (double)(a->judged_ms - a->crossed_ms) / 1000;
+
+	if (t)
+		t->total++;
 	if (a->crossed_ms <= 0 || delay < 0)
 		return;
 	for (unsigned i = 0; i < DELAY_BUCKETS; i++)
@@ -155,6 +192,7 @@ void board_pin(struct board *b, const struct alert *a)
 	unsigned i = 0;
 
 	pthread_mutex_lock(&b->lock);
+	count_firing(b, a);
 	while (i < b->n && strcmp(b->alert[i]->id, a->id))
 		i++;
 	if (i < b->n) {
@@ -215,15 +253,21 @@ void board_fired(struct board *b, void (*fn)(void *arg, const char *rule, enum s
 	pthread_mutex_lock(&b->lock);
 	while (map_next(&b->fired, &at, &k, &v)) {
 		const struct fired *f = k;
-		uint64_t firing = 0;
+		const struct tally *t = v;
 
-		for (unsigned i = 0; i < b->n; i++)
-			firing += b->alert[i]->state == ALERT_FIRING &&
-				  !strcmp(b->alert[i]->rule, f->rule) &&
-				  b->alert[i]->severity == (enum severity)f->severity;
-		fn(arg, f->rule, (enum severity)f->severity, *(uint64_t *)v, firing);
+		fn(arg, f->rule, (enum severity)f->severity, t->total, t->firing);
 	}
 	pthread_mutex_unlock(&b->lock);
+}
+
+unsigned board_firing(struct board *b)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&b->lock);
+	n = b->firing.n;
+	pthread_mutex_unlock(&b->lock);
+	return n;
 }
 
 void board_delays(struct board *b, uint64_t counts[DELAY_BUCKETS], double *sum)

@@ -92,7 +92,10 @@ void board_pin(struct board *b, const struct alert *a);
 void board_alerts(struct board *b, bool (*fn)(void *arg, const struct alert *a), void *arg);
 /* The alert with that id (or whose id begins so, if it is the only one); gives, or NULL. */
 struct alert *board_alert(struct board *b, const char *id);
-/* How often each rule fired since start. */
+/* How many fire now; more than BOARD_ALERTS in a storm. */
+unsigned board_firing(struct board *b);
+/* How often each rule fired since start, and how many of its alerts fire now, also those
+ * that fired before. */
 void board_fired(struct board *b, void (*fn)(void *arg, const char *rule, enum severity s,
 					     uint64_t total, uint64_t firing), void *arg);
 /* Seconds from the datagram that crossed to the verdict: counts under each bound. */

@@ -77,6 +77,45 @@ static void promtool_is_content(const char *text)
 		fail_msg("promtool (package prometheus): %d %s", rc, said);
 }
 
+/* Of a storm, more than the board keeps; some fired before a restart. */
+static void all_alerts_that_fire_are_counted(void **state)
+{
+	struct kit k;
+	struct alert *a[BOARD_ALERTS + 500];
+	char *text;
+
+	(void)state;
+	kit_open(&k);
+	for (unsigned i = 0; i < ARRAY_LEN(a); i++) {
+		a[i] = sample_alert(clock_wall_ms(), ALERT_FIRING);
+		snprintf(a[i]->id, sizeof(a[i]->id), "id%u", i);
+		free(a[i]->rule);
+		a[i]->rule = xstrdup("storm");
+		if (i % 2)
+			a[i]->judged_ms = 0; /* history brought it back */
+		board_pin(k.board, a[i]);
+		board_pin(k.board, a[i]);
+	}
+	a[0]->severity = SEVERITY_WARNING; /* it fires on, but otherwise */
+	board_pin(k.board, a[0]);
+	text = metrics(&k);
+	for (const char *const *row = (const char *const[]){
+		     "culprit_alerts_firing{rule=\"storm\",severity=\"critical\"} 1499\n",
+		     "culprit_alerts_firing{rule=\"storm\",severity=\"warning\"} 1\n", NULL };
+	     *row; row++)
+		if (!strstr(text, *row))
+			fail_msg("%s is missing in:\n%s", *row, text);
+	free(text);
+	assert_int_equal(board_firing(k.board), 1501); /* with that of the kit */
+	for (unsigned i = 0; i < ARRAY_LEN(a); i++) {
+		a[i]->state = ALERT_RESOLVED;
+		board_pin(k.board, a[i]);
+		alert_unref(&a[i]);
+	}
+	assert_int_equal(board_firing(k.board), 1);
+	kit_close(&k);
+}
+
 static void every_promised_name_is_there_and_promtool_is_content(void **state)
 {
 	struct kit k;
@@ -262,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_promised_name_is_there_and_promtool_is_content),
+		cmocka_unit_test(all_alerts_that_fire_are_counted),
 		cmocka_unit_test(hostile_names_stay_inside_their_quotes),
 		cmocka_unit_test(more_than_256_exporters_are_summed_as_other),
 		cmocka_unit_test(equal_names_never_give_the_same_row_twice),
