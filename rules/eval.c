@@ -80,7 +80,7 @@ struct state *state_get(struct rule_state *rs, const struct key *k)
 	*at = s = xcalloc(1, sizeof(*s));
 	s->key = *k;
 	s->state = ALERT_RESOLVED;
-	s->handled = INT64_MIN;
+	s->handled = s->handled_below = INT64_MIN;
 	s->bin = INT64_MIN;
 	s->value = s->threshold = s->low = s->median = s->high = NAN;
 	return s;
@@ -294,6 +294,12 @@ static void fire_run(struct eval *e, const struct rule *r, struct state *s,
 	eval_fire(e, s, a);
 }
 
+/* Lower limits are judged later, so what has been told of the two sides differs. */
+static int64_t *handled(struct state *s, const struct limit *l)
+{
+	return l->below ? &s->handled_below : &s->handled;
+}
+
 static void follow(struct eval *e, struct state *s, const struct limit *l,
 		   const struct values *v)
 {
@@ -304,7 +310,7 @@ static void follow(struct eval *e, struct state *s, const struct limit *l,
 	s->last = run.last;
 	s->peak = run.peak;
 	if (run.state == RUN_OVER) {
-		s->handled = run.to;
+		*handled(s, l) = run.to;
 		s->value = v->v[run.to - v->first];
 		eval_resolve(e, s, (run.to + 1) * SLICE_MS);
 	}
@@ -316,7 +322,7 @@ static void search(struct eval *e, const struct rule *r, struct state *s,
 {
 	struct run run;
 
-	while ((run = run_find(l, v, s->handled)).state >= RUN_OPEN) {
+	while ((run = run_find(l, v, *handled(s, l))).state >= RUN_OPEN) {
 		s->from = run.from;
 		s->fired = run.fired;
 		s->last = run.last;
@@ -324,7 +330,7 @@ static void search(struct eval *e, const struct rule *r, struct state *s,
 		fire_run(e, r, s, l, v, &run, error);
 		if (run.state == RUN_OPEN)
 			return;
-		s->handled = run.to;
+		*handled(s, l) = run.to;
 	}
 	s->state = run.state == RUN_PENDING ? ALERT_PENDING : ALERT_RESOLVED;
 	s->from = run.from;
@@ -429,7 +435,7 @@ static bool worth(struct eval *e, const struct rule *r, const struct key *k, int
 {
 	int64_t first = first_window(e, r, 0), start, end;
 
-	if (r->detector || by_is_small(r->by) || isnan(r->above))
+	if (r->detector || by_is_small(r->by) || isnan(r->above) || !isnan(r->below))
 		return true;
 	if (r->period != PERIOD_NONE) {
 		struct sums t = e->opts.slices->total(e->opts.slices->arg, r->view, k, &start,
@@ -447,16 +453,53 @@ static bool worth(struct eval *e, const struct rule *r, const struct key *k, int
 	return false;
 }
 
+static bool under(const struct state *s)
+{
+	return s->state == ALERT_FIRING && s->alert->below;
+}
+
+/* A limit on either side: one alert at a time, and while it fires its own side is all that
+ * is looked at. */
+static void judge_both(struct eval *e, const struct rule *r, struct state *s)
+{
+	int64_t from;
+	bool pending;
+
+	if (!under(s))
+		judge_limit(e, r, s, r->above, false);
+	if (s->state == ALERT_FIRING && !under(s))
+		return;
+	pending = s->state == ALERT_PENDING;
+	from = s->from;
+	judge_limit(e, r, s, r->below, true);
+	if (under(s))
+		return;
+	s->threshold = r->above;
+	if (pending && s->state == ALERT_RESOLVED) {
+		s->state = ALERT_PENDING;
+		s->from = from;
+	}
+}
+
 static void judge(struct eval *e, const struct rule *r, struct state *s)
 {
-	if (r->period != PERIOD_NONE) {
+	if (r->period != PERIOD_NONE)
 		judge_period(e, r, s);
-		return;
-	}
-	if (!isnan(r->above))
+	else if (!isnan(r->above) && !isnan(r->below))
+		judge_both(e, r, s);
+	else if (!isnan(r->above))
 		judge_limit(e, r, s, r->above, false);
 	else if (!isnan(r->below))
 		judge_limit(e, r, s, r->below, true);
+}
+
+/* What changed can be over a limit at once, and under one only when it has settled. */
+static void judge_soon(struct eval *e, const struct rule *r, struct state *s)
+{
+	if (isnan(r->below))
+		judge(e, r, s);
+	else if (!isnan(r->above) && !under(s))
+		judge_limit(e, r, s, r->above, false);
 }
 
 void eval_key(struct eval *e, unsigned view, const struct key *k, int64_t changed,
@@ -479,8 +522,7 @@ void eval_key(struct eval *e, unsigned view, const struct key *k, int64_t change
 		s = had ? *had : state_get(rs, k);
 		if (!s)
 			continue;
-		if (isnan(r->below))
-			judge(e, r, s);
+		judge_soon(e, r, s);
 		if (r->detector)
 			baseline_soon(e, r, s, changed);
 	}

@@ -22,6 +22,7 @@ struct state {
 	int64_t from, fired, last; /* slices of the run that is pending or open */
 	double peak;
 	int64_t handled;           /* runs up to this slice have been told */
+	int64_t handled_below;     /* the same of a lower limit beside an upper one */
 	struct alert *alert;       /* the firing one, or NULL */
 	double value, threshold;
 	/* detector */

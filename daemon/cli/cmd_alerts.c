@@ -53,7 +53,7 @@ static void add_told(struct table *t, const struct alert *a)
 		quiet = xasprintf("quiet: %.*s", (int)(n < 20 ? n : 20), a->quiet);
 	}
 
-	table_text(t, ack ? ack : quiet ? quiet : "told");
+	table_text(t, ack ? ack : quiet ? quiet : "passed on");
 	table_paint(t, PAINT_DIM);
 	free(ack);
 	free(quiet);

@@ -273,6 +273,42 @@ static void a_drop_waits_for_late_flows_and_ignores_gaps(void **state)
 	assert_int_equal(s->seen[0].state, ALERT_FIRING);
 }
 
+static void a_rule_may_have_a_limit_on_either_side(void **state)
+{
+	struct site *s = *state;
+	struct rule r = rule("band", "", MEASURE_BITS_S, BY_EXPORTER);
+
+	r.window = 1;
+	r.above = 80000;
+	r.below = 8000;
+	start(s, r);
+	pass(s, 10 * SEC);
+	for (int i = 0; i < 12; i++) { /* 16 kbit/s */
+		flow(s, NULL, s->now, s->now, 20000);
+		pass(s, 10 * SEC);
+	}
+	assert_int_equal(s->n, 0);
+	flow(s, NULL, s->now, s->now, 200000);
+	assert_int_equal(s->n, 1); /* at once */
+	assert_int_equal(s->seen[0].state, ALERT_FIRING);
+	for (int i = 0; i < 12; i++) {
+		pass(s, 10 * SEC);
+		flow(s, NULL, s->now, s->now, 20000);
+	}
+	assert_int_equal(s->n, 2);
+	assert_int_equal(s->seen[1].state, ALERT_RESOLVED);
+	pass(s, 100 * SEC); /* next to nothing: what is too little is told late */
+	assert_int_equal(s->n, 3);
+	assert_int_equal(s->seen[2].state, ALERT_FIRING);
+	assert_true(s->seen[2].value < 8000);
+	for (int i = 0; i < 12; i++) {
+		flow(s, NULL, s->now, s->now, 20000);
+		pass(s, 10 * SEC);
+	}
+	assert_int_equal(s->n, 4);
+	assert_int_equal(s->seen[3].state, ALERT_RESOLVED);
+}
+
 static void a_silent_exporter_is_no_drop(void **state)
 {
 	struct site *s = *state;
@@ -501,6 +537,7 @@ int main(void)
 		WITH_SITE(partial_sums_fire_at_once_and_clear_late),
 		WITH_SITE(pending_lasts_as_long_as_for_says),
 		WITH_SITE(a_drop_waits_for_late_flows_and_ignores_gaps),
+		WITH_SITE(a_rule_may_have_a_limit_on_either_side),
 		WITH_SITE(a_silent_exporter_is_no_drop),
 		WITH_SITE(a_quota_warns_then_fires_and_ends_with_its_time),
 		WITH_SITE(fan_out_is_a_measure),
