@@ -12,8 +12,10 @@
 #include <math.h>
 #include <netinet/in.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/base/mem.h"
 #include "daemon/evidence/snmp.h"
@@ -205,11 +207,18 @@ static void check_word(struct config_reader *r, const struct node *n, const char
 		       const char *word, const char *const *words)
 {
 	const struct value *v = config_value(n, name);
-	char hint[HINT];
+	char hint[HINT], list[HINT] = "";
+	size_t len = 0;
 
-	if (!among(word, (const char **)words))
-		config_bad(r, v, "%s: \"%s\" is none of those that there are%s", name, word,
-			   config_hint(word, words, hint, sizeof(hint)));
+	if (among(word, (const char **)words))
+		return;
+	for (size_t i = 0; words[i] && len < sizeof(list); i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "",
+					words[i]);
+	if (*config_hint(word, words, hint, sizeof(hint)))
+		config_bad(r, v, "%s: there is no \"%s\"%s", name, word, hint);
+	else
+		config_bad(r, v, "%s: there is no \"%s\"; it is one of %s", name, word, list);
 }
 
 /* Secrets go by files alone, and a half written v3 would ask in the clear. */
@@ -358,6 +367,25 @@ static void check_http(struct config_reader *r, const struct node *n)
 		    "url: write the whole of it, beginning with http:// or https://");
 }
 
+/* The daemon does without; a misspelt path should be seen all the same. */
+static void check_readable(struct config_reader *r, const struct node *n, const char *name,
+			   const char *path)
+{
+	if (*path && access(path, R_OK))
+		config_warn(r, config_value(n, name), "%s: %s: %s; correct it, or what it "
+			    "would tell stays unknown", name, path, strerror(errno));
+}
+
+static void check_names(struct config_reader *r, const struct node *n)
+{
+	const struct names_conf *c = &r->c->names;
+
+	if (config_value(n, "hosts"))
+		check_readable(r, n, "hosts", c->hosts);
+	check_readable(r, n, "country", c->country);
+	check_readable(r, n, "as", c->as);
+}
+
 /* Is that an address of this machine? */
 static bool is_ours(const struct addr *a)
 {
@@ -430,6 +458,8 @@ void config_check(struct config_reader *r)
 			check_history(r, n);
 		else if (n->what == &config_http)
 			check_http(r, n);
+		else if (n->what == &config_names)
+			check_names(r, n);
 	}
 	check_forward(r);
 	config_check_noise(r);

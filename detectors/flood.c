@@ -39,17 +39,17 @@ enum { GREW = 2, PAUSE_MS = 10000 };
 static const double SLICE_S = SLICE_MS / 1000.0;
 
 static const struct opt opts[] = {
-	{ "syn", OPT_QUANTITY, 100, 1, 1e9, offsetof(struct flood_conf, syn),
+	{ "syn", OPT_COUNT, 100, 1, 1e9, offsetof(struct flood_conf, syn),
 	  "unanswered connection attempts a second to one address" },
-	{ "tcp", OPT_QUANTITY, 1000, 1, 1e9, offsetof(struct flood_conf, tcp),
+	{ "tcp", OPT_COUNT, 1000, 1, 1e9, offsetof(struct flood_conf, tcp),
 	  "TCP packets of no connection (ACK, RST, SYN-ACK ...) a second to one address" },
-	{ "connections", OPT_QUANTITY, 500, 1, 1e9, offsetof(struct flood_conf, connections),
+	{ "connections", OPT_COUNT, 500, 1, 1e9, offsetof(struct flood_conf, connections),
 	  "connections a second to one address, eight and more from each source" },
-	{ "udp", OPT_QUANTITY, 3000, 10, 1e9, offsetof(struct flood_conf, udp),
+	{ "udp", OPT_COUNT, 3000, 10, 1e9, offsetof(struct flood_conf, udp),
 	  "unanswered UDP packets a second to one address; a sixth where no source repeats" },
-	{ "icmp", OPT_QUANTITY, 300, 1, 1e9, offsetof(struct flood_conf, icmp),
+	{ "icmp", OPT_COUNT, 300, 1, 1e9, offsetof(struct flood_conf, icmp),
 	  "unasked ICMP packets a second to one address" },
-	{ "reflection", OPT_QUANTITY, 1e6, 1e4, 1e12, offsetof(struct flood_conf, reflection),
+	{ "reflection", OPT_COUNT, 1e6, 1e4, 1e12, offsetof(struct flood_conf, reflection),
 	  "unasked bits a second of answers of one service to one address" },
 	{ "sources", OPT_NUMBER, 50, 2, 1e6, offsetof(struct flood_conf, sources),
 	  "how many sources are many" },

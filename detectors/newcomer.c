@@ -43,7 +43,7 @@ static const struct opt opts[] = {
 	  "a network that is seen for less than this is only learnt" },
 	{ "known", OPT_DURATION, 60 * 86400, 86400, 732 * 86400, offsetof(struct conf, known),
 	  "what was not seen for so long may be new again" },
-	{ "amount", OPT_QUANTITY, 100e3, 0, 1e15, offsetof(struct conf, amount),
+	{ "amount", OPT_COUNT, 100e3, 0, 1e15, offsetof(struct conf, amount),
 	  "octets that a newcomer must have exchanged" },
 	{ "per_day", OPT_NUMBER, 5, 1, 1000, offsetof(struct conf, per_day),
 	  "of one network, told in a day at most" },

@@ -52,7 +52,7 @@ struct conf {
 static const struct opt opts[] = {
 	{ "share", OPT_QUANTITY, 0.25, 0.01, 1, offsetof(struct conf, share),
 	  "share of its network's traffic" },
-	{ "rate", OPT_QUANTITY, 2e6, 0, 1e15, offsetof(struct conf, rate),
+	{ "rate", OPT_COUNT, 2e6, 0, 1e15, offsetof(struct conf, rate),
 	  "and at least so many bits/s" },
 	{ "learn", OPT_DURATION, 7 * 86400, 3600, 90 * 86400, offsetof(struct conf, learn),
 	  "a network that is seen for less than this is only learnt" },

@@ -27,14 +27,12 @@ const struct opt *opt_find(const struct opt *opts, const char *name)
 	return NULL;
 }
 
-/* A quantity may be said as a rate, a size or a share; which of them it is
- * depends on the measure, which the number alone does not need to know. */
+/* A quantity may be said as a rate or a size; which of them it is depends on the measure,
+ * which the number alone does not need to know. */
 static bool quantity(const char *text, double *v)
 {
 	uint64_t size;
 
-	if (strchr(text, '%'))
-		return parse_percent(text, v);
 	if (parse_rate(text, v))
 		return true;
 	if (!parse_size(text, &size))
@@ -78,6 +76,8 @@ static bool parse(const struct opt *o, const char *text, double *v)
 	case OPT_NUMBER:
 		return number(text, v);
 	case OPT_QUANTITY:
+		return strchr(text, '%') ? parse_percent(text, v) : quantity(text, v);
+	case OPT_COUNT:
 		return quantity(text, v);
 	case OPT_BUDGET: /* "0.3" alone is a week's, as the default is */
 		return parse_budget(text, v) || number(text, v);
@@ -95,6 +95,7 @@ bool opt_set(const struct opt *o, void *conf, const char *text, struct err *e)
 	static const char *const like[] = {
 		[OPT_NUMBER] = "a number like 4.5",
 		[OPT_QUANTITY] = "a quantity like 16M",
+		[OPT_COUNT] = "a number like 16M",
 		[OPT_DURATION] = "a time like 30s or 7d",
 		[OPT_BUDGET] = "a rate of alarms like 0.1/week",
 	};

@@ -15,6 +15,7 @@
 enum opt_kind {
 	OPT_NUMBER,   /* "4.5" */
 	OPT_QUANTITY, /* in the measure's unit: "16M", "1.5Gi", "80%" is 0.8 */
+	OPT_COUNT,    /* the same where a share makes no sense: "16M" */
 	OPT_DURATION, /* "30s", "7d"; kept in seconds */
 	OPT_BUDGET,   /* "0.1/week", "2/day"; kept per week */
 };

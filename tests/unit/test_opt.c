@@ -15,6 +15,7 @@ struct conf {
 static const struct opt opts[] = {
 	{ "number", OPT_NUMBER, 3, 0, 100, offsetof(struct conf, number), "a number" },
 	{ "quantity", OPT_QUANTITY, 1, 0, 1e12, offsetof(struct conf, quantity), "amount" },
+	{ "count", OPT_COUNT, 1, 0, 1e12, offsetof(struct conf, quantity), "how many" },
 	{ "time", OPT_DURATION, 60, 0, 1e6, offsetof(struct conf, time_s), "a time" },
 	{ "budget", OPT_BUDGET, 0.1, 0.01, 100, offsetof(struct conf, budget), "a rate" },
 	{ "unset", OPT_QUANTITY, NAN, 0, 10, offsetof(struct conf, unset), "no default" },
@@ -44,6 +45,7 @@ static void text_is_read_by_its_kind(void **unused)
 		{ "number", "", NAN },         { "number", "1e", NAN },
 		{ "quantity", "16M", 16e6 },   { "quantity", "1.5Gi", 1610612736 },
 		{ "quantity", "80%", 0.8 },    { "quantity", "20Mbit/s", 20e6 },
+		{ "count", "16M", 16e6 },      { "count", "80%", NAN },
 		{ "quantity", "5 apples", NAN }, { "time", "30s", 30 },
 		{ "time", "1h30m", 5400 },     { "time", "90", NAN },
 		{ "budget", "0.1/week", 0.1 }, { "budget", "2/day", 14 },
