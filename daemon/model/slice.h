@@ -11,6 +11,8 @@
 
 #include "daemon/model/series.h"
 
+enum { HOUR_SLICES = 3600000 / SLICE_MS, DAY_SLICES = 24 * HOUR_SLICES };
+
 static inline int64_t slice_of(int64_t ms)
 {
 	return ms >= 0 ? ms / SLICE_MS : -((-ms + SLICE_MS - 1) / SLICE_MS);

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGEST = 200, REST_SLICES = 6, FORGET_SLICES = 8640, HOUR_SLICES = 360 };
+enum { LARGEST = 200, REST_SLICES = 6, FORGET_SLICES = 8640 };
 
 static bool touched(const struct window *w, const struct view *v, int64_t bin)
 {
@@ -195,21 +195,11 @@ static void large_bin(struct window *w, unsigned view, int64_t at, bool settled,
 	map_fini(&all);
 }
 
-/* Flows of a settled bin: the hour that is still being filled takes them, an older one is
- * amended where it is kept. */
-static void amend_hour(struct view *v, unsigned view, const struct binkey *bk,
-		       const struct bin *bin, window_bin_f *fn, void *arg)
+static struct bin amendment(const struct binkey *bk, const struct sums *sum, uint32_t step)
 {
-	struct binkey hour = hour_of(&bk->key, bk->slice);
-	struct bin more = *bin;
-
-	if (map_get(&v->hours, &hour)) {
-		emit_hour(view, &hour, to_hour(v, &hour, bin), fn, arg);
-		return;
-	}
-	more.step = STEP_HOUR;
-	more.start_s = hour.slice * SLICE_MS / 1000;
-	fn(arg, view, &bk->key, &more, true, true);
+	return (struct bin){ .start_s = bk->slice * SLICE_MS / 1000, .step = step,
+			     .bytes = sum->bytes, .packets = sum->packets,
+			     .flows = sum->flows };
 }
 
 static void amendments(struct window *w, unsigned view, window_bin_f *fn, void *arg)
@@ -221,15 +211,23 @@ static void amendments(struct window *w, unsigned view, window_bin_f *fn, void *
 
 	while (map_next(&v->amended, &i, &k, &s)) {
 		const struct binkey *bk = k;
-		const struct sums *sum = s;
-		struct bin bin = { .start_s = bk->slice * SLICE_MS / 1000, .step = STEP_BIN,
-				   .bytes = sum->bytes, .packets = sum->packets,
-				   .flows = sum->flows };
+		struct bin bin = amendment(bk, s, STEP_BIN);
 
 		fn(arg, view, &bk->key, &bin, true, true);
-		amend_hour(v, view, bk, &bin, fn, arg);
 	}
 	map_clear(&v->amended);
+	i = 0;
+	while (map_next(&v->amended_hours, &i, &k, &s)) {
+		const struct binkey *hour = k;
+		struct bin bin = amendment(hour, s, STEP_HOUR);
+
+		/* The hour that is still being filled takes it. */
+		if (map_get(&v->hours, hour))
+			emit_hour(view, hour, to_hour(v, hour, &bin), fn, arg);
+		else
+			fn(arg, view, &hour->key, &bin, true, true);
+	}
+	map_clear(&v->amended_hours);
 }
 
 static void forget(struct map *m, int64_t before)

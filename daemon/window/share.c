@@ -6,10 +6,13 @@
  * total to the unit, whatever its length.
  *
  * Parts before the oldest open slice are cut at five-minute bins, because
- * history keeps no finer. A flow can last 31 days at most (times.c clamps), so
- * one record makes at most 8,928 old shares; a block makes at most OLD_MAX, the
- * rest is left out and counted: a hostile exporter could otherwise buy
- * milliseconds with 48 octets (P3).
+ * history keeps no finer, and what is older than a day at hours. Each of them is a
+ * row or more on disk, and a flow may last 31 days (times.c clamps): in bins that
+ * were 8,928 rows for 48 octets. Hours are a twelfth of it, and they have to be
+ * earned: each record brings OLD_EARNED old shares, which are kept for the next
+ * long flow up to OLD_MAX. Of a flow that nothing is left for, the oldest parts
+ * are left out and counted, so that a hostile exporter cannot fill the disk (P3);
+ * the archive has the flow whole.
  */
 #include "daemon/window/share.h"
 
@@ -20,12 +23,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OLD_MAX = 65536 };
+enum {
+	OLD_EARNED = 3,
+	OLD_MAX = 2048, /* two flows of 31 days */
+	HOUR_MS = HOUR_SLICES * SLICE_MS,
+	DAY_MS = DAY_SLICES * SLICE_MS,
+};
 
 void shares_init(struct shares *s)
 {
 	*s = (struct shares){ 0 };
 	s->from = xcalloc(BLOCK_ROWS + 1, sizeof(*s->from));
+	s->old_left = OLD_MAX;
 }
 
 void shares_fini(struct shares *s)
@@ -73,7 +82,7 @@ struct span { /* one row while it is cut up */
 /* The share from where the last one ended up to t goes to `slice`. Written in one go: a
  * member that is put right afterwards waits for the whole to arrive in memory. */
 static inline void cut(struct span *p, int64_t t, struct share *to, uint32_t flows,
-		       int64_t slice, bool old)
+		       int64_t slice, enum share_kind kind)
 {
 	uint64_t b = p->bytes, k = p->packets;
 
@@ -84,49 +93,58 @@ static inline void cut(struct span *p, int64_t t, struct share *to, uint32_t flo
 		k = portion(p->packets, part, whole);
 	}
 	*to = (struct share){ b - p->bytes_done, k - p->packets_done, flows,
-			      (uint32_t)slice & INT32_MAX, old };
+			      (uint32_t)slice & SLICE_MASK, kind };
 	p->bytes_done = b;
 	p->packets_done = k;
 }
 
-/* Cuts what lies before the first open slice into bins; returns the new length. */
-static size_t cut_old(struct shares *s, size_t n, struct span *p, int64_t open_ms,
-		      size_t *olds)
+/* Old shares have numbers: hours since 1970 up to `fine`, five-minute bins from there. */
+static int64_t old_number(int64_t t, int64_t fine)
 {
-	int64_t t = p->start;
+	return t < fine ? t / HOUR_MS : fine / HOUR_MS + (t - fine) / BIN_MS;
+}
 
-	while (t < p->end && t < open_ms) {
-		int64_t bin = slice_of(t) / BIN_SLICES * BIN_SLICES;
-		int64_t next = (bin + BIN_SLICES) * SLICE_MS;
-		struct share skipped;
+static int64_t old_start(int64_t number, int64_t fine)
+{
+	int64_t bins = number - fine / HOUR_MS;
 
-		if (next > open_ms)
-			next = open_ms;
-		t = next;
-		if (++*olds > OLD_MAX) {
-			cut(p, next, &skipped, 0, bin, true);
-			s->cut++;
-			continue;
-		}
-		room(s, n + 2);
-		cut(p, next, &s->at[n++], 0, bin, true);
+	return bins < 0 ? number * HOUR_MS : fine + bins * BIN_MS;
+}
+
+/* Cuts what lies before the first open slice; returns the new length. */
+static size_t cut_old(struct shares *s, size_t n, struct span *p, int64_t open_ms)
+{
+	int64_t fine = (open_ms - DAY_MS) / HOUR_MS * HOUR_MS;
+	int64_t end = p->end < open_ms ? p->end : open_ms;
+	int64_t from = old_number(p->start, fine);
+	int64_t to = old_number(end - (end > p->start), fine);
+	uint64_t want = (uint64_t)(to - from) + 1;
+	uint64_t skip = want > s->old_left ? want - s->old_left : 0;
+	struct share skipped;
+
+	s->old_left -= (uint32_t)(want - skip);
+	s->cut += skip;
+	from += (int64_t)skip;
+	if (skip)
+		cut(p, from > to ? end : old_start(from, fine), &skipped, 0, 0, SHARE_OPEN);
+	room(s, n + want);
+	for (; from <= to; from++) {
+		int64_t start = old_start(from, fine);
+
+		cut(p, from < to ? old_start(from + 1, fine) : end, &s->at[n++], 0,
+		    slice_of(start), start < fine ? SHARE_OLD_HOUR : SHARE_OLD_BIN);
 	}
 	return n;
 }
 
 static size_t cut_row(struct shares *s, size_t n, struct span *p, uint32_t flows,
-		      int64_t first, int64_t last, size_t *olds)
+		      int64_t first, int64_t last)
 {
 	size_t had = n;
 	int64_t t = p->start, from, to;
 
-	if (slice_of(t) < first && p->end == t) {
-		room(s, n + 1);
-		cut(p, t, &s->at[n++], flows, slice_of(t) / BIN_SLICES * BIN_SLICES, true);
-		return n;
-	}
 	if (slice_of(t) < first) {
-		n = cut_old(s, n, p, first * SLICE_MS, olds);
+		n = cut_old(s, n, p, first * SLICE_MS);
 		t = first * SLICE_MS;
 	}
 	from = slice_of(t);
@@ -138,7 +156,8 @@ static size_t cut_row(struct shares *s, size_t n, struct span *p, uint32_t flows
 	if (to >= from) {
 		room(s, n + (size_t)(to - from) + 1);
 		for (int64_t i = from; i <= to; i++)
-			cut(p, i == to ? p->end : (i + 1) * SLICE_MS, &s->at[n++], 0, i, false);
+			cut(p, i == to ? p->end : (i + 1) * SLICE_MS, &s->at[n++], 0, i,
+			    SHARE_OPEN);
 	}
 	if (n > had)
 		s->at[n - 1].flows = flows;
@@ -147,12 +166,12 @@ static size_t cut_row(struct shares *s, size_t n, struct span *p, uint32_t flows
 
 /* Most of them are (partly) before the first open slice, or last long. */
 static size_t cut_odd(struct shares *s, const struct block *b, uint32_t r, size_t n,
-		      int64_t first, int64_t last, size_t *olds)
+		      int64_t first, int64_t last)
 {
 	struct span p = { b->start_ms[r], b->end_ms[r], b->bytes[r], b->packets[r], 0, 0 };
 
 	s->late += slice_of(p.start) < first;
-	return cut_row(s, n, &p, b->flows[r] ? b->flows[r] : 1, first, last, olds);
+	return cut_row(s, n, &p, b->flows[r] ? b->flows[r] : 1, first, last);
 }
 
 /* FEW are written whatever their number; what is too much is written over by the next. */
@@ -166,7 +185,7 @@ static inline size_t cut_few(struct shares *s, const struct block *b, uint32_t r
 	for (uint32_t i = 0; i < FEW; i++)
 		s->at[n + i] = (struct share){
 			(uint64_t)f.share[i][0], (uint64_t)f.share[i][1],
-			i + 1 == f.n ? flows : 0, (slice + i) & INT32_MAX, 0,
+			i + 1 == f.n ? flows : 0, (slice + i) & SLICE_MASK, SHARE_OPEN,
 		};
 	return n + f.n;
 }
@@ -185,9 +204,12 @@ void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t l
 	       bool all)
 {
 	const uint64_t open = (uint64_t)(last + 1 - first) * SLICE_MS;
-	size_t n = 0, olds = 0;
+	size_t n = 0;
 
 	s->late = 0;
+	s->old_left += b->n * OLD_EARNED;
+	if (s->old_left > OLD_MAX)
+		s->old_left = OLD_MAX;
 	s->first = first;
 	for (uint32_t at = 0; at < b->n; at += 64) {
 		uint32_t rows = b->n - at < 64 ? b->n - at : 64;
@@ -200,7 +222,7 @@ void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t l
 			uint32_t i = (uint32_t)__builtin_ctzll(left), r = at + i;
 
 			s->from[r] = (uint32_t)n;
-			n = odd >> i & 1 ? cut_odd(s, b, r, n, first, last, &olds)
+			n = odd >> i & 1 ? cut_odd(s, b, r, n, first, last)
 					 : cut_few(s, b, r, n, first);
 			s->from[r + 1] = (uint32_t)n;
 		}

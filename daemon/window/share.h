@@ -6,11 +6,18 @@
 
 #include "daemon/model/slice.h"
 
+enum share_kind {
+	SHARE_OPEN,     /* of a slice that is open */
+	SHARE_OLD_BIN,  /* before `first`: of a five-minute bin, */
+	SHARE_OLD_HOUR, /* or of an hour, which is more than a day before `first` */
+};
+enum { SLICE_BITS = 30, SLICE_MASK = (1 << SLICE_BITS) - 1 };
+
 struct share {
 	uint64_t bytes, packets;
 	uint32_t flows;     /* of a record, in the slice of its last packet; else 0 */
-	uint32_t slice : 31; /* its number; old shares: number of the bin's first slice */
-	uint32_t old : 1;   /* before `first`, one for each five-minute bin */
+	uint32_t slice : SLICE_BITS; /* its number; old shares: of the bin's or hour's first */
+	uint32_t kind : 32 - SLICE_BITS; /* enum share_kind */
 };
 
 struct shares {
@@ -20,7 +27,8 @@ struct shares {
 	int64_t first;    /* as given */
 	uint64_t odd[BLOCK_ROWS / 64]; /* a bit for each row that few.h does not cut */
 	uint64_t late; /* rows of this block that begin before `first` */
-	uint64_t cut; /* shares of absurdly long pasts that were left out (see share.c) */
+	uint32_t old_left; /* old shares that have been earned (see share.c) */
+	uint64_t cut; /* of what nothing had been earned for: left out */
 };
 
 void shares_init(struct shares *s);

@@ -92,7 +92,7 @@ static bool filters_interface(const struct view *v)
 
 /* What one class did in one slice, or one share of it, goes to its keys in all views. */
 static void write_sum(struct window *w, unsigned leader, const struct class *c, int64_t slice,
-		      const struct sums *sum, bool old)
+		      const struct sums *sum, enum share_kind kind)
 {
 	bool ifs = filters_interface(&w->views[leader]);
 	struct key keys[2];
@@ -105,8 +105,8 @@ static void write_sum(struct window *w, unsigned leader, const struct class *c, 
 			continue;
 		n = class_keys(v, c, ifs, keys);
 		for (unsigned k = 0; k < n; k++) {
-			if (old)
-				view_add_old(w, v, &keys[k], slice, sum);
+			if (kind != SHARE_OPEN)
+				view_add_old(w, v, &keys[k], slice, kind, sum);
 			else
 				view_add(w, v, &keys[k], slice, sum);
 		}
@@ -124,7 +124,7 @@ static void flush(struct window *w, unsigned leader, struct small *s)
 
 			if (!(sum->bytes | sum->packets | sum->flows))
 				continue;
-			write_sum(w, leader, c, s->base + at, sum, false);
+			write_sum(w, leader, c, s->base + at, sum, SHARE_OPEN);
 			*sum = (struct sums){ 0 };
 		}
 	}
@@ -155,12 +155,12 @@ static inline struct class *class_of(struct window *w, unsigned leader, struct s
 }
 
 static void add_share(struct window *w, unsigned leader, struct small *s, struct class *c,
-		      int64_t slice, const struct sums *sum, bool old)
+		      int64_t slice, const struct sums *sum, enum share_kind kind)
 {
 	uint64_t at = (uint64_t)(slice - s->base);
 
-	if (__builtin_expect(old || at >= SLICES, 0)) {
-		write_sum(w, leader, c, slice, sum, old);
+	if (__builtin_expect(kind != SHARE_OPEN || at >= SLICES, 0)) {
+		write_sum(w, leader, c, slice, sum, kind);
 		return;
 	}
 	s->touched |= UINT64_C(1) << at;
@@ -178,7 +178,8 @@ static void add_far(struct window *w, unsigned leader, struct small *s, struct c
 
 		if (i + 1 == f.n)
 			sum.flows = b->flows[r] + !b->flows[r];
-		add_share(w, leader, s, c, w->shares->first + f.at + i, &sum, false);
+		add_share(w, leader, s, c, w->shares->first + f.at + i, &sum,
+			  SHARE_OPEN);
 	}
 }
 
@@ -217,7 +218,7 @@ static void add_odd(struct window *w, unsigned leader, struct small *s, struct c
 	for (uint32_t i = sh->from[r]; i < sh->from[r + 1]; i++) {
 		struct sums sum = { sh->at[i].bytes, sh->at[i].packets, sh->at[i].flows };
 
-		add_share(w, leader, s, c, sh->at[i].slice, &sum, sh->at[i].old);
+		add_share(w, leader, s, c, sh->at[i].slice, &sum, sh->at[i].kind);
 	}
 }
 

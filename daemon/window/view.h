@@ -4,6 +4,7 @@
 #ifndef CUL_WINDOW_VIEW_H
 #define CUL_WINDOW_VIEW_H
 
+#include "daemon/window/share.h"
 #include "daemon/window/table.h"
 #include "daemon/window/window.h"
 
@@ -38,6 +39,7 @@ struct view {
 	struct map carried; /* struct binkey -> struct carried */
 	struct map hours;   /* struct binkey -> struct carried: settled bins of an hour */
 	struct map amended; /* struct binkey -> struct sums: for bins no longer open */
+	struct map amended_hours; /* the same for their hours, and for what is kept by hours */
 	struct totals totals;
 	bool all_interfaces; /* by interface, every flow: feeds window_interfaces() */
 	uint64_t *touched;  /* a bit for each ring place: slice changed since last bins */
@@ -70,9 +72,9 @@ struct sums view_sums(const struct view *v, const struct key *k, int64_t first, 
 /* Adds to the cell of k in open slice s, and notes the change where it matters. */
 void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
 	      const struct sums *sum);
-/* The same for what is older than the open slices; bin: the first slice of its bin. */
-void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t bin,
-		  const struct sums *sum);
+/* The same for what is older than the open slices. */
+void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t slice,
+		  enum share_kind kind, const struct sums *sum);
 uint64_t view_weight(const struct view *v, const struct sums *s);
 /* look.c */
 struct slices window_look(struct window *w);

@@ -59,6 +59,7 @@ static void view_fini(struct view *v)
 	map_fini(&v->carried);
 	map_fini(&v->hours);
 	map_fini(&v->amended);
+	map_fini(&v->amended_hours);
 	period_fini(&v->totals);
 	free(v->touched);
 	free(v->filter_text);
@@ -108,6 +109,7 @@ static void view_init(struct window *w, struct view *v, const struct view_spec *
 	map_init(&v->carried, sizeof(struct binkey), sizeof(struct carried), KEYS_MAX);
 	map_init(&v->hours, sizeof(struct binkey), sizeof(struct carried), KEYS_MAX);
 	map_init(&v->amended, sizeof(struct binkey), sizeof(struct sums), KEYS_MAX);
+	map_init(&v->amended_hours, sizeof(struct binkey), sizeof(struct sums), KEYS_MAX);
 	period_init(&v->totals, w->opts.calendar, spec->period, key, now_ms);
 	v->touched = xcalloc((w->n_ring + 63) / 64, sizeof(*v->touched));
 	v->bins_from = w->now_slice / BIN_SLICES * BIN_SLICES;
@@ -287,23 +289,30 @@ static void add_interface(struct window *w, const struct view *v, const struct k
 		*sum += octets;
 }
 
-static void amend(struct view *v, const struct key *k, int64_t bin, const struct sums *sum)
+static void add_to(struct map *m, const struct key *k, int64_t slice, const struct sums *sum)
 {
-	struct binkey bk = { *k, bin };
-	struct sums *to;
+	struct binkey bk = { *k, slice };
+	struct sums *to = map_put(m, &bk, NULL);
 
-	if (!v->spec.history || !by_is_small(v->spec.by) || v->table.gauge)
-		return;
-	to = map_put(&v->amended, &bk, NULL);
 	if (to)
 		sums_add(to, sum);
 }
 
-void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t bin,
+static void amend(struct view *v, const struct key *k, int64_t s, enum share_kind kind,
 		  const struct sums *sum)
 {
+	if (!v->spec.history || !by_is_small(v->spec.by) || v->table.gauge)
+		return;
+	if (kind != SHARE_OLD_HOUR)
+		add_to(&v->amended, k, s / BIN_SLICES * BIN_SLICES, sum);
+	add_to(&v->amended_hours, k, s / HOUR_SLICES * HOUR_SLICES, sum);
+}
+
+void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t slice,
+		  enum share_kind kind, const struct sums *sum)
+{
 	add_interface(w, v, k, sum->bytes);
-	amend(v, k, bin, sum);
+	amend(v, k, slice, kind, sum);
 }
 
 static void touch(struct window *w, struct view *v, int64_t s)
@@ -336,7 +345,7 @@ void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
 	touch(w, v, s);
 	/* Bins that had ended when this began are not written whole: nobody saw them. */
 	if (s < v->bins_settled)
-		amend(v, k, s / BIN_SLICES * BIN_SLICES, sum);
+		amend(v, k, s, SHARE_OLD_BIN, sum);
 	if (fresh)
 		add_known(v, k, s);
 }
@@ -369,8 +378,8 @@ static void add_row(struct window *w, struct view *v, const struct block *b, uin
 		struct cell *c;
 		bool fresh;
 
-		if (s[i].old) {
-			view_add_old(w, v, k, s[i].slice, &sum);
+		if (s[i].kind != SHARE_OPEN) {
+			view_add_old(w, v, k, s[i].slice, s[i].kind, &sum);
 			continue;
 		}
 		c = table_cell(&v->table, s[i].slice, k, hash, &fresh);

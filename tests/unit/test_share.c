@@ -24,27 +24,38 @@ static uint64_t any(unsigned bits)
 	return rnd() >> (64 - 1 - rnd() % bits);
 }
 
-static int64_t bin_of(int64_t slice)
+/* Slices that share `slice` of a time before FIRST: more than a day back it is an hour. */
+static int64_t old_slices(int64_t slice)
 {
-	return slice / BIN_SLICES * BIN_SLICES;
+	int64_t fine = (FIRST - DAY_SLICES) / HOUR_SLICES * HOUR_SLICES;
+
+	return slice < fine ? HOUR_SLICES : BIN_SLICES;
 }
 
-/* Every share is the difference of what share_upto() says at its two ends. */
-static void check_row(const struct shares *s, const struct block *b, uint32_t r)
+/* Every share is the difference of what share_upto() says at its two ends; a row of which
+ * the oldest were left out begins where its first one does. */
+static void check_row(const struct shares *s, const struct block *b, uint32_t r, bool whole)
 {
 	int64_t start = b->start_ms[r], end = b->end_ms[r], at = start;
 	uint64_t bytes = 0, packets = 0;
 	uint32_t flows = 0;
 
 	assert_true(s->from[r] < s->from[r + 1]);
+	if (!whole && start < s->at[s->from[r]].slice * (int64_t)SLICE_MS) {
+		at = s->at[s->from[r]].slice * (int64_t)SLICE_MS;
+		bytes = share_upto(b->bytes[r], start, end, at);
+		packets = share_upto(b->packets[r], start, end, at);
+	}
 	for (uint32_t i = s->from[r]; i < s->from[r + 1]; i++) {
 		const struct share *sh = &s->at[i];
-		int64_t next = (sh->old ? sh->slice + BIN_SLICES : sh->slice + 1) *
-			       (int64_t)SLICE_MS;
+		bool old = sh->kind != SHARE_OPEN;
+		int64_t n = old ? old_slices(slice_of(at)) : 1;
+		int64_t next = (sh->slice + n) * (int64_t)SLICE_MS;
 
-		assert_int_equal(sh->old, slice_of(at) < FIRST);
-		assert_int_equal(sh->slice, sh->old ? bin_of(slice_of(at)) : slice_of(at));
-		if (sh->old && next > FIRST * (int64_t)SLICE_MS)
+		assert_int_equal(old, slice_of(at) < FIRST);
+		assert_int_equal(sh->kind == SHARE_OLD_HOUR, n == HOUR_SLICES);
+		assert_int_equal(sh->slice, slice_of(at) / n * n);
+		if (old && next > FIRST * (int64_t)SLICE_MS)
 			next = FIRST * (int64_t)SLICE_MS;
 		if (next > end || sh->slice == LAST)
 			next = end;
@@ -70,12 +81,13 @@ static void shares_are_those_of_exact_arithmetic(void **unused)
 
 	(void)unused;
 	shares_init(&s);
-	for (int round = 0; round < 100; round++) {
-		b->n = 1024;
+	for (int round = 0; round < 1600; round++) {
+		s.old_left = 2048; /* what is left out has a test of its own */
+		b->n = 64;
 		for (uint32_t r = 0; r < b->n; r++) {
 			b->end_ms[r] = (FIRST - 300 + (int64_t)(rnd() % 720)) * SLICE_MS +
 				       (rnd() % 4 ? (int64_t)(rnd() % SLICE_MS) : 0);
-			b->start_ms[r] = b->end_ms[r] - (int64_t)any(r % 16 ? 22 : 31);
+			b->start_ms[r] = b->end_ms[r] - (int64_t)any(r ? 22 : 31);
 			b->bytes[r] = any(bits[rnd() % ARRAY_LEN(bits)]);
 			b->packets[r] = any(bits[rnd() % ARRAY_LEN(bits)]);
 			b->flows[r] = (uint32_t)any(3);
@@ -83,8 +95,73 @@ static void shares_are_those_of_exact_arithmetic(void **unused)
 		shares_of(&s, b, FIRST, LAST, true);
 		assert_int_equal(s.cut, 0);
 		for (uint32_t r = 0; r < b->n; r++)
-			check_row(&s, b, r);
+			check_row(&s, b, r, true);
 	}
+	shares_fini(&s);
+	block_unref(&b);
+}
+
+static const int64_t DAYS31 = 31ll * DAY_SLICES * SLICE_MS;
+
+static void a_flow_of_31_days_is_kept_by_hours_and_its_last_day_by_bins(void **unused)
+{
+	struct block *b = block_new(NULL);
+	struct shares s;
+	unsigned hours = 0, bins = 0;
+
+	(void)unused;
+	shares_init(&s);
+	b->n = 1;
+	b->end_ms[0] = (LAST - 7) * (int64_t)SLICE_MS + 1234;
+	b->start_ms[0] = b->end_ms[0] - DAYS31;
+	b->bytes[0] = UINT64_C(123456789012345);
+	b->packets[0] = 77777777;
+	shares_of(&s, b, FIRST, LAST, true);
+	assert_int_equal(s.cut, 0);
+	check_row(&s, b, 0, true);
+	for (uint32_t i = s.from[0]; i < s.from[1]; i++) {
+		hours += s.at[i].kind == SHARE_OLD_HOUR;
+		bins += s.at[i].kind == SHARE_OLD_BIN;
+	}
+	assert_in_range(hours, 30 * 24 - 2, 30 * 24);
+	assert_in_range(bins, 24 * 12, 25 * 12);
+	shares_fini(&s);
+	block_unref(&b);
+}
+
+/* A thousand such records in one datagram's time: rows on disk are earned, the newest parts
+ * first, and what is within some bins of now is everybody's. */
+static void old_shares_are_earned_and_the_oldest_left_out(void **unused)
+{
+	struct block *b = block_new(NULL);
+	struct shares s;
+	uint64_t old = 0;
+
+	(void)unused;
+	shares_init(&s);
+	for (int round = 0; round < 10; round++) {
+		b->n = 1000;
+		for (uint32_t r = 0; r < b->n; r++) {
+			b->end_ms[r] = FIRST * (int64_t)SLICE_MS + 5000;
+			b->start_ms[r] = b->end_ms[r] - DAYS31 + r * 7919;
+			b->bytes[r] = b->packets[r] = 1u << 31;
+		}
+		shares_of(&s, b, FIRST, LAST, true);
+		for (uint32_t r = 0; r < b->n; r++)
+			check_row(&s, b, r, false);
+		for (uint32_t i = 0; i < s.from[b->n]; i++)
+			old += s.at[i].kind != SHARE_OPEN;
+	}
+	assert_in_range(old, 10000, 2048 + 10 * 1000 * 3);
+	assert_in_range(s.cut, UINT64_C(10000000) - old - 200000, UINT64_C(10300000) - old);
+	/* Of flows that are some minutes late nothing is lost, whoever else sends. */
+	for (uint32_t r = 0; r < b->n; r++)
+		b->start_ms[r] = b->end_ms[r] - 2 * BIN_MS - 5000;
+	s.cut = s.old_left = 0;
+	shares_of(&s, b, FIRST, LAST, true);
+	assert_int_equal(s.cut, 0);
+	for (uint32_t r = 0; r < b->n; r++)
+		check_row(&s, b, r, true);
 	shares_fini(&s);
 	block_unref(&b);
 }
@@ -110,7 +187,7 @@ static void what_is_one_short_of_a_whole_number_is_cut_off(void **unused)
 	}
 	shares_of(&s, b, FIRST, LAST, true);
 	for (uint32_t r = 0; r < b->n; r++)
-		check_row(&s, b, r);
+		check_row(&s, b, r, true);
 	shares_fini(&s);
 	block_unref(&b);
 }
@@ -119,6 +196,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares_are_those_of_exact_arithmetic),
+		cmocka_unit_test(a_flow_of_31_days_is_kept_by_hours_and_its_last_day_by_bins),
+		cmocka_unit_test(old_shares_are_earned_and_the_oldest_left_out),
 		cmocka_unit_test(what_is_one_short_of_a_whole_number_is_cut_off),
 	};
 

@@ -120,6 +120,52 @@ static void a_22_hour_flow_makes_no_spike_at_its_end(void **state)
 			 bytes);
 }
 
+struct rows {
+	unsigned n;
+	uint64_t hours, bins; /* octets */
+	int64_t oldest_bin_s;
+};
+
+static void count_rows(void *arg, unsigned view, const struct key *k, const struct bin *bin,
+		       bool amend, bool settled)
+{
+	struct rows *r = arg;
+
+	(void)view;
+	(void)k;
+	(void)settled;
+	if (!amend)
+		return;
+	r->n++;
+	if (bin->step == STEP_HOUR) {
+		r->hours += bin->bytes;
+		return;
+	}
+	r->bins += bin->bytes;
+	if (!r->oldest_bin_s || bin->start_s < r->oldest_bin_s)
+		r->oldest_bin_s = bin->start_s;
+}
+
+/* By bins and hours it would be near 18,000 rows for one record. */
+static void a_31_day_flow_goes_to_hours_and_to_the_bins_of_a_day(void **state)
+{
+	struct site *s = *state;
+	uint64_t bytes = UINT64_C(267840) * 1000000, open; /* a million a slice */
+	struct rows rows = { 0 };
+
+	views(s, BY_NONE, MEASURE_BYTES, 0);
+	s->now = T0 + INT64_C(32) * 24 * HOUR;
+	window_tick(s->w, s->now);
+	flow(s, s->now - INT64_C(31) * 24 * HOUR, s->now, bytes);
+	open = bytes_in(s, window_oldest(s->w) * SLICE_MS,
+			(unsigned)(window_newest(s->w) - window_oldest(s->w) + 1));
+	window_bins(s->w, s->now, count_rows, &rows);
+	assert_int_equal(rows.hours + open, bytes);
+	assert_in_range(rows.bins, UINT64_C(24 * 360 * 1000000), UINT64_C(25 * 360 * 1000000));
+	assert_in_range(rows.oldest_bin_s * 1000, s->now - 26 * HOUR, s->now - 24 * HOUR);
+	assert_in_range(rows.n, 744 + 24 * 12, 746 + 25 * 12);
+}
+
 static void a_30_minute_flow_is_spread_over_its_slices(void **state)
 {
 	struct site *s = *state;
@@ -590,6 +636,7 @@ int main(void)
 #define WITH_SITE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest t[] = {
 		WITH_SITE(a_22_hour_flow_makes_no_spike_at_its_end),
+		WITH_SITE(a_31_day_flow_goes_to_hours_and_to_the_bins_of_a_day),
 		WITH_SITE(a_30_minute_flow_is_spread_over_its_slices),
 		WITH_SITE(shares_add_up_whatever_the_length),
 		WITH_SITE(flows_out_of_order_leave_the_same_sums),
