@@ -38,6 +38,7 @@ _Static_assert(TARGETS <= 128, "a plan keeps its targets in two 64-bit sets");
 /* How the octets of an element become a cell. */
 enum ie_how {
 	IE_UINT,     /* big-endian, also shorter than its type (RFC 7011 sec. 6.2) */
+	IE_FLOAT,    /* to the bits of a double; four octets or eight (RFC 7011 sec. 6.2) */
 	IE_IP4, IE_IP6,
 	IE_HOP4,     /* an IPv4 address where 0.0.0.0 means none */
 	IE_TEXT,

@@ -72,7 +72,7 @@ static void take(struct record *o, uint32_t pen, uint16_t id, struct rd f)
 	case 306: o->rate.space = v; break;
 	case 309: o->rate.size = v; break;
 	case 310: o->rate.population = v; break;
-	case 311: o->rate.probability = text.len == 8 ? v : 0; break;
+	case 311: o->rate.probability = sampling_float(v, text.len); break;
 	case 48:
 	case 302: o->sampler = v; o->has_sampler = true; break;
 	case 10:

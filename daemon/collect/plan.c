@@ -10,6 +10,7 @@
 #include "daemon/collect/plan.h"
 
 #include "daemon/base/mem.h"
+#include "daemon/collect/sampling.h"
 #include "daemon/collect/times.h"
 
 #include <stdlib.h>
@@ -107,6 +108,7 @@ static uint64_t odd_int(const struct run *r, enum op op, const uint8_t *p, size_
 	case OP_MPLS: return v >> 4;
 	case OP_DIR: return v < 2 ? v + 1 : 0;
 	case OP_DSCP: return (v & 63) << 2;
+	case OP_FLOAT: return sampling_float(v, len);
 	default: return v;
 	}
 }
@@ -276,7 +278,7 @@ enum op plan_op(uint8_t how, size_t len, enum target to)
 		[IE_TEXT] = OP_TEXT, [IE_SECS] = OP_SECS, [IE_NTP] = OP_NTP,
 		[IE_DELTA_US] = OP_DELTA_US, [IE_MS_OF_US] = OP_MS_OF_US,
 		[IE_MPLS] = OP_MPLS, [IE_APP] = OP_APP, [IE_DIR] = OP_DIR,
-		[IE_DSCP] = OP_DSCP, [IE_SECTION] = OP_SECTION,
+		[IE_DSCP] = OP_DSCP, [IE_SECTION] = OP_SECTION, [IE_FLOAT] = OP_FLOAT,
 	};
 	static const struct { uint8_t len, width, op; } known[] = {
 		{ 1, 1, OP_1_1 }, { 1, 2, OP_1_2 }, { 1, 8, OP_1_8 },

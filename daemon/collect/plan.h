@@ -24,7 +24,7 @@ enum op {
 	OP_1_1, OP_1_2, OP_1_8, OP_2_2, OP_2_4, OP_2_8, OP_4_4, OP_4_8, OP_8_8,
 	OP_UINT, /* any length to any width, saturating */
 	OP_IP4, OP_HOP4, OP_IP6, OP_TEXT, OP_SECS, OP_NTP, OP_DELTA_US, OP_MS_OF_US,
-	OP_MPLS, OP_APP, OP_DIR, OP_DSCP, OP_SECTION,
+	OP_MPLS, OP_APP, OP_DIR, OP_DSCP, OP_SECTION, OP_FLOAT,
 };
 
 struct step {

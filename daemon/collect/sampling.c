@@ -40,6 +40,20 @@ uint32_t sampling_believe(struct dgram *d, uint64_t rate)
 	return 0;
 }
 
+uint64_t sampling_float(uint64_t octets, size_t len)
+{
+	uint32_t half = (uint32_t)octets;
+	float f;
+	double p;
+
+	if (len != sizeof(f))
+		return len == sizeof(p) ? octets : 0;
+	memcpy(&f, &half, sizeof(f));
+	p = (double)f;
+	memcpy(&octets, &p, sizeof(p));
+	return octets;
+}
+
 uint32_t sampling_of_words(struct dgram *d, const struct sampling_words *w)
 {
 	double p;

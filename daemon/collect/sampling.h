@@ -19,8 +19,11 @@ enum rate_kind { RATE_SAMPLER, RATE_INTERFACE };
 /* A rate as believed: 0 for 0 and for one above the limit (then counted as clamped).
  * A rate that only makes sense with its octets turned round is turned. */
 uint32_t sampling_believe(struct dgram *d, uint64_t rate);
-/* From the elements of RFC 5477 and RFC 3954; those not told are 0. probability is IE
- * 311's octets as an integer. 0: none of them makes sense. */
+/* The bits of a double that came in eight octets, or in four as a float; 0 for another
+ * length. */
+uint64_t sampling_float(uint64_t octets, size_t len);
+/* From the elements of RFC 5477 and RFC 3954; those not told are 0. probability is the
+ * bits of a double (IE 311). 0: none of them makes sense. */
 struct sampling_words {
 	uint64_t interval, space, size, population, probability;
 	uint64_t plain; /* IE 34 or 50: one in so many */
