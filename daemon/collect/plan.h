@@ -48,6 +48,7 @@ struct walk {
 struct plan {
 	uint32_t size;       /* of a record; with variable fields: the least */
 	bool fixed;
+	bool outer_masks;    /* prefix lengths are those of an outer IPv6 header */
 	uint8_t n_steps;
 	uint16_t n_walk;
 	uint64_t told[2];    /* bit sets of enum target */

@@ -481,8 +481,23 @@ static void way_back(const struct plan *p, const struct run *r, uint32_t i)
 	}
 }
 
+/* The prefix lengths of an outer IPv6 header say nothing of IPv4 addresses in it. */
+static void no_outer_masks(const struct run *r, uint32_t n)
+{
+	struct block *b = r->b;
+
+	for (uint32_t i = r->row; i < r->row + n; i++) {
+		if (block_uses(b, F_src_mask) && addr_is4(&b->src[i]))
+			b->src_mask[i] = 0;
+		if (block_uses(b, F_dst_mask) && addr_is4(&b->dst[i]))
+			b->dst_mask[i] = 0;
+	}
+}
+
 void record_settle(const struct plan *p, const struct run *r, uint32_t n)
 {
+	if (p->outer_masks)
+		no_outer_masks(r, n);
 	if (plan_tells(p, S_END_UP) || plan_tells(p, S_START_UP))
 		uptimes(p, r, n);
 	if (plan_tells(p, S_DURATION_MS))

@@ -16,7 +16,8 @@
 
 enum { MOVE_MS = 1000, NEVER_USED_MS = 60000, LOOK_AT = 64, CONFLICTS = 4,
        CONFLICT_MS = 10 * 60 * 1000, RECORD_MAX = 65535, LAST_RESORT = 3,
-       OVERHEAD = 64 /* of the allocation and of the map */ };
+       OVERHEAD = 64 /* of the allocation and of the map */,
+       IE_PROTOCOL = 4, IE_SRC4 = 8, IE_MASK4 = 9, IE_SRC6 = 27 };
 
 struct tmpl_key {
 	uint32_t serial, id;
@@ -164,9 +165,44 @@ static bool room(struct dgram *d, size_t octets)
 	return true;
 }
 
-static bool after(const struct draft *a, const struct draft *b)
+/* `later`: of equals b goes before a. */
+static bool after(const struct draft *a, const struct draft *b, bool later)
 {
-	return a->step.to != b->step.to ? a->step.to > b->step.to : a->rank > b->rank;
+	if (a->step.to != b->step.to)
+		return a->step.to > b->step.to;
+	return a->rank > b->rank || (later && a->rank == b->rank);
+}
+
+static bool has(const struct field_spec *f, unsigned n, uint16_t id)
+{
+	for (unsigned k = 0; k < n; k++)
+		if (!f[k].pen && f[k].id == id)
+			return true;
+	return false;
+}
+
+/* A protocol told twice beside addresses of both families is a packet within a packet
+ * (SRv6 of Cisco and Huawei): each header in its turn, the outer one first (RFC 7011
+ * sec. 8). As in frame.c the inner one is told, and the outer one where there is none. */
+static bool nested(const struct field_spec *f, unsigned n)
+{
+	unsigned protocols = 0;
+
+	for (unsigned k = 0; k < n; k++)
+		protocols += !f[k].pen && f[k].id == IE_PROTOCOL;
+	return protocols > 1 && has(f, n, IE_SRC4) && has(f, n, IE_SRC6);
+}
+
+/* What each of two headers says anew. */
+static bool of_header(const struct ie *e)
+{
+	static const uint8_t ids[] = { IE_PROTOCOL, 5, 6, 7, IE_SRC4, IE_MASK4, 11,
+				       12, 13, IE_SRC6, 28, 29, 30 };
+
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+		if (!e->pen && e->id == ids[i])
+			return true;
+	return false;
 }
 
 /* Of several steps for a target the first one writes and the others fill gaps; those of
@@ -192,6 +228,7 @@ static unsigned settle_ranks(struct draft *draft, unsigned n_steps)
 static unsigned draft_steps(const struct field_spec *f, unsigned n, struct draft *draft)
 {
 	unsigned n_steps = 0, i;
+	bool inner = nested(f, n), later;
 
 	for (unsigned k = 0; k < n && n_steps < STEPS_MAX; k++) {
 		const struct ie *e = ie_find(f[k].pen, f[k].id);
@@ -200,13 +237,14 @@ static unsigned draft_steps(const struct field_spec *f, unsigned n, struct draft
 
 		if (!e || (!var && (!f[k].len || !ie_len_ok(e, f[k].len))))
 			continue;
-		new.rank = e->rank;
+		later = inner && of_header(e);
+		new.rank = later ? 1 : e->rank;
 		new.step = (struct step){
 			.op = var ? 0 : (uint8_t)plan_op(e->how, f[k].len, e->target),
 			.to = e->target, .len = f[k].len, .off = (uint16_t)k,
 			.how = e->how, .min = e->min, .max = e->max,
 		};
-		for (i = n_steps++; i && after(&draft[i - 1], &new); i--)
+		for (i = n_steps++; i && after(&draft[i - 1], &new, later); i--)
 			draft[i] = draft[i - 1];
 		draft[i] = new;
 	}
@@ -257,7 +295,8 @@ static struct tmpl *compile(const struct field_spec *f, uint16_t n, bool options
 	t->n_fields = n;
 	t->options = options;
 	t->plan = (struct plan){ .size = size, .fixed = fixed, .steps = steps,
-				 .n_steps = (uint8_t)n_steps };
+				 .n_steps = (uint8_t)n_steps,
+				 .outer_masks = nested(f, n) && !has(f, n, IE_MASK4) };
 	for (unsigned i = 0; i < n_steps; i++) {
 		steps[i] = draft[i].step;
 		t->plan.told[steps[i].to >> 6] |= UINT64_C(1) << (steps[i].to & 63);
