@@ -6,7 +6,7 @@
  * now among the others. What it means follows from what is there:
  *
  *   a rate and a sampler or selector id   the rate of that sampler
- *   a rate and an interface               the rate of that interface
+ *   a rate and an interface               the rate of that interface (both, with both)
  *   a rate alone                          the rate of the whole domain
  *   an interface and a name               the name of the interface
  *   an application or VRF id and a name   that name
@@ -140,9 +140,9 @@ static void keep_rate(struct dgram *d, struct record *o)
 		return;
 	if (o->has_sampler)
 		sampling_set(d, d->dom, RATE_SAMPLER, o->sampler, rate);
-	else if (o->has_interface && o->interface)
+	if (o->has_interface && o->interface)
 		sampling_set(d, d->dom, RATE_INTERFACE, o->interface, rate);
-	else
+	else if (!o->has_sampler)
 		sampling_set_domain(d, d->dom, rate);
 }
 

@@ -237,10 +237,12 @@ static void rates_by(const struct run *r, uint32_t n, enum rate_kind kind)
 static void rates_of_all(const struct run *r, uint32_t n)
 {
 	block_use(r->b, F_sampling);
-	for (uint32_t i = r->row; i < r->row + n; i++)
-		if (!r->b->sampling[i])
-			r->b->sampling[i] = r->d->dom->samplers_rate;
-	r->d->rate_source = SAMPLING_SAMPLER;
+	for (uint32_t i = r->row; i < r->row + n; i++) {
+		if (r->b->sampling[i])
+			continue;
+		r->b->sampling[i] = r->d->dom->samplers_rate;
+		r->d->rate_source = SAMPLING_SAMPLER;
+	}
 }
 
 static uint64_t flow_key(const struct plan *p, const struct run *r, uint32_t row)
@@ -516,10 +518,11 @@ void record_settle(const struct plan *p, const struct run *r, uint32_t n)
 		rates_told(p, r, n);
 	if (plan_tells(p, S_SAMPLER))
 		rates_by(r, n, RATE_SAMPLER);
-	else if (r->d->dom && r->d->dom->samplers_rate && !r->d->rate)
-		rates_of_all(r, n);
 	if (r->d->dom && r->d->dom->has_interface_rates && plan_tells(p, F_in_if))
 		rates_by(r, n, RATE_INTERFACE);
+	if (r->d->dom && r->d->dom->samplers_rate && !r->d->rate &&
+	    !plan_tells(p, S_SAMPLER))
+		rates_of_all(r, n);
 	if (plan_tells(p, S_TOTAL_BYTES) || plan_tells(p, S_TOTAL_PACKETS))
 		totals(p, r, n);
 	names_by_id(p, r, n);
