@@ -39,24 +39,32 @@ static const char *short_time(int64_t ms, int64_t now_ms, char buf[static UNIT_T
 	return buf;
 }
 
+/* Why nobody was told is a sentence; a table has room for how it begins to differ. */
+static const char *quiet_word(const char *quiet)
+{
+	static const struct {
+		const char *begins, *word;
+	} words[] = {
+		{ "Told together", "with others" },   { "Alert ", "with another" },
+		{ "Another alert", "with another" },  { "Silenced", "quiet: silenced" },
+		{ "Maintenance", "quiet: maintenance" }, { "It flaps", "quiet: flaps" },
+		{ "Rule ", "quiet: budget used" },    { "No channel", "no channel" },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strncmp(quiet, words[i].begins, strlen(words[i].begins)))
+			return words[i].word;
+	return "quiet";
+}
+
 /* What became of telling it, in a word or two. */
 static void add_told(struct table *t, const struct alert *a)
 {
 	char *ack = a->ack_ms ? xasprintf("ack by %s", *a->ack_by ? a->ack_by : "somebody") : NULL;
-	char *quiet = NULL;
 
-	if (a->quiet) {
-		size_t n = strcspn(a->quiet, " ");
-
-		if (n < 4 && a->quiet[n]) /* "No channel": one word would say nothing */
-			n += 1 + strcspn(a->quiet + n + 1, " ");
-		quiet = xasprintf("quiet: %.*s", (int)(n < 20 ? n : 20), a->quiet);
-	}
-
-	table_text(t, ack ? ack : quiet ? quiet : "passed on");
+	table_text(t, ack ? ack : a->quiet ? quiet_word(a->quiet) : "passed on");
 	table_paint(t, PAINT_DIM);
 	free(ack);
-	free(quiet);
 }
 
 static void add(struct table *t, const struct alert *a, int64_t now_ms)

@@ -49,6 +49,8 @@ burst 127.0.0.1 10.30.0.2
 wait_until 15 "people are told" said FIRING told
 wait_until 15 "PagerDuty is told" paged trigger
 wait_until 15 "the silenced one fires too" status_is inside firing
+culprit alerts --rule inside | grep ' quiet: silenced ' >/dev/null || fail "$(culprit alerts)"
+culprit alerts --rule told | grep ' passed on ' >/dev/null || fail "$(culprit alerts)"
 
 culprit ack "$(culprit alerts --rule told --json | jq -r '.alerts[0].id')" on my way >>"$dir/said.log"
 wait_until 15 "PagerDuty hears of the acknowledgement" paged acknowledge
