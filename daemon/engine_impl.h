@@ -94,6 +94,8 @@ void sources_channels(void *arg, void (*fn)(void *fn_arg, const struct http_chan
 		      void *fn_arg);
 void sources_sockets(void *arg, void (*fn)(void *fn_arg, const struct http_socket *s),
 		     void *fn_arg);
+void sources_forwards(void *arg, void (*fn)(void *fn_arg, const struct http_forward *f),
+		      void *fn_arg);
 void sources_strays(void *arg, void (*fn)(void *fn_arg, const struct ledger *l),
 		    void *fn_arg);
 bool sources_snmp(void *arg, uint32_t exporter, struct err *why);

@@ -58,6 +58,29 @@ void sources_sockets(void *arg, void (*fn)(void *fn_arg, const struct http_socke
 	}
 }
 
+/* Each worker has a set of sockets of its own to the same targets. */
+void sources_forwards(void *arg, void (*fn)(void *fn_arg, const struct http_forward *f),
+		      void *fn_arg)
+{
+	struct engine *e = arg;
+
+	for (size_t i = 0; i < forward_targets(e->forward[0]); i++) {
+		struct http_forward h = { .keeps_source = true };
+		struct forward_stats s;
+		char text[ADDR_TEXT];
+
+		for (unsigned w = 0; w < udp_workers(e->udp); w++) {
+			forward_stats(e->forward[w], i, &s);
+			h.sent += s.sent;
+			h.dropped += s.dropped;
+			h.keeps_source &= s.keeps_source;
+		}
+		snprintf(h.target, sizeof(h.target), addr_is4(&s.to.addr) ? "%s:%u" : "[%s]:%u",
+			 addr_text(&s.to.addr, text), s.to.port);
+		fn(fn_arg, &h);
+	}
+}
+
 void sources_strays(void *arg, void (*fn)(void *fn_arg, const struct ledger *l),
 		    void *fn_arg)
 {

@@ -200,6 +200,25 @@ static void sockets(const json_t *o, struct strb *out)
 	}
 }
 
+static void forwards(const json_t *o, struct strb *out)
+{
+	const json_t *f;
+	char n[UNIT_TEXT];
+	size_t i;
+
+	json_array_foreach(json_object_get(o, "forwards"), i, f)
+	{
+		line(out, i ? "" : "forwards", "%s, %s datagrams, from %s", text_of(f, "target"),
+		     text_count(number_of(f, "sent"), n),
+		     yes(f, "keeps_source") ? "their exporters' own addresses"
+					    : "this machine's address");
+		if (count_of(f, "dropped"))
+			line(out, "", "  %llu did not go on: the kernel would not take them; is "
+			     "there a way to that address, and is it fast enough?",
+			     (unsigned long long)count_of(f, "dropped"));
+	}
+}
+
 static void archive_line(const json_t *a, struct strb *out)
 {
 	char b[UNIT_TEXT], f[UNIT_TEXT];
@@ -439,6 +458,7 @@ static int show(struct cli *c, const json_t *o)
 		strb_add(&s, "\n");
 		rules(c, &s);
 		sockets(o, &s);
+		forwards(o, &s);
 		archive_line(json_object_get(o, "archive"), &s);
 		history_line(json_object_get(o, "history"), &s);
 		channels(o, &s);

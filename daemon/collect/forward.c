@@ -397,10 +397,16 @@ void forward_free(struct forward **fp)
 	free(f);
 }
 
+size_t forward_targets(const struct forward *f)
+{
+	return f ? f->n : 0;
+}
+
 void forward_stats(const struct forward *f, size_t i, struct forward_stats *out)
 {
 	const struct target *t = &f->target[i];
 
+	out->to = t->to;
 	out->sent = __atomic_load_n(&t->sent, __ATOMIC_RELAXED);
 	out->dropped = __atomic_load_n(&t->dropped, __ATOMIC_RELAXED);
 	out->keeps_source = t->raw >= 0;

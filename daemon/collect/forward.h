@@ -19,6 +19,7 @@ struct forward_target {
 };
 
 struct forward_stats {
+	struct forward_target to;
 	uint64_t sent;     /* datagrams */
 	uint64_t dropped;  /* that the kernel would not take at once */
 	bool keeps_source; /* exporters of its address family keep their address */
@@ -40,6 +41,7 @@ void forward_add(struct forward *f, const struct sockaddr_storage *from,
 		 const uint8_t *data, size_t len);
 void forward_flush(struct forward *f);
 
+size_t forward_targets(const struct forward *f);
 /* Of target i, by any thread. */
 void forward_stats(const struct forward *f, size_t i, struct forward_stats *out);
 

@@ -28,6 +28,17 @@ static void add_socket(void *arg, const struct http_socket *s)
 	json_array_append_new(arg, o);
 }
 
+static void add_forward(void *arg, const struct http_forward *f)
+{
+	json_t *o = json_object();
+
+	j_put(o, "target", j_text(f->target));
+	j_put(o, "sent", j_count(f->sent));
+	j_put(o, "dropped", j_count(f->dropped));
+	j_put(o, "keeps_source", json_boolean(f->keeps_source));
+	json_array_append_new(arg, o);
+}
+
 static void add_channel(void *arg, const struct http_channel *c)
 {
 	json_t *o = json_object();
@@ -105,6 +116,7 @@ void api_status(struct http *h, const struct request *rq, struct answer *out)
 	int64_t now = clock_wall_ms();
 	const struct sheet *s = board_take(h->src.board);
 	json_t *o = json_object(), *sockets = json_array(), *channels = json_array();
+	json_t *forwards = json_array();
 	struct err why = { "" };
 	bool ready = !h->src.ready || h->src.ready(h->src.arg, &why);
 
@@ -118,9 +130,12 @@ void api_status(struct http *h, const struct request *rq, struct answer *out)
 	j_put(o, "exporters", exporters_json(h, now));
 	if (h->src.sockets)
 		h->src.sockets(h->src.arg, add_socket, sockets);
+	if (h->src.forwards)
+		h->src.forwards(h->src.arg, add_forward, forwards);
 	if (h->src.channels)
 		h->src.channels(h->src.arg, add_channel, channels);
 	j_put(o, "sockets", sockets);
+	j_put(o, "forwards", forwards);
 	j_put(o, "channels", channels);
 	if (s)
 		put_sheet(o, s, now);

@@ -32,6 +32,12 @@ struct http_socket { /* one listening socket */
 	uint32_t rcvbuf;
 };
 
+struct http_forward { /* one collector that the datagrams go on to */
+	char target[64];             /* "192.0.2.99:2055" */
+	uint64_t sent, dropped;
+	bool keeps_source;
+};
+
 struct geo;
 struct owners;
 struct veil;
@@ -54,6 +60,9 @@ struct http_sources {
 			 void *fn_arg);
 	void (*sockets)(void *arg, void (*fn)(void *fn_arg, const struct http_socket *s),
 			void *fn_arg);
+	/* May be NULL. */
+	void (*forwards)(void *arg, void (*fn)(void *fn_arg, const struct http_forward *f),
+			 void *fn_arg);
 	/* Books of datagrams whose sender got no place in names. */
 	void (*strays)(void *arg, void (*fn)(void *fn_arg, const struct ledger *l),
 		       void *fn_arg);

@@ -255,6 +255,33 @@ static void socket_row(void *arg, const struct http_socket *s)
 	prom_count(t->p, v[t->what], LABELS("socket", s->name));
 }
 
+struct forwards {
+	struct prom *p;
+	bool dropped;
+};
+
+static void forward_row(void *arg, const struct http_forward *f)
+{
+	struct forwards *t = arg;
+
+	prom_count(t->p, t->dropped ? f->dropped : f->sent, LABELS("target", f->target));
+}
+
+static void forwards(struct prom *p, struct http *h)
+{
+	struct forwards t = { p, false };
+
+	if (!h->src.forwards)
+		return;
+	prom_family(p, "culprit_forwarded_datagrams_total", "counter",
+		    "Datagrams that went on to another collector.");
+	h->src.forwards(h->src.arg, forward_row, &t);
+	prom_family(p, "culprit_forward_dropped_datagrams_total", "counter",
+		    "Datagrams that did not go on, as the kernel would not take them at once.");
+	t.dropped = true;
+	h->src.forwards(h->src.arg, forward_row, &t);
+}
+
 void metrics_sockets(struct prom *p, struct http *h)
 {
 	static const char *const family[][3] = {
@@ -272,4 +299,5 @@ void metrics_sockets(struct prom *p, struct http *h)
 		if (h->src.sockets)
 			h->src.sockets(h->src.arg, socket_row, &t);
 	}
+	forwards(p, h);
 }

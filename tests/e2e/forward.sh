@@ -54,6 +54,12 @@ END
 flows=$((3 * 30 * 31 / 2))
 wait_until 10 "$flows flows are counted here too" at_least "$flows" culprit_flows_total
 expect "flows" "$flows" "$(metric culprit_flows_total)"
+expect "datagrams that it says went on" "$count 0" \
+	"$(metric culprit_forwarded_datagrams_total "target=\"127.0.0.1:$other\"") $(metric \
+		culprit_forward_dropped_datagrams_total)"
+"$BUILD/culprit" -c "$dir/culprit.conf" --state "$dir/state" status |
+	grep "^forwards *127.0.0.1:$other, $count datagrams, from " >/dev/null ||
+	fail "culprit status does not show what is forwarded"
 expect "malformed datagrams" 5 "$(metric culprit_malformed_datagrams_total)"
 stop_daemon
 say "$count datagrams forwarded byte by byte"
