@@ -219,6 +219,20 @@ void engine_status(struct engine *e, char *buf, size_t size)
 	board_give(e->board, &s);
 }
 
+/* A port on two addresses is one to be told. */
+static bool is_told(const struct engine *e, size_t i)
+{
+	const struct udp_socket *u = udp_socket(e->udp, i), *v;
+
+	for (size_t k = 0; k < i; k++) {
+		v = udp_socket(e->udp, k);
+		if (v->listen.port == u->listen.port && v->listen.stream == u->listen.stream &&
+		    !strcmp(v->listen.purpose, u->listen.purpose))
+			return true;
+	}
+	return u->worker;
+}
+
 /* Everything that listens, in one line: a start is five lines in the log. */
 void engine_greeting(const struct engine *e, struct strb *out)
 {
@@ -228,7 +242,7 @@ void engine_greeting(const struct engine *e, struct strb *out)
 	for (size_t i = 0; i < udp_sockets(e->udp); i++) {
 		const struct udp_socket *u = udp_socket(e->udp, i);
 
-		if (u->worker)
+		if (is_told(e, i))
 			continue;
 		strb_add(out, said >= 0 ? ", " : " ");
 		if (u->listen.stream != said)
@@ -238,7 +252,9 @@ void engine_greeting(const struct engine *e, struct strb *out)
 	}
 	strb_add(out, "\n");
 	if (e->http)
-		strb_fmt(out, "  page, API and metrics at    http://%s:%u/\n",
+		strb_fmt(out, strchr(e->config->http.address, ':')
+				      ? "  page, API and metrics at    http://[%s]:%u/\n"
+				      : "  page, API and metrics at    http://%s:%u/\n",
 			 e->config->http.address, http_port(e->http));
 	strb_fmt(out, "  history and flows are in    %s\n", e->config->state_dir);
 	for (size_t i = 0; i < udp_sockets(e->udp); i++) {

@@ -96,6 +96,21 @@ expect "what the daemon said, in order" "READY=1 WATCHDOG=1 RELOADING=1 READY=1 
 expect "exit code" 0 "$(sed -n 's/.*"exit_code": \([0-9]*\).*/\1/p' "$dir/systemd.jsonl")"
 no_reports
 
+# --- what it says when it starts: each port once, and an address that can be pasted ---
+
+{
+	echo "listen netflow { address = {\"127.0.0.1\", \"::1\"} port = $udp }"
+	echo "http { address = \"::1\" port = $http }"
+	[ "$(id -u)" != 0 ] || echo "user = \"$owner\""
+} >"$dir/culprit.conf"
+"$BUILD/culpritd" -c "$dir/culprit.conf" --state "$dir/state" -f >"$dir/culpritd-3.log" 2>&1 &
+daemon=$!
+started+=("$daemon")
+wait_until 10 "it says how to ask it" has "$dir/culpritd-3.log" 'ask it'
+has "$dir/culpritd-3.log" "at UDP port $udp (netflow)$" || fail "ports are not as they were given"
+has "$dir/culpritd-3.log" "http://\[::1\]:$http/" || fail "the address of the page is no URL"
+stop_daemon
+
 # --- the SysV script: LSB's words and exit codes ---
 
 if [ "$(id -u)" = 0 ]; then
