@@ -49,7 +49,7 @@ struct packer {
 
 struct packer *packer_new(void)
 {
-	struct packer *p = xcalloc(1, sizeof(*p));
+	struct packer *p = xcalloc_warm(1, sizeof(*p));
 
 	p->zstd = ZSTD_createCCtx();
 	assert(p->zstd);
