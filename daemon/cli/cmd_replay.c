@@ -35,7 +35,7 @@ struct replay {
 	struct collector *collector;
 	struct collect_out out;
 	struct strb text;
-	uint64_t packets, others, datagrams, flows, counters, bytes;
+	uint64_t packets, datagrams, flows, counters, bytes;
 	int64_t first_ms, last_ms, tick_ms, began_ms;
 	int code;
 };
@@ -174,8 +174,6 @@ static void read_file(struct replay *r, struct pcap *p, const char *path, struct
 		r->packets++;
 		if (pcap_udp(p, &k, &d))
 			take(r, &d);
-		else
-			r->others++;
 		progress_at(&bar, pcap_at(p), pcap_size(p));
 	}
 	progress_end(&bar);
@@ -236,7 +234,22 @@ static void tell_ledger(struct strb *why, const char *name, const struct ledger 
 	note(why, name, ledger_get(&l->values_clamped), "absurd value", "not believed", "");
 }
 
-static void summary(const struct replay *r, const char *path, bool whole)
+/* Packets of the capture that no whole datagram was made of. */
+static void tell_rest(struct strb *why, const struct pcap_rest *rest)
+{
+	char link[24];
+
+	note(why, "the capture", rest->cut, "datagram",
+	     "cut short by the snap length: what is there of it was read", "");
+	note(why, "the capture", rest->pieces, "IP fragment",
+	     "of datagrams that it does not hold whole", "");
+	snprintf(link, sizeof(link), "type %d", rest->link);
+	note(why, "the capture", rest->unread, "packet",
+	     "not looked into, for their link layer is not known here", link);
+}
+
+static void summary(const struct replay *r, const struct pcap_rest *rest,
+		    const char *path, bool whole)
 {
 	struct strb s = { 0 }, why = { 0 };
 	char b[UNIT_TEXT];
@@ -248,6 +261,7 @@ static void summary(const struct replay *r, const char *path, bool whole)
 	}
 	if (received(collector_strays(r->collector)))
 		tell_ledger(&why, "unknown senders", collector_strays(r->collector));
+	tell_rest(&why, rest);
 	strb_tty(&s, path);
 	strb_fmt(&s, ": %llu datagram%s of %u exporter%s, %llu flow%s, %s",
 		 (unsigned long long)r->datagrams, more(r->datagrams),
@@ -257,12 +271,13 @@ static void summary(const struct replay *r, const char *path, bool whole)
 	if (r->counters)
 		strb_fmt(&s, ", counters of interfaces %llu time%s",
 			 (unsigned long long)r->counters, more(r->counters));
-	if (r->others)
-		strb_fmt(&s, "; %llu packet%s without UDP", (unsigned long long)r->others,
-			 more(r->others));
-	strb_add(&s, why.len ? "\nnot decoded, or not as it came:\n"
-		     : whole ? "; all of it was decoded\n"
-			     : "\n");
+	if (rest->no_udp)
+		strb_fmt(&s, "; %llu packet%s without UDP",
+			 (unsigned long long)rest->no_udp, more(rest->no_udp));
+	strb_add(&s, why.len	     ? "\nnot decoded, or not as it came:\n"
+		     : !whole	     ? "\n"
+		     : !r->datagrams ? "; there is nothing of flows in it\n"
+				     : "; all of it was decoded\n");
 	if (why.len)
 		strb_add(&s, why.s);
 	fputs(s.s, stderr);
@@ -290,7 +305,7 @@ static int run(struct replay *r, const char *path)
 	read_file(r, p, path, &err);
 	if (fflush(stdout) || r->code)
 		r->code = cli_fail(EXIT_FAILURE, "standard output: %m");
-	summary(r, path, !*err.msg);
+	summary(r, pcap_rest(p), path, !*err.msg);
 	if (*err.msg)
 		r->code = cli_fail(EXIT_FAILURE, "%s", err.msg);
 	block_unref(&r->out.block);

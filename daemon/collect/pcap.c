@@ -1,11 +1,13 @@
 /* pcap.c - packets out of capture files.
  * SPDX-License-Identifier: ISC
  *
- * Four kinds of file, told by their first four octets:
+ * Five kinds of file, told by their first octets:
  *
  *   a1b2c3d4, a1b23c4d in either order   pcap: 24 octets, then 16 + data for each packet
  *   0a0d0d0a                             pcapng: blocks of type, length, body, length
  *   000aLLLL, LLLL at least 16           IPFIX messages
+ *   0001 to 0009; an sFlow version and   one datagram as it was on the wire, to the end
+ *     the kind of its agent's address      of the file
  *   0000LLLL                             a length, then a datagram
  *
  * Read as a stream, so that a pipe will do. A file is as hostile as a network: no
@@ -26,7 +28,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { RECORD_MAX = 512 << 10, INTERFACES = 256 };
+enum { RECORD_MAX = 512 << 10, INTERFACES = 256, DATAGRAM_MAX = 65535 };
 
 enum { BLOCK_SHB = 0x0a0d0d0a, BLOCK_IDB = 1, BLOCK_PACKET = 2, BLOCK_SIMPLE = 3,
        BLOCK_ENHANCED = 6 };
@@ -47,10 +49,10 @@ struct pcap {
 	struct iface iface[INTERFACES];
 	unsigned n_ifaces;
 	uint64_t at, size;
-	uint8_t head[4];  /* the first octets, read to tell the kind */
-	unsigned head_left;
+	uint8_t head[8];  /* the first octets, read to tell the kind */
+	unsigned head_len, head_left;
 	uint8_t *buf;     /* RECORD_MAX */
-	struct fragments *fragments;
+	struct pcap_kept kept;
 };
 
 static uint32_t u32(const struct pcap *p, const uint8_t *b)
@@ -77,7 +79,7 @@ static size_t get(struct pcap *p, void *to, size_t n)
 {
 	size_t from_head = n < p->head_left ? n : p->head_left, k;
 
-	memcpy(to, p->head + 4 - p->head_left, from_head);
+	memcpy(to, p->head + p->head_len - p->head_left, from_head);
 	p->head_left -= (unsigned)from_head;
 	k = from_head + fread((uint8_t *)to + from_head, 1, n - from_head, p->f);
 	p->at += k;
@@ -281,7 +283,7 @@ static bool next_prefix(struct pcap *p, struct pcap_packet *k, struct err *err)
 	if (!record(p, 4, true, err))
 		return false;
 	len = u32(p, p->buf);
-	if (len > 65535)
+	if (len > DATAGRAM_MAX)
 		return broken(p, "a datagram of more than 65,535 octets", err);
 	if (!record(p, len, false, err))
 		return false;
@@ -312,6 +314,17 @@ static bool next_ipfix(struct pcap *p, struct pcap_packet *k, struct err *err)
 	return true;
 }
 
+static bool next_one(struct pcap *p, struct pcap_packet *k, struct err *err)
+{
+	size_t len = get(p, p->buf, DATAGRAM_MAX + 1);
+
+	if (len > DATAGRAM_MAX)
+		return broken(p, "a datagram of more than 65,535 octets", err);
+	*k = (struct pcap_packet){ .link = -1, .data = p->buf, .len = len,
+				   .wire_len = (uint32_t)len };
+	return len;
+}
+
 bool pcap_next(struct pcap *p, struct pcap_packet *out, struct err *err)
 {
 	if (err)
@@ -321,6 +334,7 @@ bool pcap_next(struct pcap *p, struct pcap_packet *out, struct err *err)
 	case PCAP_NG: return next_ng(p, out, err);
 	case PCAP_PREFIX: return next_prefix(p, out, err);
 	case PCAP_IPFIX: return next_ipfix(p, out, err);
+	case PCAP_ONE: return next_one(p, out, err);
 	}
 	return false;
 }
@@ -338,12 +352,49 @@ static bool open_pcap(struct pcap *p, struct err *err)
 	return true;
 }
 
+/* The versions of NetFlow, or of sFlow before an IPv4 or IPv6 address of its agent. */
+static bool one_datagram(const struct pcap *p)
+{
+	unsigned netflow = p->head[0] << 8 | p->head[1], version = p->head[3];
+	bool agent = p->head_len == 8 && !p->head[4] && !p->head[5] && !p->head[6] &&
+		     (p->head[7] == 1 || p->head[7] == 2);
+
+	if (netflow)
+		return netflow == 1 || (netflow >= 5 && netflow <= 9);
+	return !p->head[2] && (version == 2 || version == 4 || version == 5) && agent;
+}
+
+/* Files that another tool opens. */
+static bool refuse(const struct pcap *p, const char *path, struct err *err)
+{
+	static const struct { uint8_t n, magic[4]; const char *say; } others[] = {
+		{ 2, "\x1f\x8b", "packed: gzip -dc FILE | culprit replay -" },
+		{ 3, "BZh", "packed: bzip2 -dc FILE | culprit replay -" },
+		{ 4, "\xfd" "7zX", "packed: xz -dc FILE | culprit replay -" },
+		{ 4, "\x28\xb5\x2f\xfd", "packed: zstd -dc FILE | culprit replay -" },
+		{ 2, "\x0c\xa5", "a file of nfdump: `culprit import` reads it" },
+		{ 2, "\xcf\x10", "a file of flow-tools: `culprit import` reads it" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (!memcmp(p->head, others[i].magic, others[i].n))
+			return err_set(err, "%s: %s", path, others[i].say);
+	return err_set(err,
+		       "%s: no capture that can be read; wanted: pcap, pcapng, IPFIX "
+		       "messages, one datagram, or datagrams each after its length in "
+		       "four octets",
+		       path);
+}
+
 static bool recognise(struct pcap *p, const char *path, struct err *err)
 {
 	uint32_t big;
 
-	p->head_left = (unsigned)fread(p->head, 1, 4, p->f);
-	if (p->head_left < 4)
+	p->head_len = (unsigned)fread(p->head, 1, sizeof(p->head), p->f);
+	p->head_left = p->head_len;
+	if (ferror(p->f))
+		return err_set(err, "%s: %s", path, strerror(errno));
+	if (p->head_len < 4)
 		return err_set(err, "%s: no capture: it has fewer than four octets",
 			       path);
 	big = u32(p, p->head);
@@ -353,17 +404,16 @@ static bool recognise(struct pcap *p, const char *path, struct err *err)
 	}
 	p->little = big == 0xd4c3b2a1 || big == 0x4d3cb2a1;
 	if (p->little || big == 0xa1b2c3d4 || big == 0xa1b23c4d)
-		return open_pcap(p, err);
+		return open_pcap(p, err) ||
+		       err_set(err, "%s: the header of a capture, cut", path);
 	if (big >> 16 == 10 && (big & 0xffff) >= 16)
 		p->kind = PCAP_IPFIX;
-	else if (big <= 65535)
+	else if (one_datagram(p))
+		p->kind = PCAP_ONE;
+	else if (big <= DATAGRAM_MAX)
 		p->kind = PCAP_PREFIX;
 	else
-		return err_set(err,
-			       "%s: no capture that can be read; wanted: pcap, pcapng, "
-			       "IPFIX messages, or datagrams each after its length in "
-			       "four octets",
-			       path);
+		return refuse(p, path, err);
 	return true;
 }
 
@@ -396,7 +446,7 @@ void pcap_close(struct pcap **pp)
 		return;
 	if (p->f != stdin)
 		fclose(p->f);
-	fragments_free(&p->fragments);
+	fragments_free(&p->kept.fragments);
 	free(p->buf);
 	free(p);
 }
@@ -416,7 +466,12 @@ uint64_t pcap_size(const struct pcap *p)
 	return p->size;
 }
 
-struct fragments **pcap_fragments(struct pcap *p)
+struct pcap_kept *pcap_kept(struct pcap *p)
 {
-	return &p->fragments;
+	return &p->kept;
+}
+
+const struct pcap_rest *pcap_rest(const struct pcap *p)
+{
+	return &p->kept.rest;
 }

@@ -17,9 +17,10 @@ enum pcap_kind {
 	PCAP_NG,     /* pcapng */
 	PCAP_PREFIX, /* each datagram after its length in four octets, highest first */
 	PCAP_IPFIX,  /* IPFIX messages one after the other (RFC 5655) */
+	PCAP_ONE,    /* one datagram of NetFlow or sFlow, and nothing else */
 };
 
-/* What a file holds: packets, or (PCAP_PREFIX, PCAP_IPFIX) datagrams. */
+/* What a file holds: packets, or (the last three kinds) datagrams. */
 struct pcap_packet {
 	int64_t at_ms;       /* Unix time; 0: the file does not say */
 	int link;            /* LINKTYPE_ of tcpdump.org; -1: it is a datagram */
@@ -51,6 +52,16 @@ bool pcap_next(struct pcap *p, struct pcap_packet *out, struct err *err);
  * cut (snap length) is given as far as it goes. */
 bool pcap_udp(struct pcap *p, const struct pcap_packet *k, struct pcap_datagram *out);
 
+/* The packets that pcap_udp() made no whole datagram of so far. */
+struct pcap_rest {
+	uint64_t no_udp;
+	uint64_t pieces;   /* fragments whose datagram never came together */
+	uint64_t cut;      /* by the snap length, also when a part was given */
+	uint64_t unread;   /* of a link layer we do not know; `link` is the last */
+	int link;
+};
+const struct pcap_rest *pcap_rest(const struct pcap *p);
+
 /* The packet as frame_read() wants it; false for a link layer we do not know. */
 bool pcap_frame(const struct pcap_packet *k, unsigned *header_proto, const uint8_t **data,
 		size_t *len);
@@ -59,9 +70,13 @@ bool pcap_frame(const struct pcap_packet *k, unsigned *header_proto, const uint8
 uint64_t pcap_at(const struct pcap *p);
 uint64_t pcap_size(const struct pcap *p);
 
-/* For pcap_udp.c: what it keeps from packet to packet, NULL at first. */
+/* For pcap_udp.c: what it keeps from packet to packet, fragments NULL at first. */
 struct fragments;
-struct fragments **pcap_fragments(struct pcap *p);
+struct pcap_kept {
+	struct fragments *fragments;
+	struct pcap_rest rest;
+};
+struct pcap_kept *pcap_kept(struct pcap *p);
 void fragments_free(struct fragments **f);
 
 #endif

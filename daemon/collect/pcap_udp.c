@@ -24,6 +24,7 @@ struct slot {
 	uint32_t id, used; /* used: number of the last fragment; 0 is free */
 	uint32_t total;    /* octets in all, 0 until the last fragment came */
 	uint32_t have;     /* octets so far, each counted once */
+	uint32_t pieces;   /* fragments so far */
 	uint8_t unit[DATAGRAM_MAX / 8 / 8]; /* a bit for every eight octets */
 	uint8_t data[DATAGRAM_MAX];
 };
@@ -50,31 +51,37 @@ void fragments_free(struct fragments **f)
 
 /* --- down to IP --- */
 
-bool pcap_frame(const struct pcap_packet *k, unsigned *header_proto, const uint8_t **data,
-		size_t *len)
+/* What follows the first *skip octets, of which Linux's have an Ethertype at *type_at. */
+static bool known_link(int link, unsigned *header_proto, size_t *skip, size_t *type_at)
 {
-	size_t skip = 0, type_at = 0;
-	unsigned type;
-
+	*skip = *type_at = 0;
 	*header_proto = FRAME_IPV4;
-	switch (k->link) {
-	case 1: *header_proto = FRAME_ETHERNET; break;
+	switch (link) {
+	case 1: *header_proto = FRAME_ETHERNET; return true;
 	case 9:
-	case 50: *header_proto = FRAME_PPP; break;
-	case 105: *header_proto = FRAME_80211; break;
-	case 219: *header_proto = FRAME_MPLS; break;
+	case 50: *header_proto = FRAME_PPP; return true;
+	case 105: *header_proto = FRAME_80211; return true;
+	case 219: *header_proto = FRAME_MPLS; return true;
 	case 12: /* raw IP, by its numbers on several systems */
 	case 14:
 	case 101:
 	case 228:
-	case 229: break;
+	case 229: return true;
 	case 0: /* BSD loopback: the address family, which the IP version tells as well */
-	case 108: skip = 4; break;
-	case 113: skip = 16; type_at = 14; break; /* Linux cooked */
-	case 276: skip = 20; break;
-	default: return false;
+	case 108: *skip = 4; return true;
+	case 113: *skip = 16; *type_at = 14; return true; /* Linux cooked */
+	case 276: *skip = 20; return true;
 	}
-	if (k->len < skip)
+	return false;
+}
+
+bool pcap_frame(const struct pcap_packet *k, unsigned *header_proto, const uint8_t **data,
+		size_t *len)
+{
+	size_t skip, type_at;
+	unsigned type;
+
+	if (!known_link(k->link, header_proto, &skip, &type_at) || k->len < skip)
 		return false;
 	if (skip >= 16) {
 		type = (unsigned)k->data[type_at] << 8 | k->data[type_at + 1];
@@ -109,7 +116,8 @@ static bool to_ip(const struct pcap_packet *k, struct rd *r)
 		return proto == FRAME_IPV4;
 	rd_sub(r, 12);
 	type = rd_u16(r);
-	for (int i = 0; i < TAGS_MAX && (type == 0x8100 || type == 0x88a8); i++) {
+	for (int i = 0;
+	     i < TAGS_MAX && (type == 0x8100 || type == 0x88a8 || type == 0x9100); i++) {
 		rd_u16(r);
 		type = rd_u16(r);
 	}
@@ -194,23 +202,26 @@ static struct slot *slot_of(struct fragments *f, const struct piece *p)
 	s->src = p->src;
 	s->dst = p->dst;
 	s->id = p->id;
-	s->total = s->have = 0;
+	s->total = s->have = s->pieces = 0;
 	memset(s->unit, 0, sizeof(s->unit));
 	return s;
 }
 
 /* Takes a fragment; true when p->data is the whole datagram now. */
-static bool together(struct fragments **fp, struct piece *p)
+static bool together(struct pcap_kept *kept, struct piece *p)
 {
+	struct fragments **fp = &kept->fragments;
 	size_t len = rd_left(&p->data);
 	struct slot *s;
 
+	kept->rest.pieces++;
 	if (!len || p->offset + len > DATAGRAM_MAX || (p->more && len % 8))
 		return false;
 	if (!*fp)
 		*fp = xcalloc(1, sizeof(**fp));
 	s = slot_of(*fp, p);
 	s->used = ++(*fp)->number;
+	s->pieces++;
 	memcpy(s->data + p->offset, p->data.p, len);
 	for (size_t at = p->offset; at < p->offset + len; at += 8) {
 		size_t left = p->offset + len - at;
@@ -226,13 +237,46 @@ static bool together(struct fragments **fp, struct piece *p)
 		return false;
 	p->data = rd_over(s->data, s->total);
 	s->used = 0;
+	kept->rest.pieces -= s->pieces;
 	return true;
+}
+
+/* Export datagrams are not looked for in radio frames and bare label stacks. */
+static bool unread(int link)
+{
+	unsigned proto;
+	size_t skip, type_at;
+
+	return !known_link(link, &proto, &skip, &type_at) || proto == FRAME_80211 ||
+	       proto == FRAME_MPLS;
+}
+
+/* Down to the octets behind the IP header of UDP; counts what is none. */
+static bool to_udp(struct pcap_rest *rest, const struct pcap_packet *k, struct piece *p)
+{
+	struct rd r;
+
+	if (unread(k->link)) {
+		rest->unread++;
+		rest->link = k->link;
+		return false;
+	}
+	if (!to_ip(k, &r)) {
+		rest->no_udp++;
+		return false;
+	}
+	if (!rd_left(&r) || !(*r.p >> 4 == 6 ? ipv6(&r, p) : ipv4(&r, p))) {
+		*(k->len < k->wire_len ? &rest->cut : &rest->no_udp) += 1;
+		return false;
+	}
+	rest->no_udp += p->proto != P_UDP;
+	return p->proto == P_UDP;
 }
 
 bool pcap_udp(struct pcap *pc, const struct pcap_packet *k, struct pcap_datagram *out)
 {
+	struct pcap_kept *kept = pcap_kept(pc);
 	struct piece p = { 0 };
-	struct rd r;
 	size_t len;
 
 	*out = (struct pcap_datagram){ .at_ms = k->at_ms, .data = k->data,
@@ -241,10 +285,9 @@ bool pcap_udp(struct pcap *pc, const struct pcap_packet *k, struct pcap_datagram
 		out->src = out->dst = addr_of4("\x7f\0\0\1");
 		return true;
 	}
-	if (!to_ip(k, &r) || !rd_left(&r) ||
-	    !(*r.p >> 4 == 6 ? ipv6(&r, &p) : ipv4(&r, &p)) || p.proto != P_UDP)
+	if (!to_udp(&kept->rest, k, &p))
 		return false;
-	if ((p.offset || p.more) && !together(pcap_fragments(pc), &p))
+	if ((p.offset || p.more) && !together(kept, &p))
 		return false;
 	out->src = p.src;
 	out->dst = p.dst;
@@ -252,11 +295,14 @@ bool pcap_udp(struct pcap *pc, const struct pcap_packet *k, struct pcap_datagram
 	out->dst_port = rd_u16(&p.data);
 	len = rd_u16(&p.data);
 	rd_u16(&p.data);
-	if (!rd_ok(&p.data) || (len && len < 8))
+	if (!rd_ok(&p.data) || (len && len < 8)) {
+		*(k->len < k->wire_len ? &kept->rest.cut : &kept->rest.no_udp) += 1;
 		return false;
+	}
 	out->data = p.data.p;
 	out->len = rd_left(&p.data);
 	if (len && len - 8 < out->len)
 		out->len = len - 8;
+	kept->rest.cut += len && len - 8 > out->len;
 	return true;
 }

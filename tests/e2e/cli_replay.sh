@@ -44,6 +44,17 @@ def pcap(name, datagrams):
                              0x7f000001) + struct.pack("!HHHH", 5000, 2055, 8 + len(d), 0) + d
             f.write(struct.pack("<IIII", t // 1000 + i, 0, len(ip), len(ip)) + ip)
 pcap("good.pcap", x.out + z.out)
+# With a snap length that cuts the last datagram, and with the first half of a fragmented one.
+with open(f"{sys.argv[1]}/good.pcap", "rb") as f:
+    whole = f.read()
+last = 28 + len(z.out[-1])
+with open(f"{sys.argv[1]}/snap.pcap", "wb") as f:
+    f.write(whole[:-last - 8] + struct.pack("<II", last - 30, last) + whole[-last:-30])
+with open(f"{sys.argv[1]}/half.pcap", "wb") as f:
+    ip = struct.pack("!BBHHHBBHII", 0x45, 0, 68, 9, 0x2000, 64, 17, 0, 0xc0000201, 1)
+    f.write(whole[:24] + struct.pack("<IIII", t // 1000, 0, 68, 68) + ip + bytes(48))
+with open(f"{sys.argv[1]}/one.dat", "wb") as f:
+    f.write(z.out[-1])
 # As pcapng, cooked, with a resolution of nanoseconds and an option.
 def block(kind, body):
     body += bytes(-len(body) % 4)
@@ -94,6 +105,17 @@ expect "flows of a pcapng file" '[1000,2000,3000,77]' \
 	"$(replay --fast --json "$dir/good.pcapng" | jq -sc 'map(.bytes)')"
 expect "flows of an IPFIX file" '[1000,2000,3000]' \
 	"$(replay --fast --json "$dir/good.ipfix" | jq -sc 'map(.bytes)')"
+
+expect "flows of one datagram alone" '[77]' \
+	"$(replay --fast --json "$dir/one.dat" | jq -sc 'map(.bytes)')"
+
+# What the capture did not hold whole.
+expect "flows before the cut one" '[1000,2000,3000]' \
+	"$(replay --fast --json "$dir/snap.pcap" | jq -sc 'map(.bytes)')"
+has "$dir/err.log" '1 datagram cut short by the snap length' || fail "$(cat "$dir/err.log")"
+expect "flows of half a datagram" 0 "$(replay --fast --json "$dir/half.pcap" | jq -s length)"
+has "$dir/err.log" '1 IP fragment of datagrams that it does not hold whole' ||
+	fail "$(cat "$dir/err.log")"
 
 # Wrong files.
 rc=0

@@ -261,8 +261,42 @@ static void what_is_no_udp_is_no_datagram(void **unused)
 		assert_true(pcap_next(c, &k, &err));
 		assert_false(pcap_udp(c, &k, &d));
 	}
+	assert_int_equal(pcap_rest(c)->no_udp, 2);
 	k.link = 147; /* somebody's own */
 	assert_false(pcap_udp(c, &k, &d));
+	k.link = 105; /* 802.11 */
+	assert_false(pcap_udp(c, &k, &d));
+	assert_int_equal(pcap_rest(c)->unread, 2);
+	assert_int_equal(pcap_rest(c)->link, 105);
+	pcap_close(&c);
+}
+
+/* A packet of 28 + 100 octets, cut at every octet: in a header nothing is given, behind
+ * it what is there, and each time it is said. */
+static void what_the_snap_length_cut_is_said(void **unused)
+{
+	struct pcap_packet k = { .link = 101 };
+	struct pcap_datagram d;
+	struct err err;
+
+	(void)unused;
+	pcap_head(&o, 0xa1b2c3d4, 101);
+	struct pcap *c = opened(&o, &err);
+	p.n = 0;
+	ip4(&p, 1, 0, false, 108);
+	udp(&p, 100);
+	octets(&p, 0, 100);
+	k.data = p.b;
+	k.wire_len = (uint32_t)p.n;
+	for (k.len = 0; k.len < p.n; k.len++) {
+		assert_int_equal(pcap_udp(c, &k, &d), k.len >= 28);
+		assert_int_equal(pcap_rest(c)->cut, k.len + 1);
+		if (k.len >= 28)
+			assert_int_equal(d.len, k.len - 28);
+	}
+	assert_true(pcap_udp(c, &k, &d) && d.len == 100);
+	assert_int_equal(pcap_rest(c)->cut, k.len);
+	assert_int_equal(pcap_rest(c)->no_udp, 0);
 	pcap_close(&c);
 }
 
@@ -312,6 +346,7 @@ static void fragments_are_put_together(void **unused)
 			else
 				assert_false(pcap_udp(c, &k, &d));
 		}
+		assert_int_equal(pcap_rest(c)->pieces, 2);
 		pcap_close(&c);
 	}
 }
@@ -533,6 +568,37 @@ static void ipfix_messages_in_a_row(void **unused)
 	pcap_close(&c);
 }
 
+static void a_file_is_one_datagram_as_it_was_on_the_wire(void **unused)
+{
+	static const struct { uint32_t word[2]; size_t n; bool one; } files[] = {
+		{ { 0x00050001, 0 }, 72, true },      { { 0x00090001, 7 }, 20, true },
+		{ { 0x00010001, 0 }, 4, true },       { { 0x00080001, 0 }, 65535, true },
+		{ { 5, 1 }, 60, true },               { { 4, 2 }, 60, true },
+		{ { 5, 1 << 24 }, 9, false },         { { 5, 1 }, 7, false },
+		{ { 0x00050001, 0 }, 65536, false },
+	};
+	struct pcap_packet k;
+	struct err err;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		o.n = 0;
+		be(&o, files[i].word[0], 4);
+		be(&o, files[i].word[1], 4);
+		octets(&o, 0, files[i].n > 8 ? files[i].n - 8 : 0);
+		o.n = files[i].n;
+		struct pcap *c = opened(&o, &err);
+		bool one = pcap_next(c, &k, &err) && k.len == files[i].n;
+
+		assert_int_equal(one, files[i].one);
+		assert_int_equal(pcap_kind(c) == PCAP_ONE, files[i].one || i == 8);
+		if (one)
+			assert_true(!memcmp(k.data, o.b, k.len) && k.link < 0 &&
+				    !pcap_next(c, &k, &err) && !*err.msg);
+		pcap_close(&c);
+	}
+}
+
 /* --- broken files --- */
 
 static void a_file_cut_anywhere_gives_what_is_whole_and_says_so(void **unused)
@@ -623,6 +689,13 @@ static void what_is_no_capture_is_refused(void **unused)
 	assert_non_null(strstr(err.msg, "no capture"));
 	o.n = 3;
 	assert_null(opened(&o, &err));
+	o.n = 0;
+	be(&o, 0x1f8b0800, 4);
+	be(&o, 0, 8);
+	assert_null(opened(&o, &err));
+	assert_non_null(strstr(err.msg, "gzip -dc"));
+	assert_null(pcap_open("/", &err));
+	assert_non_null(strstr(err.msg, "/: "));
 	assert_null(pcap_open("/nonexistent/file", &err));
 	assert_non_null(strstr(err.msg, "/nonexistent/file"));
 }
@@ -645,11 +718,13 @@ int main(void)
 		cmocka_unit_test(pcap_in_both_byte_orders_and_resolutions),
 		cmocka_unit_test(every_link_layer_leads_to_the_datagram),
 		cmocka_unit_test(what_is_no_udp_is_no_datagram),
+		cmocka_unit_test(what_the_snap_length_cut_is_said),
 		cmocka_unit_test(fragments_are_put_together),
 		cmocka_unit_test(more_fragments_than_slots_push_out_the_oldest),
 		cmocka_unit_test(pcapng_with_interfaces_sections_and_resolutions),
 		cmocka_unit_test(datagrams_after_their_length),
 		cmocka_unit_test(ipfix_messages_in_a_row),
+		cmocka_unit_test(a_file_is_one_datagram_as_it_was_on_the_wire),
 		cmocka_unit_test(a_file_cut_anywhere_gives_what_is_whole_and_says_so),
 		cmocka_unit_test(lying_lengths_end_the_file),
 		cmocka_unit_test(what_is_no_capture_is_refused),
