@@ -107,6 +107,7 @@ struct domain {
 	struct tmpl *recent[4];       /* by template id & 3 */
 	struct tmpl *newest, *oldest; /* all of this domain, last used first */
 	uint32_t n_templates;
+	bool withdrew;                /* templates: no data of it wait for one any more */
 };
 
 /* --- exporters --- */

@@ -6,7 +6,9 @@
  * exporter are kept for ten minutes and decoded when their template comes, with the clock
  * and the receive time of the datagram they came in. What is over the bound is
  * counted as without template at once: the oldest are kept, not the newest, so
- * that nothing is allocated for a stream that never sends its templates.
+ * that nothing is allocated for a stream that never sends its templates. A session that
+ * has withdrawn templates may use their numbers anew (RFC 7011 sec. 8.1), so what comes
+ * before a definition then is of one that is gone, and does not wait.
  */
 #include "daemon/base/mem.h"
 #include "daemon/collect/collector.h"
@@ -43,7 +45,7 @@ void tmpl_hold(struct dgram *d, uint16_t id, const struct rd *set)
 	size_t len = rd_left(set);
 	struct held *h;
 
-	if (!d->dom || x->held_sets >= HELD_SETS || x->held_octets + len > HELD_OCTETS ||
+	if (!d->dom || d->dom->withdrew || x->held_sets >= HELD_SETS || x->held_octets + len > HELD_OCTETS ||
 	    d->c->held_octets + len > HELD_OCTETS_ALL) {
 		dgram_set(d, SET_NO_TEMPLATE);
 		return;

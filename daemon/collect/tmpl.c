@@ -129,6 +129,8 @@ void tmpl_withdraw(struct dgram *d, uint16_t id, bool options)
 		if (t->options == options && (!id || t->id == id))
 			drop(d->c, t);
 	}
+	d->dom->withdrew = true;
+	tmpl_forget_held_of(d->c, d->dom);
 }
 
 /* May a new template of x take this one's place? */

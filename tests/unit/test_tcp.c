@@ -129,6 +129,7 @@ static void messages_come_in_pieces_and_in_heaps(void **state)
 static void a_withdrawal_is_honoured(void **state)
 {
 	static const uint16_t withdrawn[] = { 256, 2 };
+	static const struct el other[] = { { 1, 8, 0 } };
 	struct side s;
 	struct dg g;
 
@@ -142,7 +143,14 @@ static void a_withdrawal_is_honoured(void **state)
 		finish_message(&g);
 		say(&s, g.b, g.n);
 		assert_int_equal(s.r.out.block->n, 0);
-		assert_int_equal(rig_ledger(&s.r)->sets[SET_HELD], 1);
+		assert_int_equal(rig_ledger(&s.r)->sets[SET_NO_TEMPLATE], 1);
+		/* Its number anew: the data before are not of that shape. */
+		head10(&g, 0, 7);
+		TEMPLATE10(&g, 256, other);
+		finish_message(&g);
+		say(&s, g.b, g.n);
+		assert_int_equal(s.r.out.block->n, 0);
+		rig_books(&s.r);
 		finish(&s);
 	}
 }
@@ -172,7 +180,7 @@ static void options_templates_are_withdrawn_apart(void **state)
 	say(&s, g.b, g.n);
 	assert_int_equal(s.r.out.block->n, 1);
 	assert_int_equal(rig_ledger(&s.r)->options, 0);
-	assert_int_equal(rig_ledger(&s.r)->sets[SET_HELD], 1);
+	assert_int_equal(rig_ledger(&s.r)->sets[SET_NO_TEMPLATE], 1);
 	finish(&s);
 }
 
