@@ -30,24 +30,30 @@ static inline uint64_t asking_packed(const uint8_t yes[64])
 	return out;
 }
 
-/* Of rows at .. at + 63 that are in `bits` those of TCP without ACK, UDP and ICMP; `lone`:
- * and of TCP with ACK and nothing else. Columns have room for BLOCK_ROWS, so what is
- * behind the last row may be read; it is not in `bits`. */
+/* Of rows at .. at + 63 that are in `bits` those of TCP without ACK, UDP and ICMP; `scan`:
+ * and of TCP with ACK and nothing else, but not UDP that a server answers with, which is most
+ * of it. Columns have room for BLOCK_ROWS, so what is behind the last row may be read; it is
+ * not in `bits`. */
 static inline uint64_t asking_some(const struct block *b, uint32_t at, uint64_t bits,
-				   const bool lone)
+				   const bool scan)
 {
-	enum { ALL = 63 };
+	enum { ALL = 63, SERVERS = 1024 };
 	const uint8_t *proto = b->proto + at;
 	const uint16_t *flags = b->tcp_flags + at;
-	uint8_t yes[64], said[64];
+	const uint16_t *from = b->src_port + at, *to = b->dst_port + at;
+	uint8_t yes[64], said[64], served[64] = { 0 };
 
 	for (unsigned i = 0; i < 64; i++)
-		said[i] = (uint8_t)(flags[i] & (lone ? ALL : ACK));
-	if (lone) /* ACK alone is as none */
-		for (unsigned i = 0; i < 64; i++)
+		said[i] = (uint8_t)(flags[i] & (scan ? ALL : ACK));
+	if (scan) {
+		for (unsigned i = 0; i < 64; i++) /* ACK alone is as none */
 			said[i] = said[i] == ACK ? 0 : said[i] & ACK;
+		for (unsigned i = 0; i < 64; i++)
+			served[i] = (uint8_t)((from[i] < SERVERS) & (to[i] >= SERVERS));
+	}
 	for (unsigned i = 0; i < 64; i++)
-		yes[i] = (uint8_t)(((proto[i] == TCP) & (said[i] == 0)) | (proto[i] == UDP) |
+		yes[i] = (uint8_t)(((proto[i] == TCP) & (said[i] == 0)) |
+				   ((proto[i] == UDP) & (served[i] == 0)) |
 				   (proto[i] == ICMP) | (proto[i] == ICMP6));
 	return asking_packed(yes) & bits;
 }
@@ -57,7 +63,7 @@ static inline uint64_t asking_rows(const struct block *b, uint32_t at, uint64_t 
 	return asking_some(b, at, bits, false);
 }
 
-static inline uint64_t asking_or_lone(const struct block *b, uint32_t at, uint64_t bits)
+static inline uint64_t asking_scan(const struct block *b, uint32_t at, uint64_t bits)
 {
 	return asking_some(b, at, bits, true);
 }

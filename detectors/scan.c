@@ -489,7 +489,7 @@ static void feed(void *state, const struct block *b, const uint64_t *bits, int64
 	for (uint32_t w = 0; w < words + 2; w++) {
 		if (w < words)
 			collect(b, w * 64,
-				whole ? asking_or_lone(b, w * 64, bits[w])
+				whole ? asking_scan(b, w * 64, bits[w])
 				      : asking_rows(b, w * 64, bits[w]),
 				&waiting[w % 3]);
 		if (w >= 1 && w <= words)
