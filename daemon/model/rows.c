@@ -10,22 +10,32 @@ static bool counts(const struct block *b, uint32_t row, uint8_t bit)
 	return !b->counts[row] || b->counts[row] & bit;
 }
 
+/* Of 64 rows; nearly always all of them. */
+static uint64_t total_rows(const uint8_t *counts)
+{
+	const uint64_t each = COUNT_TOTAL * UINT64_C(0x0101010101010101);
+	uint64_t all = each, eight, keep = 0;
+
+	for (unsigned i = 0; i < 64; i += 8) {
+		memcpy(&eight, counts + i, sizeof(eight));
+		all &= eight;
+	}
+	if (all == each)
+		return UINT64_MAX;
+	for (unsigned i = 0; i < 64; i++)
+		keep |= (uint64_t)(!counts[i] | ((counts[i] & COUNT_TOTAL) != 0)) << i;
+	return keep;
+}
+
 void rows_counted(enum by by, uint64_t filter_columns, const struct block *b, uint64_t *bits)
 {
 	uint64_t ifs = UINT64_C(1) << F_in_if | UINT64_C(1) << F_out_if;
 
 	if (by == BY_INTERFACE || filter_columns & ifs || !block_uses(b, F_counts))
 		return;
-	for (uint32_t w = 0; w * 64 < b->n; w++) {
-		const uint8_t *c = b->counts + w * 64;
-		uint64_t keep = 0;
-
-		if (!bits[w])
-			continue;
-		for (unsigned i = 0; i < 64; i++)
-			keep |= (uint64_t)(!c[i] | ((c[i] & COUNT_TOTAL) != 0)) << i;
-		bits[w] &= keep;
-	}
+	for (uint32_t w = 0; w * 64 < b->n; w++)
+		if (bits[w])
+			bits[w] &= total_rows(b->counts + w * 64);
 }
 
 static void put32(struct key *k, unsigned at, uint32_t v)
