@@ -119,6 +119,7 @@ struct exporter_state {
 	struct domain *domains;    /* newest first */
 	struct domain *last;       /* of the last datagram */
 	uint32_t n_domains;
+	uint32_t n_words;          /* options.c: names by id that it told */
 	int64_t seen_ms;
 
 	/* sampling.h: what the configuration says, looked up again after a reload */

@@ -12,7 +12,8 @@
  *   an application or VRF id and a name   that name
  *
  * Names by id are kept for the whole collector in one table of WORDS_MAX entries of
- * 96 octets (1.5 MB); a full table takes no more names.
+ * 96 octets (1.5 MB), WORDS_OF_ONE of them for one exporter; a full table takes no more
+ * names.
  */
 #include "daemon/collect/options.h"
 
@@ -22,7 +23,7 @@
 
 #include <string.h>
 
-enum { WORD_LEN = 64 };
+enum { WORDS_OF_ONE = 4096 };
 
 struct word_key {
 	uint64_t id;
@@ -120,13 +121,44 @@ static void copy_text(char out[WORD_LEN], struct text t)
 	out[len] = '\0';
 }
 
+/* Where the name of that id of x stands or may stand; NULL: no room. */
+static char *word_of(struct collector *c, struct exporter_state *x, enum word_kind kind,
+		     uint64_t id)
+{
+	struct word_key k = { id, x->exporter->id, kind };
+	char *v = map_get(&c->words, &k);
+
+	if (v || x->n_words >= WORDS_OF_ONE)
+		return v;
+	v = map_put(&c->words, &k, NULL);
+	x->n_words += v != NULL;
+	return v;
+}
+
 static void keep_word(struct dgram *d, enum word_kind kind, uint64_t id, struct text name)
 {
-	struct word_key k = { id, d->x->exporter->id, kind };
-	char *v = map_put(&d->c->words, &k, NULL);
+	char *v = word_of(d->c, d->x, kind, id);
 
 	if (v)
 		copy_text(v, name);
+}
+
+void options_word_set(struct dgram *d, enum word_kind kind, uint64_t id, const char *name)
+{
+	keep_word(d, kind, id, (struct text){ (const uint8_t *)name, strlen(name) });
+}
+
+void options_each_word(const struct collector *c, options_word_f *fn, void *arg)
+{
+	const void *key;
+	void *v;
+	uint32_t at = 0;
+
+	while (map_next(&c->words, &at, &key, &v)) {
+		const struct word_key *k = key;
+
+		fn(arg, k->exporter, (enum word_kind)k->kind, k->id, v);
+	}
 }
 
 static void keep_rate(struct dgram *d, struct record *o)

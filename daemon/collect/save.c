@@ -1,8 +1,9 @@
-/* save.c - templates and sampling rates over a restart.
+/* save.c - templates, sampling rates and names over a restart.
  * SPDX-License-Identifier: ISC
  *
  * Without this a restarted collector is blind until each exporter repeats its
- * templates (v9: up to half an hour). Lines of text, so that a person can look at it:
+ * templates (v9: up to half an hour), and flows are without the names of their
+ * applications and VRFs for as long. Lines of text, so that a person can look at it:
  *
  *   culprit-templates 1
  *   exporter 192.0.2.1 0                 address, port (0: any)
@@ -10,6 +11,8 @@
  *   rate 0 3 1000                        kind, sampler or interface, rate
  *   template 256 0 0 0000000000080004…   id, scopes, options, fields of 8 octets:
  *                                        enterprise, element, length
+ *   name 192.0.2.1 0 1 7 4355…           address, port, kind (0: application, 1: VRF),
+ *                                        id, the octets of the name
  *   end 1234567890abcdef                 XXH3 of all before this line
  *
  * Read in two passes, so that a file with an error anywhere adds nothing.
@@ -18,6 +21,7 @@
 #include "daemon/base/strb.h"
 #include "daemon/base/units.h"
 #include "daemon/collect/collector.h"
+#include "daemon/collect/options.h"
 #include "daemon/collect/sampling.h"
 #include "daemon/collect/tmpl.h"
 
@@ -52,8 +56,32 @@ static void save_domain(const struct collector *c, const struct domain *dom,
 	}
 }
 
+struct save {
+	const struct collector *c;
+	struct strb *out;
+};
+
+/* Names of an exporter that is gone go with it. */
+static void save_word(void *arg, uint32_t exporter, enum word_kind kind, uint64_t id,
+		      const char *name)
+{
+	const struct save *s = arg;
+	const struct exporter_state *x =
+		exporter < s->c->n_states ? s->c->states[exporter] : NULL;
+	char text[ADDR_TEXT];
+
+	if (!x || !x->domains || !*name)
+		return;
+	strb_fmt(s->out, "name %s %u %d %" PRIu64 " ",
+		 addr_text(&x->exporter->addr, text), x->exporter->port, (int)kind, id);
+	for (; *name; name++)
+		strb_fmt(s->out, "%02x", (uint8_t)*name);
+	strb_addc(s->out, '\n');
+}
+
 void collect_save(struct collector *c, struct strb *out)
 {
+	struct save save = { c, out };
 	char text[ADDR_TEXT];
 	size_t from = out->len;
 
@@ -76,6 +104,7 @@ void collect_save(struct collector *c, struct strb *out)
 			save_domain(c, dom, out);
 		}
 	}
+	options_each_word(c, save_word, &save);
 	strb_fmt(out, "end %016" PRIx64 "\n",
 		 (uint64_t)XXH3_64bits(out->s + from, out->len - from));
 }
@@ -112,7 +141,7 @@ static bool load_exporter(struct load *l, char *word[], unsigned n)
 	uint64_t port;
 	struct exporter *e;
 
-	if (n != 3 || !addr_parse(word[1], &a) || !number(word[2], UINT16_MAX, &port))
+	if (n < 3 || !addr_parse(word[1], &a) || !number(word[2], UINT16_MAX, &port))
 		return false;
 	l->skip = l->mine && !l->mine(l->arg, &a);
 	l->d.dom = NULL;
@@ -189,6 +218,31 @@ static bool load_template(struct load *l, char *word[], unsigned n)
 	return true;
 }
 
+static bool load_name(struct load *l, char *word[], unsigned n)
+{
+	uint64_t kind, id;
+	char name[WORD_LEN];
+	size_t digits;
+
+	if (n != 6 || !load_exporter(l, word, n) || !number(word[3], WORD_VRF, &kind) ||
+	    !number(word[4], UINT64_MAX, &id))
+		return false;
+	digits = strlen(word[5]);
+	if (digits % 2 || digits / 2 >= sizeof(name) ||
+	    strspn(word[5], "0123456789abcdef") != digits)
+		return false;
+	for (size_t i = 0; i < digits / 2; i++) {
+		unsigned octet = 0;
+
+		sscanf(word[5] + i * 2, "%2x", &octet);
+		name[i] = (char)octet;
+	}
+	name[digits / 2] = '\0';
+	if (l->apply && !l->skip)
+		options_word_set(&l->d, (enum word_kind)kind, id, name);
+	return true;
+}
+
 static bool load_line(struct load *l, char *line)
 {
 	char *word[WORDS] = { NULL };
@@ -197,7 +251,9 @@ static bool load_line(struct load *l, char *line)
 	if (!n || n > WORDS)
 		return false;
 	if (!strcmp(word[0], "exporter"))
-		return load_exporter(l, word, n);
+		return n == 3 && load_exporter(l, word, n);
+	if (!strcmp(word[0], "name"))
+		return load_name(l, word, n);
 	if (!strcmp(word[0], "domain"))
 		return load_domain(l, word, n);
 	if (!strcmp(word[0], "rate"))

@@ -3,6 +3,9 @@
 #include "test.h"
 #include "dgram.h"
 
+#include "daemon/base/err.h"
+#include "daemon/base/strb.h"
+
 /* An IPFIX options template 300 of n elements (one of scope) and one record of it. */
 static void options(struct dg *g, const struct el *e, const uint64_t *v, unsigned n)
 {
@@ -120,6 +123,84 @@ static void vrfs_have_names_and_icmp_has_halves(void **state)
 	rig_fini(&r);
 }
 
+static void names_by_id_survive_a_restart(void **state)
+{
+	static const struct el vrf[] = { { 234, 4, 0 }, { 236, 8, 0 } };
+	static const struct el app[] = { { 95, 4, 0 }, { 96, 8, 0 } };
+	static const struct el flow[] = { { 234, 4, 0 }, { 95, 4, 0 }, { 1, 4, 0 } };
+	struct strb s = { 0 };
+	struct err err = { "" };
+	struct rig r;
+	struct dg g;
+	size_t at;
+
+	(void)state;
+	rig_init(&r);
+	head10(&g, 0, 7);
+	options(&g, vrf, (const uint64_t[]){ 5, 0x677565737420f09f }, 2); /* not ASCII */
+	options(&g, app, (const uint64_t[]){ 13 << 24 | 431, 0x6d73207465616d73 }, 2);
+	TEMPLATE10(&g, 256, flow);
+	send10(&r, &g);
+	collect_save(r.c, &s);
+	rig_fini(&r);
+
+	rig_init(&r);
+	assert_true(collect_load(r.c, s.s, s.len, r.now_ms, NULL, NULL, &err));
+	head10(&g, 2, 7);
+	at = set_begin(&g, 256);
+	p32(&g, 5);
+	p32(&g, 13 << 24 | 431);
+	p32(&g, 100);
+	set_end(&g, at);
+	send10(&r, &g);
+	assert_int_equal(r.out.block->n, 1);
+	assert_string_equal(block_text_at(r.out.block, r.out.block->vrf_name[0]),
+			    "guest \xf0\x9f");
+	assert_string_equal(block_text_at(r.out.block, r.out.block->app_name[0]), "ms teams");
+	rig_fini(&r);
+	strb_free(&s);
+}
+
+/* 4,096 names; the exporter that told them learns no more, another one does. */
+static void one_exporter_does_not_fill_the_table_of_names(void **state)
+{
+	static const struct el vrf[] = { { 234, 4, 0 }, { 236, 8, 0 } };
+	static const struct el flow[] = { { 234, 4, 0 }, { 1, 4, 0 } };
+	struct rig r;
+	struct dg g;
+	size_t at;
+
+	(void)state;
+	rig_init(&r);
+	for (uint32_t id = 1; id <= 5000; id++) {
+		head10(&g, id - 1, 7);
+		options(&g, vrf, (const uint64_t[]){ id, 0x6775657374202020 }, 2);
+		send10(&r, &g);
+	}
+	r.from = "192.0.2.77";
+	head10(&g, 0, 7);
+	options(&g, vrf, (const uint64_t[]){ 9000, 0x6775657374202020 }, 2);
+	send10(&r, &g);
+	for (int i = 0; i < 2; i++) {
+		r.from = i ? "192.0.2.77" : "192.0.2.1";
+		head10(&g, 0, 7);
+		TEMPLATE10(&g, 256, flow);
+		at = set_begin(&g, 256);
+		p32(&g, i ? 9000 : 5000);
+		p32(&g, 100);
+		p32(&g, i ? 9000 : 4096);
+		p32(&g, 100);
+		set_end(&g, at);
+		send10(&r, &g);
+	}
+	assert_int_equal(r.out.block->n, 4);
+	assert_int_equal(r.out.block->vrf_name[0], 0);
+	for (int i = 1; i < 4; i++)
+		assert_string_equal(block_text_at(r.out.block, r.out.block->vrf_name[i]),
+				    "guest");
+	rig_fini(&r);
+}
+
 static void records_of_nothing_we_keep_are_counted_and_passed_over(void **state)
 {
 	static const struct el none[] = { { 500, 4, 0 }, { 501, 4, 0 } };
@@ -150,6 +231,8 @@ int main(void)
 		cmocka_unit_test(rates_reach_the_flows_they_are_for),
 		cmocka_unit_test(a_rate_that_changed_marks_the_flows_for_a_while),
 		cmocka_unit_test(vrfs_have_names_and_icmp_has_halves),
+		cmocka_unit_test(names_by_id_survive_a_restart),
+		cmocka_unit_test(one_exporter_does_not_fill_the_table_of_names),
 		cmocka_unit_test(records_of_nothing_we_keep_are_counted_and_passed_over),
 	};
 
