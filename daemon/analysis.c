@@ -118,6 +118,7 @@ void analysis_free(struct analysis **ap)
 		return;
 	history_stop(a);
 	learnt_free(atomic_exchange(&a->learnt, NULL));
+	past_free(atomic_exchange(&a->past, NULL));
 	eval_free(&a->eval);
 	window_free(&a->window);
 	queue_free(&a->queue);
@@ -238,9 +239,12 @@ static void turn(struct analysis *a)
 	bool judge = now - a->judged_ms >= JUDGE_MS || now < a->judged_ms;
 	struct rules *next = atomic_exchange(&a->next_rules, NULL);
 
-	if (next)
+	if (next) {
 		analysis_set_rules(a, next);
+		period_past_ask(a);
+	}
 	take_learnt(a);
+	period_past_take(a);
 	analysis_tick(a, now, judge);
 	if (a->opts.archive)
 		archive_tick(a->opts.archive, now);
@@ -255,6 +259,7 @@ static void *run(void *arg)
 	struct analysis *a = arg;
 	bool open = true;
 
+	period_past_ask(a);
 	while (open) {
 		struct block *b;
 

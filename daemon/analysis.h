@@ -19,6 +19,7 @@
 
 struct analysis;
 struct meters;
+struct past;
 
 struct analysis_opts {
 	struct names *names;
@@ -34,6 +35,9 @@ struct analysis_opts {
 	bool (*untrained)(void *arg, const struct rule *r, const struct key *k,
 			  int64_t from_ms, int64_t to_ms);
 	struct meters *meters; /* meters.h: of interfaces, for history; may be NULL */
+	/* Takes a question that analysis_past() is to answer, from any thread. NULL: a calendar
+	 * window begins with nothing. Wants an archive. */
+	void (*past)(void *arg, struct past *p);
 	/* Datagrams that the kernel has dropped so far, all sockets; may be NULL. */
 	uint64_t (*dropped)(void *arg);
 	void *arg;
@@ -75,6 +79,23 @@ struct learnt {
 };
 void analysis_learnt(struct analysis *a, struct learnt *list);
 void learnt_free(struct learnt *list);
+/* What a calendar window asked for: what there was of it before its rule came. */
+struct past {
+	struct past *next;
+	struct analysis *analysis;
+	char *series, *filter; /* of the view, as history and as rules write it */
+	enum by by;
+	struct measure measure;
+	int64_t from_ms, to_ms;
+	unsigned ticket;
+	struct archive_position as_of; /* flows behind it are counted already */
+	/* the answer */
+	struct key *key;
+	struct sums *sums;
+	unsigned n;
+};
+void analysis_past(struct analysis *a, struct past *answer); /* takes it; any thread */
+void past_free(struct past *list);
 /* Lets what is queued be counted, judges once more, writes bins and baselines. */
 void analysis_stop(struct analysis *a);
 

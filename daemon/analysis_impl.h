@@ -38,6 +38,7 @@ struct analysis {
 	bool running;
 	_Atomic(struct rules *) next_rules;
 	_Atomic(struct learnt *) learnt;
+	_Atomic(struct past *) past;
 	uint64_t seq;
 	int64_t now_ms, started_ms;
 	int64_t judged_ms, patterns_ms, posted_ms, baselines_ms;
@@ -57,6 +58,10 @@ void history_names(struct analysis *a);
 void history_slice(struct analysis *a, int64_t now_ms);
 void history_baselines(struct analysis *a, bool all);
 void history_stop(struct analysis *a);
+
+/* period_past.c: what calendar windows that have just come ask for, and the answers. */
+void period_past_ask(struct analysis *a);
+void period_past_take(struct analysis *a);
 
 /* watch.c: alerts about an exporter itself. NULL: no rule asks for that. */
 const struct rule *watch_rule(const struct analysis *a, const struct pattern *p);

@@ -33,6 +33,7 @@
 #include "daemon/http/http.h"
 #include "daemon/link.h"
 #include "daemon/origin.h"
+#include "daemon/past.h"
 #include "daemon/priv.h"
 #include "daemon/ruleset.h"
 
@@ -370,6 +371,13 @@ static void recall(struct engine *e, int64_t now_ms)
 		store_close(&s);
 }
 
+static void ask_past(void *arg, struct past *p)
+{
+	struct engine *e = arg;
+
+	pasts_ask(e->pasts, p);
+}
+
 static void start_analysis(struct engine *e)
 {
 	int64_t now_ms = clock_wall_ms();
@@ -379,9 +387,12 @@ static void start_analysis(struct engine *e)
 				   .dropped = kernel_dropped, .restored = restored,
 				   .meters = e->meters,
 				   .untrained = untrained, .arg = e,
+				   .past = e->archive ? ask_past : NULL,
 				   .late_ms = e->config->late_ms,
 				   .memory = e->config->memory / 2 };
 
+	if (e->archive && !(e->pasts = pasts_start(e->archive_dir, e->names, e->country)))
+		o.past = NULL;
 	e->analysis = analysis_new(&o, ruleset_geo(ruleset_new(e->config), e->country), now_ms);
 	recall(e, now_ms);
 	tell_begin(e->tell);
@@ -526,6 +537,7 @@ void engine_stop(struct engine **ep)
 	if (e->analysis)
 		analysis_stop(e->analysis);
 	archive_stop(&e->archive);
+	pasts_stop(&e->pasts);
 	evidence_stop(&e->evidence);
 	acting_stop(e);
 	files_stop(&e->files, &e->owners, &e->country, &e->as);

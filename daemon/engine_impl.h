@@ -17,6 +17,8 @@
 
 enum { WORKERS_MAX = 32 };
 
+struct pasts;
+
 struct engine {
 	struct engine_opts opts;
 	struct config *config;
@@ -41,6 +43,7 @@ struct engine {
 	_Atomic bool learn_stop;
 	struct archive *archive;
 	struct evidence *evidence;
+	struct pasts *pasts;      /* NULL: no archive */
 	struct owners *owners;
 	struct forget *forget;    /* NULL: alerts keep what they have */
 	struct ifnames *ifnames;  /* NULL: no exporter's agent is asked */

@@ -44,6 +44,7 @@ void period_init(struct totals *t, const struct calendar *c, enum period p,
 		return;
 	map_init(&t->map, key_octets, sizeof(struct sums), TOTALS_MAX);
 	map_init(&t->dirty, key_octets, 1, TOTALS_MAX);
+	t->young = true;
 	period_tick(t, now_ms);
 }
 
@@ -62,6 +63,7 @@ void period_tick(struct totals *t, int64_t now_ms)
 		return;
 	map_clear(&t->map);
 	map_clear(&t->dirty);
+	t->ticket = 0; /* what came before it belongs to another period */
 	t->start_ms = boundary_ms(t, now_ms, 0);
 	t->end_ms = boundary_ms(t, now_ms, 1);
 }
@@ -118,7 +120,7 @@ void window_totals(struct window *w, window_total_f *fn, void *arg)
 		void *v;
 		uint32_t at = 0;
 
-		if (t->period == PERIOD_NONE)
+		if (t->period == PERIOD_NONE || t->ticket)
 			continue;
 		while (map_next(&t->dirty, &at, &k, &v)) {
 			const struct sums *s = map_get(&t->map, k);
@@ -139,6 +141,39 @@ struct sums period_of(const struct totals *t, const struct key *k, int64_t *star
 	*start_ms = t->start_ms;
 	*end_ms = t->end_ms;
 	return s ? *s : (struct sums){ 0 };
+}
+
+unsigned window_total_ask(struct window *w, unsigned view, int64_t *start_ms)
+{
+	struct totals *t = &w->views[view].totals;
+	bool wanted = t->period != PERIOD_NONE && t->young && !t->map.n;
+
+	t->young = false;
+	if (!wanted)
+		return 0;
+	*start_ms = t->start_ms;
+	if (!++w->tickets)
+		w->tickets++;
+	return t->ticket = w->tickets;
+}
+
+bool window_total_past(struct window *w, unsigned view, unsigned ticket, const struct key *k,
+		       const struct sums *past)
+{
+	struct totals *t = &w->views[view].totals;
+
+	if (!ticket || t->ticket != ticket)
+		return false;
+	period_add(t, k, past);
+	return true;
+}
+
+void window_total_told(struct window *w, unsigned view, unsigned ticket)
+{
+	struct totals *t = &w->views[view].totals;
+
+	if (t->ticket == ticket)
+		t->ticket = 0;
 }
 
 void window_total_set(struct window *w, unsigned view, const struct key *k,

@@ -26,6 +26,8 @@ struct totals { /* since the start of a local day, week or month */
 	int64_t start_ms, end_ms;
 	struct map map;   /* struct key -> struct sums */
 	struct map dirty; /* struct key -> nothing */
+	bool young;       /* just made: nobody asked what came before */
+	unsigned ticket;  /* of who was asked, until that has come; 0: nobody */
 };
 
 struct view {
@@ -54,6 +56,7 @@ struct window {
 	int64_t settled; /* bins before this slice are history: what comes amends them */
 	struct view *views;
 	unsigned n_views;
+	unsigned tickets; /* given out, see struct totals */
 	struct count_once *count;
 	struct presence *presence;
 	struct shares *shares;

@@ -350,9 +350,13 @@ void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
 		add_known(v, k, s);
 }
 
-static void add_total(struct view *v, const struct key *k, const struct share *s, uint32_t n)
+/* What is too old for any slice counts for the day, week or month all the same. */
+static void add_total(struct window *w, struct view *v, const struct key *k,
+		      const struct share *s, uint32_t n)
 {
 	struct sums sum = { 0 };
+	int64_t *oldest;
+	bool fresh;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if ((int64_t)s[i].slice * SLICE_MS < v->totals.start_ms)
@@ -362,6 +366,9 @@ static void add_total(struct view *v, const struct key *k, const struct share *s
 		sum.flows += s[i].flows;
 	}
 	period_add(&v->totals, k, &sum);
+	oldest = map_put(&v->changed, k, &fresh);
+	if (oldest && fresh)
+		*oldest = w->now_slice;
 }
 
 static void add_row(struct window *w, struct view *v, const struct block *b, uint32_t r,
@@ -395,7 +402,7 @@ static void add_row(struct window *w, struct view *v, const struct block *b, uin
 		touch(w, v, s[i].slice);
 	}
 	if (v->totals.period != PERIOD_NONE)
-		add_total(v, k, s, n);
+		add_total(w, v, k, s, n);
 }
 
 static void add_block(struct window *w, unsigned view, const struct block *b)

@@ -74,6 +74,14 @@ void window_carry(struct window *w, unsigned view, const struct key *k,
 typedef void window_total_f(void *arg, unsigned view, const struct key *k,
 			    int64_t start_s, const struct sums *total);
 void window_totals(struct window *w, window_total_f *fn, void *arg);
+/* A calendar window that has just come and knows of nothing may ask elsewhere what there
+ * was before: returns a ticket for the answer, 0: it has no question. *start_ms: since
+ * when. Its totals are held back from window_totals() until all is told. */
+unsigned window_total_ask(struct window *w, unsigned view, int64_t *start_ms);
+/* Adds what was asked for; false: too late, the ticket is no longer good. */
+bool window_total_past(struct window *w, unsigned view, unsigned ticket, const struct key *k,
+		       const struct sums *past);
+void window_total_told(struct window *w, unsigned view, unsigned ticket); /* that was all */
 void window_total_set(struct window *w, unsigned view, const struct key *k,
 		      int64_t start_s, const struct sums *total);
 

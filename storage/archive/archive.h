@@ -47,6 +47,10 @@ struct archive *archive_start(const struct archive_opts *o, struct err *err);
 /* Takes one reference to b. Any thread, in order of analysis. */
 void archive_block(struct archive *a, struct block *b, int64_t now_ms);
 void archive_mark(struct archive *a, struct alert *alert);              /* takes */
+/* Calls fn on the writer's thread when all blocks that came before are written out, or
+ * cannot be: the position is behind the last one that is. file_s 0: there are none. */
+typedef void archive_note_f(void *arg, const struct archive_position *at);
+void archive_note(struct archive *a, archive_note_f *fn, void *arg);
 /* Time goes on: closes the file when its five minutes are over; writes out what is older
  * than 10 s, so that a crash loses no more. Cheap; called about once a second. */
 void archive_tick(struct archive *a, int64_t now_ms);

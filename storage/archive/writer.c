@@ -39,7 +39,7 @@ enum {
 	TRIES = 4096,
 };
 
-enum kind { BLOCK, MARK, TICK, SUMMED, STOP };
+enum kind { BLOCK, MARK, NOTE, TICK, SUMMED, STOP };
 
 struct item {
 	struct item *next;
@@ -47,6 +47,8 @@ struct item {
 	int64_t now_ms;
 	struct block *block;
 	struct alert *alert;
+	archive_note_f *note;
+	void *note_arg;
 	int64_t file_s;	 /* SUMMED: has a summary now */
 	uint64_t octets; /* of that */
 };
@@ -291,6 +293,12 @@ static void on_mark(struct archive *a, struct alert *alert, int64_t now_ms)
 	a->opts.mark_done(a->opts.arg, alert);
 }
 
+static void on_note(struct archive *a, const struct item *i, int64_t now_ms)
+{
+	flush(a, now_ms);
+	i->note(i->note_arg, &a->position);
+}
+
 static void sync_now(struct archive *a, int64_t now_ms)
 {
 	struct err err = { "" };
@@ -355,6 +363,7 @@ static void *run(void *arg)
 			block_unref(&i->block);
 			break;
 		case MARK: on_mark(a, i->alert, now_ms); break;
+		case NOTE: on_note(a, i, now_ms); break;
 		case TICK: on_tick(a, now_ms); break;
 		case SUMMED: closed_summed(&a->closed, i->file_s, i->octets); break;
 		case STOP: stop = true; break;
@@ -405,6 +414,11 @@ void archive_block(struct archive *a, struct block *b, int64_t now_ms)
 void archive_mark(struct archive *a, struct alert *alert)
 {
 	append(a, &(struct item){ .kind = MARK, .alert = alert });
+}
+
+void archive_note(struct archive *a, archive_note_f *fn, void *arg)
+{
+	append(a, &(struct item){ .kind = NOTE, .note = fn, .note_arg = arg });
 }
 
 void archive_tick(struct archive *a, int64_t now_ms)

@@ -390,6 +390,44 @@ static void fan_out_is_a_measure(void **state)
 	assert_true(s->seen[0].value > 119.9 && s->seen[0].value < 120.1);
 }
 
+static void a_quota_counts_what_is_late_and_what_was_before_it(void **state)
+{
+	struct site *s = *state;
+	struct rule r = rule("quota", "", MEASURE_BYTES, BY_SRC);
+	struct sums past = { 3000, 3, 3 };
+	struct key k = { 0 };
+	struct addr a = addr_of4("\x0a\0\0\x06");
+	int64_t from = 0;
+	unsigned ticket;
+
+	r.window = 0;
+	r.period = PERIOD_DAY;
+	r.above = 1000;
+	r.warn = 1;
+	s->now = calendar_unix(s->calendar, 2026, 11, 25, 12, 0, 0) * 1000;
+	start(s, r);
+	pass(s, MIN);
+	ticket = window_total_ask(s->w, 0, &from);
+	assert_true(ticket && !window_total_ask(s->w, 0, &from)); /* once */
+	assert_int_equal(from, calendar_unix(s->calendar, 2026, 11, 25, 0, 0, 0) * 1000);
+	/* Two hours late: no slice has it, and it is judged at once all the same. */
+	flow(s, "10.0.0.5", s->now - 2 * HOUR, s->now - 2 * HOUR, 700);
+	assert_int_equal(s->n, 0);
+	flow(s, "10.0.0.5", s->now - 3 * HOUR, s->now - 2 * HOUR, 301);
+	assert_int_equal(s->n, 1);
+	assert_string_equal(s->seen[0].series, "10.0.0.5");
+	assert_true(s->seen[0].value == 1001);
+	/* What was before, by its ticket alone; the next day it is too late. */
+	memcpy(k.b, &a, sizeof(a));
+	assert_false(window_total_past(s->w, 0, ticket + 1, &k, &past));
+	assert_true(window_total_past(s->w, 0, ticket, &k, &past));
+	window_total_told(s->w, 0, ticket);
+	assert_false(window_total_past(s->w, 0, ticket, &k, &past));
+	flow(s, "10.0.0.6", s->now, s->now, 1);
+	assert_int_equal(s->n, 2);
+	assert_true(s->seen[1].value == 3001);
+}
+
 static void a_reload_keeps_what_stays_and_ends_what_goes(void **state)
 {
 	struct site *s = *state;
@@ -541,6 +579,7 @@ int main(void)
 		WITH_SITE(a_silent_exporter_is_no_drop),
 		WITH_SITE(a_quota_warns_then_fires_and_ends_with_its_time),
 		WITH_SITE(fan_out_is_a_measure),
+		WITH_SITE(a_quota_counts_what_is_late_and_what_was_before_it),
 		WITH_SITE(a_reload_keeps_what_stays_and_ends_what_goes),
 		WITH_SITE(an_open_alert_survives_a_restart),
 		WITH_SITE(what_is_judged_now_has_every_late_share_in_it),
