@@ -24,8 +24,8 @@
 #include <string.h>
 
 enum {
-	OLD_EARNED = 3,
-	OLD_MAX = 2048, /* two flows of 31 days */
+	OLD_EARNED = 6,    /* half an hour, what many routers wait with long flows */
+	OLD_MAX = 1 << 18, /* a thousand flows of 22 hours told at once, as when a probe ends */
 	HOUR_MS = HOUR_SLICES * SLICE_MS,
 	DAY_MS = DAY_SLICES * SLICE_MS,
 };
