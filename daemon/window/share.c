@@ -6,13 +6,13 @@
  * total to the unit, whatever its length.
  *
  * Parts before the oldest open slice are cut at five-minute bins, because
- * history keeps no finer, and what is older than a day at hours. Each of them is a
- * row or more on disk, and a flow may last 31 days (times.c clamps): in bins that
- * were 8,928 rows for 48 octets. Hours are a twelfth of it, and they have to be
- * earned: each record brings OLD_EARNED old shares, which are kept for the next
- * long flow up to OLD_MAX. Of a flow that nothing is left for, the oldest parts
- * are left out and counted, so that a hostile exporter cannot fill the disk (P3);
- * the archive has the flow whole.
+ * history keeps no finer, and what is older than a day at hours: a flow may last 31
+ * days (times.c clamps), and in bins that were 8,928 old shares for 48 octets.
+ * Hours are a twelfth of it, and they have to be earned: each record brings
+ * OLD_EARNED old shares, which are kept for the next long flow up to OLD_MAX. Of a
+ * flow that nothing is left for, the oldest parts are left out and counted, so that
+ * a hostile exporter cannot buy milliseconds with it (P3); the archive has the flow
+ * whole. What its shares cost on disk is bounded where they are gathered (window.c).
  */
 #include "daemon/window/share.h"
 

@@ -65,6 +65,7 @@ struct window {
 	struct small *small;
 	struct map interfaces; /* struct key -> uint64_t octets since start */
 	uint32_t round; /* of window_changed */
+	uint32_t rows_left; /* of history's past that have been earned */
 	struct slices slices;
 	struct window_stats stats;
 };

@@ -24,7 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FUTURE = WINDOW_FUTURE, SPARE = 2, KEYS_MAX = 1 << 20, KNOWN_MAX = 1 << 16 };
+enum { FUTURE = WINDOW_FUTURE, SPARE = 2, KEYS_MAX = 1 << 20, KNOWN_MAX = 1 << 16,
+       ROWS_EARNED = 8, ROWS_MAX = 1 << 14 };
 
 static unsigned ring_of(const struct window_opts *o, unsigned longest)
 {
@@ -46,6 +47,7 @@ struct window *window_new(const struct window_opts *o, int64_t now_ms)
 	w->small = small_new();
 	map_init(&w->interfaces, by_octets(BY_INTERFACE), sizeof(uint64_t), KEYS_MAX);
 	w->round = 1;
+	w->rows_left = ROWS_MAX;
 	w->slices = window_look(w);
 	return w;
 }
@@ -289,30 +291,40 @@ static void add_interface(struct window *w, const struct view *v, const struct k
 		*sum += octets;
 }
 
-static void add_to(struct map *m, const struct key *k, int64_t slice, const struct sums *sum)
+/* A bin of the past that nobody amended in this slice is a row on disk, some 150 octets, and
+ * has to be earned: each record brings ROWS_EARNED, so that what it costs stays below 64 times
+ * its own octets (P3). Flows of the same past over the same interfaces share theirs. */
+static void add_to(struct window *w, struct map *m, const struct key *k, int64_t slice,
+		   const struct sums *sum)
 {
 	struct binkey bk = { *k, slice };
-	struct sums *to = map_put(m, &bk, NULL);
+	struct sums *to = map_get(m, &bk);
 
+	if (!to && w->rows_left) {
+		w->rows_left--;
+		to = map_put(m, &bk, NULL);
+	}
 	if (to)
 		sums_add(to, sum);
+	else
+		w->stats.cut_shares++;
 }
 
-static void amend(struct view *v, const struct key *k, int64_t s, enum share_kind kind,
-		  const struct sums *sum)
+static void amend(struct window *w, struct view *v, const struct key *k, int64_t s,
+		  enum share_kind kind, const struct sums *sum)
 {
 	if (!v->spec.history || !by_is_small(v->spec.by) || v->table.gauge)
 		return;
 	if (kind != SHARE_OLD_HOUR)
-		add_to(&v->amended, k, s / BIN_SLICES * BIN_SLICES, sum);
-	add_to(&v->amended_hours, k, s / HOUR_SLICES * HOUR_SLICES, sum);
+		add_to(w, &v->amended, k, s / BIN_SLICES * BIN_SLICES, sum);
+	add_to(w, &v->amended_hours, k, s / HOUR_SLICES * HOUR_SLICES, sum);
 }
 
 void view_add_old(struct window *w, struct view *v, const struct key *k, int64_t slice,
 		  enum share_kind kind, const struct sums *sum)
 {
 	add_interface(w, v, k, sum->bytes);
-	amend(v, k, slice, kind, sum);
+	amend(w, v, k, slice, kind, sum);
 }
 
 static void touch(struct window *w, struct view *v, int64_t s)
@@ -345,7 +357,7 @@ void view_add(struct window *w, struct view *v, const struct key *k, int64_t s,
 	touch(w, v, s);
 	/* Bins that had ended when this began are not written whole: nobody saw them. */
 	if (s < v->bins_settled)
-		amend(v, k, s, SHARE_OLD_BIN, sum);
+		amend(w, v, k, s, SHARE_OLD_BIN, sum);
 	if (fresh)
 		add_known(v, k, s);
 }
@@ -468,6 +480,9 @@ void window_block(struct window *w, struct block *b, int64_t now_ms)
 	shares_of(w->shares, b, first, w->now_slice + FUTURE, w->large);
 	w->stats.late_flows += w->shares->late;
 	w->stats.flows += b->n;
+	w->rows_left += b->n * ROWS_EARNED;
+	if (w->rows_left > ROWS_MAX)
+		w->rows_left = ROWS_MAX;
 	for (unsigned i = 0; i < w->n_views; i++)
 		add_block(w, i, b);
 }
@@ -562,7 +577,7 @@ void window_interfaces(struct window *w,
 void window_stats(const struct window *w, struct window_stats *out)
 {
 	*out = w->stats;
-	out->cut_shares = w->shares->cut;
+	out->cut_shares += w->shares->cut;
 	for (unsigned i = 0; i < w->n_views; i++) {
 		const struct table *t = &w->views[i].table;
 

@@ -166,7 +166,6 @@ static void old_shares_are_earned_and_the_oldest_left_out(void **unused)
 	block_unref(&b);
 }
 
-/* Quotients that are just below a whole number are where a rounded one would show. */
 /* Softflowd tells all it has when it ends, and routers tell long flows each half hour. */
 static void honest_exporters_lose_nothing(void **unused)
 {
@@ -193,6 +192,7 @@ static void honest_exporters_lose_nothing(void **unused)
 	block_unref(&b);
 }
 
+/* Quotients that are just below a whole number are where a rounded one would show. */
 static void what_is_one_short_of_a_whole_number_is_cut_off(void **unused)
 {
 	static const struct { uint64_t bytes; int64_t lasted; } rows[] = {

@@ -166,6 +166,49 @@ static void a_31_day_flow_goes_to_hours_and_to_the_bins_of_a_day(void **state)
 	assert_in_range(rows.n, 744 + 24 * 12, 746 + 25 * 12);
 }
 
+static void long_flow_of(struct site *s, uint32_t in_if, int64_t lasted)
+{
+	struct flow_row f = { .start_ms = s->now - lasted, .end_ms = s->now,
+			      .received_ms = s->now, .bytes = 1u << 30, .in_if = in_if,
+			      .out_if = in_if + 1 };
+
+	flow_add(s->b, &f);
+	window_block(s->w, s->b, s->now);
+	block_reset(s->b);
+}
+
+/* Interfaces are whatever the exporter says, and each has a series of its own. */
+static void a_past_of_many_interfaces_has_to_be_earned(void **state)
+{
+	struct site *s = *state;
+	struct rows rows = { 0 };
+	struct window_stats st, after;
+
+	views(s, BY_INTERFACE, MEASURE_BYTES, 0);
+	s->now = T0 + INT64_C(32) * 24 * HOUR;
+	window_tick(s->w, s->now);
+	/* A probe that ends tells all it has: one past, the rows of one flow. */
+	for (int i = 0; i < 200; i++)
+		long_flow_of(s, 1, 22 * HOUR);
+	window_stats(s->w, &st);
+	assert_int_equal(st.cut_shares, 0);
+	for (uint32_t i = 0; i < 200; i++)
+		long_flow_of(s, 2 * i, INT64_C(31) * 24 * HOUR);
+	window_bins(s->w, s->now, count_rows, &rows);
+	assert_in_range(rows.n, 10000, (1 << 14) + 400 * 8);
+	window_stats(s->w, &st);
+	assert_in_range(st.cut_shares, 100000, 500000);
+	/* Who is some minutes late pays for himself. */
+	for (uint32_t i = 0; i < 100; i++)
+		long_flow_of(s, 2 * i, 20 * MIN);
+	rows.n = 0;
+	window_bins(s->w, s->now, count_rows, &rows);
+	assert_in_range(rows.n, 400, 1200);
+	window_stats(s->w, &after);
+	assert_int_equal(after.cut_shares, st.cut_shares);
+	s->b->n = 0;
+}
+
 static void a_30_minute_flow_is_spread_over_its_slices(void **state)
 {
 	struct site *s = *state;
@@ -637,6 +680,7 @@ int main(void)
 	const struct CMUnitTest t[] = {
 		WITH_SITE(a_22_hour_flow_makes_no_spike_at_its_end),
 		WITH_SITE(a_31_day_flow_goes_to_hours_and_to_the_bins_of_a_day),
+		WITH_SITE(a_past_of_many_interfaces_has_to_be_earned),
 		WITH_SITE(a_30_minute_flow_is_spread_over_its_slices),
 		WITH_SITE(shares_add_up_whatever_the_length),
 		WITH_SITE(flows_out_of_order_leave_the_same_sums),
