@@ -8,13 +8,30 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/base/mem.h"
 
 enum { FILE_MAX = 16 << 20, OPEN_MAX = 16 };
+
+/* A daemon that root started reads its files again as the account that it has become. */
+static bool closed_to_us(const char *file, struct err *err)
+{
+	int why = errno;
+	const struct passwd *p = why == EACCES ? getpwuid(geteuid()) : NULL;
+	const struct group *g = p ? getgrgid(p->pw_gid) : NULL;
+
+	if (!g)
+		return err_set(err, "%s: %s", file, strerror(why));
+	return err_set(err, "%s: %s for the user %s; chgrp %s it and chmod 640 it", file,
+		       strerror(why), p->pw_name, g->gr_name);
+}
+
 
 /* The whole file; NULL + err. */
 static char *read_file(const char *file, size_t *len, struct err *err)
@@ -33,7 +50,7 @@ static char *read_file(const char *file, size_t *len, struct err *err)
 	}
 	f = fopen(file, "re");
 	if (!f) {
-		err_set(err, "%s: %s", file, strerror(errno));
+		closed_to_us(file, err);
 		return NULL;
 	}
 	if (fstat(fileno(f), &st) < 0 || st.st_size > FILE_MAX) {
@@ -67,7 +84,7 @@ bool config_scan_file(struct config_scan *s, const char *file, struct err *err)
 	size_t len;
 
 	if (!real)
-		return err_set(err, "%s: %s", file, strerror(errno));
+		return closed_to_us(file, err);
 	if (in_a_circle(s, real)) {
 		free(real);
 		return err_set(

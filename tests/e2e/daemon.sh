@@ -131,6 +131,7 @@ if [ "$(id -u)" = 0 ]; then
 		[ -z "$daemon" ] || started+=("$daemon")
 	}
 
+	chmod 640 "$dir/culprit.conf"
 	init 3 status
 	init 7 reload
 	init 0 start
@@ -139,7 +140,10 @@ if [ "$(id -u)" = 0 ]; then
 	init 0 status
 	init 0 start
 	expect "the daemon after a second start" "$first" "$daemon"
+	reloaded() { [ "$(get /api/v1/rules | jq '[.rules[] | select(.name == "more")] | length')" = 1 ]; }
+	echo 'rule more { above = 1G }' >>"$dir/culprit.conf"
 	init 0 reload
+	wait_until 10 "a file that only root and the daemon's group may read is read again" reloaded
 	echo 'memory = "much"' >>"$dir/culprit.conf"
 	init 6 reload
 	init 6 restart
