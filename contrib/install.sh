@@ -43,6 +43,10 @@ sed -i "s|^DAEMON=.*|DAEMON=$PREFIX/sbin/culpritd|" "$dest/etc/init.d/culpritd"
 for file in contrib/prometheus/*.yml; do
 	put 644 "$file" "$prefix/share/culprit/prometheus"
 done
+# What others write programs against.
+for file in alert.schema.json openapi.yaml archive-format.md; do
+	put 644 "contrib/$file" "$prefix/share/culprit"
+done
 put 644 contrib/completions/culprit.bash "$prefix/share/bash-completion/completions" culprit
 put 644 contrib/completions/_culprit "$prefix/share/zsh/site-functions"
 put 644 contrib/completions/culprit.fish "$prefix/share/fish/vendor_completions.d"
