@@ -60,25 +60,31 @@ static void losses(const json_t *e, struct strb *out)
 		     *sets = json_object_get(e, "sets");
 	const struct {
 		const json_t *from;
-		const char *key, *word;
+		const char *key, *one, *word;
 	} parts[] = {
-		{ d, "malformed", "malformed" },
-		{ d, "shed", "refused" },
-		{ sets, "no_template", "sets without template" },
-		{ sets, "malformed", "sets malformed" },
+		{ d, "malformed", "", "malformed" },
+		{ d, "shed", "", "refused" },
+		{ sets, "no_template", "set", "without template" },
+		{ sets, "malformed", "set", "malformed" },
 	};
 	const char *unit;
 
 	strb_add(out, "");
 	json_object_foreach((json_t *)lost, unit, v) if (json_integer_value(v) > 0)
-	    strb_fmt(out, "%s%lld %s lost", out->len ? ", " : "",
-		     (long long)json_integer_value(v), unit);
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		if (count_of(parts[i].from, parts[i].key))
-			strb_fmt(
-			    out, "%s%llu %s", out->len ? ", " : "",
-			    (unsigned long long)count_of(parts[i].from, parts[i].key),
-			    parts[i].word);
+	{
+		bool one = json_integer_value(v) == 1; /* units are told as plurals */
+
+		strb_fmt(out, "%s%lld %.*s lost", out->len ? ", " : "",
+			 (long long)json_integer_value(v), (int)(strlen(unit) - one), unit);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		unsigned long long n = count_of(parts[i].from, parts[i].key);
+		const char *thing = parts[i].one;
+
+		if (n)
+			strb_fmt(out, "%s%llu %s%s%s", out->len ? ", " : "", n, thing,
+				 !*thing ? "" : n == 1 ? " " : "s ", parts[i].word);
+	}
 }
 
 static void protocols(const json_t *e, struct strb *out)

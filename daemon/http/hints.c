@@ -33,30 +33,60 @@ static void hint(json_t *list, const char *level, const char *fmt, ...)
 	json_array_append_new(list, o);
 }
 
+/* "1 set was", "5 sets were". */
+static const char *so_many(uint64_t n, const char *one, char out[48])
+{
+	snprintf(out, 48, "%" PRIu64 " %s%s", n, one, n == 1 ? " was" : "s were");
+	return out;
+}
+
+static void refused(json_t *list, const struct rate *d, const char *over)
+{
+	static const char *const why[SHED_REASONS] = {
+		[SHED_ONLY_KNOWN] = "with only_known = true it needs an exporter section",
+		[SHED_EXPORTERS] = "there is no place for more exporters: find out who "
+				   "sends, or set only_known = true",
+		[SHED_QUOTA] = "they name more source ids (observation domains) than one "
+			       "exporter may have: does somebody send in its name?",
+	};
+	char n[48];
+
+	for (int i = 0; i < SHED_REASONS; i++)
+		if (d->shed[i])
+			hint(list, "problem", "%s refused in the last %s: %s",
+			     so_many(d->shed[i], "datagram", n), over, why[i]);
+}
+
 static void losses(json_t *list, const struct rate *d)
 {
-	char over[UNIT_TEXT];
+	static const char *const unit[LOST_UNITS] = {
+		[LOST_FLOWS] = "flow", [LOST_RECORDS] = "record",
+		[LOST_DATAGRAMS] = "datagram",
+	};
+	char over[UNIT_TEXT], n[48];
 
 	text_duration(d->at_ms, over);
 	for (int i = 0; i < LOST_UNITS; i++)
 		if (d->lost[i])
-			hint(list, "problem", "Its sequence numbers say that %" PRIu64 " %s got "
-			     "lost in the last %s, on the way or in the exporter: compare the "
-			     "drops of our sockets, then the exporter's own and the link between.",
-			     d->lost[i], lost_unit_label[i], over);
+			hint(list, "problem", "Its sequence numbers say that %s lost in the "
+			     "last %s, on the way or in the exporter: compare the drops of our "
+			     "sockets, then the exporter's own and the link between.",
+			     so_many(d->lost[i], unit[i], n), over);
 	if (d->malformed)
 		hint(list, "problem", "%" PRIu64 " of its datagrams could not be read in the last "
 		     "%s: is something else sending to this port? The reasons are counted in "
 		     "malformed.", d->malformed, over);
-	if (d->shed)
-		hint(list, "problem", "%" PRIu64 " of its datagrams were refused on purpose in the "
-		     "last %s: with only_known = true it needs an exporter section.", d->shed,
-		     over);
+	refused(list, d, over);
 	if (d->no_template)
-		hint(list, "problem", "%" PRIu64 " sets were thrown away in the last %s, since no "
-		     "template for them came: let the exporter send its templates every 30 "
-		     "seconds (template data timeout, template-refresh-rate).", d->no_template,
-		     over);
+		hint(list, "problem", "%s thrown away in the last %s, since no template for it "
+		     "came: let the exporter send its templates every 30 seconds (template "
+		     "data timeout, template-refresh-rate).",
+		     so_many(d->no_template, "set", n), over);
+	if (d->bad_sets)
+		hint(list, "problem", "%s not what its length or its template says in the last "
+		     "%s, and left out: newer software on the exporter may mend that; "
+		     "`culprit replay` of a capture shows which.",
+		     so_many(d->bad_sets, "set", n), over);
 }
 
 static void waiting(json_t *list, const struct ledger *l)

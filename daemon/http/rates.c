@@ -33,12 +33,13 @@ struct rate rate_of(const struct ledger *l, int64_t now_ms)
 	for (int i = 0; i < BAD_COUNT_OF_REASONS; i++)
 		x.malformed += ledger_get(&l->malformed[i]);
 	for (int i = 0; i < SHED_REASONS; i++)
-		x.shed += ledger_get(&l->shed[i]);
+		x.shed[i] = ledger_get(&l->shed[i]);
 	for (int i = 0; i < LOST_UNITS; i++)
 		x.lost[i] = ledger_get(&l->lost[i]);
 	x.bytes = ledger_get(&l->bytes);
 	x.no_template = ledger_get(&l->sets[SET_NO_TEMPLATE]);
 	x.decoded = ledger_get(&l->sets[SET_DECODED]);
+	x.bad_sets = ledger_get(&l->sets[SET_MALFORMED]);
 	return x;
 }
 
@@ -87,10 +88,12 @@ struct rate rates_since(struct rates *r, uint32_t exporter, const struct rate *n
 	d.flows -= was.flows;
 	d.bytes -= was.bytes;
 	d.malformed -= was.malformed;
-	d.shed -= was.shed;
 	d.no_template -= was.no_template;
 	d.decoded -= was.decoded;
+	d.bad_sets -= was.bad_sets;
 	for (int i = 0; i < LOST_UNITS; i++)
 		d.lost[i] -= was.lost[i];
+	for (int i = 0; i < SHED_REASONS; i++)
+		d.shed[i] -= was.shed[i];
 	return d;
 }

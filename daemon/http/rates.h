@@ -15,8 +15,8 @@
 
 struct rate { /* of one exporter */
 	int64_t at_ms; /* monotonic; 0: there is no copy */
-	uint64_t datagrams, flows, bytes, malformed, shed, no_template, decoded;
-	uint64_t lost[LOST_UNITS];
+	uint64_t datagrams, flows, bytes, malformed, no_template, decoded, bad_sets;
+	uint64_t lost[LOST_UNITS], shed[SHED_REASONS];
 };
 
 struct rates {

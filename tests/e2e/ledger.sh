@@ -65,7 +65,7 @@ has "$dir/people.jsonl" '50 flows\|lost_flows\\*": *50' || fail "the message say
 culprit status >"$dir/status"
 expect "lines of the exporter" 1 "$(grep -c '^edge ' "$dir/status")"
 grep '^edge ' "$dir/status" | grep -q '50 flows lost' || fail "$(cat "$dir/status")"
-has "$dir/status" 'Its sequence numbers say that 50 flows got' || fail "$(cat "$dir/status")"
+has "$dir/status" 'Its sequence numbers say that 50 flows were lost' || fail "$(cat "$dir/status")"
 
 # --- history, also after the daemon is gone ---
 stop_daemon

@@ -297,6 +297,45 @@ static void hints_tell_what_is_wrong_and_what_to_do(void **state)
 	kit_close(&k);
 }
 
+/* The hint of an exporter that has just lost in one way, whose counter is *count. Counts
+ * on until the first copy of the figures is taken, which is when "lately" begins. */
+static void is_told(struct kit *k, uint64_t *count, const char *want)
+{
+	char hint[512] = "";
+
+	for (int i = 0; i < 2000 && !*hint; i++) {
+		json_t *j;
+
+		ledger_add(count, 1);
+		j = kit_json(k, "/api/v1/exporters");
+		snprintf(hint, sizeof(hint), "%s", kit_text(j, "exporters.1.hints.0.text"));
+		json_decref(j);
+	}
+	if (!strstr(hint, want))
+		fail_msg("expected \"%s\", got \"%s\"", want, hint);
+}
+
+static void what_was_refused_or_made_no_sense_is_told_by_its_reason(void **state)
+{
+	for (int i = 0; i < 4; i++) {
+		struct ledger *l;
+		struct kit k;
+
+		(void)state;
+		kit_open(&k);
+		l = &kit_exporter(k.names, "e", 100)->ledger;
+		l->sampling = 1;
+		kit_serve(&k);
+		switch (i) {
+		case 0: is_told(&k, &l->shed[SHED_QUOTA], "more source ids"); break;
+		case 1: is_told(&k, &l->shed[SHED_ONLY_KNOWN], "only_known = true it"); break;
+		case 2: is_told(&k, &l->sets[SET_MALFORMED], "its template says"); break;
+		case 3: is_told(&k, &l->sets[SET_NO_TEMPLATE], "thrown away"); break;
+		}
+		kit_close(&k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +346,7 @@ int main(void)
 		cmocka_unit_test(equal_names_never_give_the_same_row_twice),
 		cmocka_unit_test(before_the_first_sheet_there_are_metrics_too),
 		cmocka_unit_test(hints_tell_what_is_wrong_and_what_to_do),
+		cmocka_unit_test(what_was_refused_or_made_no_sense_is_told_by_its_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
