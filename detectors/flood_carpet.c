@@ -39,13 +39,11 @@ static unsigned group_of(unsigned cls)
 	return cls < FLOOD_REFLECT ? cls : FLOOD_REFLECT;
 }
 
-static struct flood_key prefix_of(const struct addr *a, unsigned level)
+static inline struct flood_key prefix_of(const struct addr *a, unsigned level)
 {
-	unsigned octets = (addr_is4(a) ? levels[level].bits4 : levels[level].bits6) / 8u;
-	struct flood_key k = { .cls = level };
+	unsigned bits = addr_is4(a) ? levels[level].bits4 : levels[level].bits6;
 
-	memcpy(k.addr.b, a->b, octets);
-	return k;
+	return (struct flood_key){ addr_first(a, bits), level };
 }
 
 static unsigned kid_of(const struct addr *a, uint64_t hash, unsigned level)

@@ -8,6 +8,9 @@
 #ifndef CUL_DETECTORS_FLOOD_IMPL_H
 #define CUL_DETECTORS_FLOOD_IMPL_H
 
+#include <string.h>
+
+#include "daemon/base/addr.h"
 #include "daemon/base/hll.h"
 #include "daemon/base/map.h"
 #include "daemon/model/slice.h"
@@ -248,7 +251,17 @@ static inline bool flood_bit(const uint64_t *bits, uint64_t hash)
 	return bits[hash % FLOOD_BITS / 64] >> (hash & 63) & 1;
 }
 
-uint64_t flood_hash(const struct flood *f, const struct addr *a);
+static inline uint64_t flood_hash(const struct flood *f, const struct addr *a)
+{
+	uint64_t hi, lo;
+
+	memcpy(&hi, a->b, 8);
+	memcpy(&lo, a->b + 8, 8);
+	lo = (lo ^ f->k0) * UINT64_C(0x9e3779b97f4a7c15);
+	lo ^= lo >> 32;
+	lo = (lo ^ hi ^ f->k1) * UINT64_C(0xd6e8feb86659fd93);
+	return lo ^ lo >> 29;
+}
 
 /* The flow came to its destination, and its source's answers count. */
 void flood_carpet_flow(struct flood *f, const struct flood_flow *w);

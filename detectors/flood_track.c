@@ -49,18 +49,6 @@ static const struct { /* of a slice with so many rows one block of so many is lo
 	uint32_t rows, of;
 } sampled[] = { { 600000, 32 }, { 150000, 16 }, { 50000, 4 }, { 0, 1 } };
 
-uint64_t flood_hash(const struct flood *f, const struct addr *a)
-{
-	uint64_t hi, lo;
-
-	memcpy(&hi, a->b, 8);
-	memcpy(&lo, a->b + 8, 8);
-	lo = (lo ^ f->k0) * UINT64_C(0x9e3779b97f4a7c15);
-	lo ^= lo >> 32;
-	lo = (lo ^ hi ^ f->k1) * UINT64_C(0xd6e8feb86659fd93);
-	return lo ^ lo >> 29;
-}
-
 /* --- hosts by name --- */
 
 static void set_bits(struct flood *f)

@@ -118,18 +118,6 @@ bool addr_parse(const char *text, struct addr *out)
 	return inet_pton(AF_INET6, text, out->b) == 1 || parse_veiled(text, out);
 }
 
-static void clear_host_bits(struct prefix *p)
-{
-	for (int i = 0; i < 16; i++) {
-		int keep = p->bits - 8 * i; /* bits of this octet that stay */
-
-		if (keep <= 0)
-			p->addr.b[i] = 0;
-		else if (keep < 8)
-			p->addr.b[i] &= (uint8_t)(0xff << (8 - keep));
-	}
-}
-
 bool prefix_parse(const char *text, struct prefix *out)
 {
 	const char *slash = strchr(text, '/');
@@ -146,7 +134,7 @@ bool prefix_parse(const char *text, struct prefix *out)
 	if (!addr_parse(host, &p.addr) || (slash && !parse_u64(slash + 1, 128 - base, &bits)))
 		return false;
 	p.bits = (uint8_t)(base + bits);
-	clear_host_bits(&p);
+	p.addr = addr_first(&p.addr, p.bits);
 	*out = p;
 	return true;
 }

@@ -3,6 +3,7 @@
 #ifndef CUL_BASE_ADDR_H
 #define CUL_BASE_ADDR_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -42,6 +43,21 @@ static inline bool addr_is_none(const struct addr *a)
 {
 	static const struct addr none;
 	return addr_eq(a, &none);
+}
+
+/* Its first bits (0..128, counted in the 128-bit form), the others zero. In two halves: what
+ * was put together from octets would not be there yet when it is hashed. */
+static inline struct addr addr_first(const struct addr *a, unsigned bits)
+{
+	uint64_t half[2];
+	struct addr out;
+
+	memcpy(half, a->b, sizeof(half));
+	half[0] &= bits < 64 ? htobe64(~(UINT64_MAX >> bits)) : UINT64_MAX;
+	bits = bits < 64 ? 0 : bits - 64;
+	half[1] &= bits < 64 ? htobe64(~(UINT64_MAX >> bits)) : UINT64_MAX;
+	memcpy(out.b, half, sizeof(half));
+	return out;
 }
 
 /* From four octets in network order. */

@@ -169,11 +169,27 @@ static void both_families_of_socket_give_one_address(void **unused)
 	assert_int_equal(port, 0);
 }
 
+static void of_an_address_the_first_bits_stay(void **unused)
+{
+	struct addr a;
+
+	(void)unused;
+	memset(a.b, 0xa5, sizeof(a.b));
+	for (unsigned bits = 0; bits <= 128; bits++) {
+		struct addr first = addr_first(&a, bits);
+
+		for (unsigned i = 0; i < 128; i++)
+			assert_int_equal(first.b[i / 8] >> (7 - i % 8) & 1,
+					 i < bits ? 0xa5 >> (7 - i % 8) & 1 : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(texts_are_read_and_written_in_one_way),
 		cmocka_unit_test(prefixes_lose_host_bits_and_keep_their_text),
+		cmocka_unit_test(of_an_address_the_first_bits_stay),
 		cmocka_unit_test(a_prefix_has_what_shares_its_bits),
 		cmocka_unit_test(both_families_of_socket_give_one_address),
 	};
