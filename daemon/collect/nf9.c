@@ -23,6 +23,15 @@ enum { MAX_GAP = 1 << 16, VOTES = 3 };
 
 decode_f nf9_decode;
 
+/* v9 has no variable length, but H3C's routers send the names of VRFs so, in IPFIX's
+ * manner (RFC 7011 sec. 7). Of anything but text it is a length that fits no datagram. */
+static bool variable(uint16_t id)
+{
+	const struct ie *e = ie_find(0, id);
+
+	return e && e->how == IE_TEXT;
+}
+
 /* Reads n fields of four octets; false: more than we take, or cut. */
 static bool fields(struct rd *set, struct field_spec *f, unsigned n)
 {
@@ -32,7 +41,7 @@ static bool fields(struct rd *set, struct field_spec *f, unsigned n)
 		f[i].pen = 0;
 		f[i].id = rd_u16(set);
 		f[i].len = rd_u16(set);
-		if (f[i].len == IE_VARLEN) /* v9 has no variable length */
+		if (f[i].len == IE_VARLEN && !variable(f[i].id))
 			return false;
 	}
 	return true;

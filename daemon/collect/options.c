@@ -218,7 +218,7 @@ bool options_take(struct dgram *d, const struct tmpl *t, bool ipfix, struct rd *
 		size_t len = s->len;
 		struct rd f;
 
-		if (ipfix && len == IE_VARLEN) {
+		if (len == IE_VARLEN) {
 			len = rd_uint(rec, 1);
 			if (len == 255)
 				len = rd_u16(rec);
