@@ -369,7 +369,8 @@ void noise_alert(struct noise *n, struct alert *a, int64_t now_ms)
 	} else if (a->state == ALERT_RESOLVED && r) {
 		ends(n, r, a);
 	} else if (a->state != ALERT_PENDING) {
-		if (!a->was) {
+		/* The end of one that nobody noted is no sign of too many: history was lost. */
+		if (!a->was && (a->state == ALERT_FIRING || n->n_rec >= NOISE_ALERTS)) {
 			n->untracked++;
 			log_seldom("noise", 600, "more than %d alerts fire at once; those beyond "
 				   "are told each for itself", NOISE_ALERTS);

@@ -357,7 +357,7 @@ static void failed(struct writer *w, const struct err *why)
 	w->retry_ms = w->retry_ms * 2 < w->o.retry_max_ms ? w->retry_ms * 2 :
 							      w->o.retry_max_ms;
 	log_seldom("history-down", SAID_EVERY_S,
-		   "history is not reachable: %s; start it, or correct `url` in history { }. "
+		   "history is not reachable: %s; mend it, or correct `url` in history { }. "
 		   "Flows are counted and alerts sent as ever; bins wait in %s until it is "
 		   "back", why->msg, w->spool_dir);
 	w->was_up = false;

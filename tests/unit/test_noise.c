@@ -846,6 +846,21 @@ static void beyond_the_table_alerts_are_told_plainly(void **state)
 	forgetful = false;
 }
 
+static void the_end_of_what_was_never_noted_is_told_and_no_sign_of_too_many(void **state)
+{
+	struct noise_stats st;
+	struct kit k;
+	char id[ALERT_ID];
+
+	(void)state;
+	kit_open(&k, conf());
+	resolve(&k, host(1, id_of('A', 1, id)));
+	expect_story(&k, "resolved:noc");
+	noise_stats(k.n, k.now, &st);
+	assert_int_equal(st.untracked, 0);
+	kit_close(&k);
+}
+
 /* --- whatever happens --- */
 
 enum { SERIES = 12, CHANNELS = 4, TURNS = 4000 };
@@ -1017,6 +1032,7 @@ int main(void)
 		cmocka_unit_test(what_is_gone_after_a_restart_is_told_as_over),
 		cmocka_unit_test(ten_thousand_alerts_are_a_dozen_messages),
 		cmocka_unit_test(beyond_the_table_alerts_are_told_plainly),
+		cmocka_unit_test(the_end_of_what_was_never_noted_is_told_and_no_sign_of_too_many),
 		cmocka_unit_test(whatever_happens_each_beginning_has_its_end),
 	};
 
