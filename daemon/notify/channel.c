@@ -468,3 +468,15 @@ void channel_quote(const struct channel *c, const char *text, size_t len, struct
 {
 	secret_hide(b, text, len, c->secrets);
 }
+
+/* As OpenSSL and libcurl put it; what they do not say apart gets both remedies. */
+const char *channel_certificate_advice(const char *why)
+{
+	if (strstr(why, "expired") || strstr(why, "not yet valid"))
+		return "; renew it, and look whether the clocks of both machines are right";
+	if (strstr(why, "hostname") || strstr(why, "host name") || strstr(why, "IP address"))
+		return "; write the name that the certificate is for into the configuration";
+	if (strstr(why, "self") || strstr(why, "issuer") || strstr(why, "unable to verify"))
+		return "; name the authority that issued it with ca_file";
+	return "; renew it, or name its authority with ca_file";
+}

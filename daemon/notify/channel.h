@@ -45,5 +45,7 @@ unsigned channel_lanes(const struct channel *c);
 void channel_where(const struct channel *c, unsigned lane, struct strb *b);
 /* Adds a text from this channel's conversations with its secrets hidden. */
 void channel_quote(const struct channel *c, const char *text, size_t len, struct strb *b);
+/* What to do about a certificate that was refused for that reason; "; …". */
+const char *channel_certificate_advice(const char *why);
 
 #endif

@@ -232,14 +232,14 @@ void *hook_curl(struct hook *h)
 }
 
 /* What a person should change, for the failures that have one cause. */
-static const char *advice(CURLcode code, long status)
+static const char *advice(CURLcode code, long status, const char *why)
 {
 	switch (code) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return "; check the host's name and this host's DNS";
 	case CURLE_COULDNT_CONNECT: return "; check the port and the firewall between";
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return "; renew the certificate, or name its authority with ca_file";
+		return channel_certificate_advice(why);
 	case CURLE_SSL_CONNECT_ERROR:
 		return "; does that port speak TLS? if not, write http://";
 	case CURLE_GOT_NOTHING: return "; the target hung up, look there";
@@ -287,7 +287,7 @@ static void say(const struct hook *h, CURLcode code, long status, struct outcome
 		channel_quote(h->channel, why, strlen(why), &hidden);
 		strb_tty(&b, hidden.s ? hidden.s : "");
 	}
-	strb_add(&b, advice(h->full ? CURLE_OK : code, status));
+	strb_add(&b, advice(h->full ? CURLE_OK : code, status, h->error));
 	b.s[utf8_cut(b.s, SIZE_MAX, sizeof(out->note) - 1)] = '\0';
 	snprintf(out->note, sizeof(out->note), "%s", b.s);
 	strb_free(&b);

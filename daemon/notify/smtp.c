@@ -346,9 +346,8 @@ static void session_failed(struct session *s, const struct relay *r, struct outc
 			 r->why, host);
 	else if (*s->tls)
 		snprintf(out->note, sizeof(out->note),
-			 "the certificate of %s is refused: %s; renew "
-			 "it, or name its authority with ca_file",
-			 host, s->tls);
+			 "the certificate of %s is refused: %s%s", host, s->tls,
+			 channel_certificate_advice(s->tls));
 	else if (s->no_tls)
 		snprintf(out->note, sizeof(out->note),
 			 "%s does not offer STARTTLS, and without it "

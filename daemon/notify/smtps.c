@@ -146,8 +146,7 @@ static void judge(CURL *e, CURLcode code, const struct sending *s, struct outcom
 	if (code == CURLE_LOGIN_DENIED)
 		strb_add(&b, "; check user and password_file or token_file");
 	else if (code == CURLE_PEER_FAILED_VERIFICATION)
-		strb_add(&b,
-			 "; renew the certificate, or name its authority with ca_file");
+		strb_add(&b, channel_certificate_advice(why));
 	else if (code == CURLE_SSL_CONNECT_ERROR)
 		strb_add(&b, "; does that port speak TLS from the start? if not, write smtp://");
 	else if (code == CURLE_USE_SSL_FAILED)
