@@ -152,7 +152,7 @@ void domain_free(struct collector *c, struct domain *dom)
 	free(dom);
 }
 
-void domain_split(struct dgram *d, struct domain *dom)
+void domain_split(struct dgram *d, struct domain *dom, uint16_t other)
 {
 	char key[96];
 
@@ -166,7 +166,7 @@ void domain_split(struct dgram *d, struct domain *dom)
 		   "address (source ports %u and %u); they are told apart by port. Give "
 		   "each a domain of its own, or a section with `port`.",
 		   d->x->exporter->name,
-		   via_title[dom->via], dom->id, dom->port, d->port);
+		   via_title[dom->via], dom->id, other, d->port);
 }
 
 static struct rival *rival_of(struct domain *dom, uint16_t port, int64_t now_ms)
@@ -199,7 +199,7 @@ struct domain *domain_rivals(struct dgram *d, struct domain *dom, enum seq_verdi
 		r->hits++;
 	r->next = number + units;
 	if (r->hits > RIVAL_HITS) {
-		domain_split(d, dom);
+		domain_split(d, dom, dom->port);
 		return domain_get(d, dom->id, dom->sub);
 	}
 	if (v == SEQ_RESTART)

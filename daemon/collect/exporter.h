@@ -154,8 +154,9 @@ struct domain *domain_get(struct dgram *d, uint32_t id, uint32_t sub);
  * share the domain, splits it and says so. Returns the domain to go on with. */
 struct domain *domain_rivals(struct dgram *d, struct domain *dom, enum seq_verdict v,
 			     uint32_t number, uint32_t units);
-/* From now on dom's id means another domain for each source port. */
-void domain_split(struct dgram *d, struct domain *dom);
+/* From now on dom's id means another domain for each source port; says so once, with d's port
+ * and the other one that was seen. */
+void domain_split(struct dgram *d, struct domain *dom, uint16_t other);
 
 /* Learns that a flow of x began so long before it was received. */
 void lateness_add(struct exporter_state *x, int64_t ms);

@@ -332,7 +332,7 @@ static void conflict(struct dgram *d, const struct tmpl *old)
 		dom->conflicts = 0;
 	dom->conflict_ms = d->received_ms;
 	if (++dom->conflicts >= CONFLICTS)
-		domain_split(d, dom);
+		domain_split(d, dom, old->port);
 }
 
 enum tmpl_verdict tmpl_define(struct dgram *d, uint16_t id,
