@@ -77,10 +77,10 @@ const struct route *route_find(const char *path, const char *method, struct answ
 	}
 	if (other) {
 		bool post = !strcmp(other->method, "POST");
+		const char *allow = both ? "GET, HEAD, POST" : post ? "POST" : "GET, HEAD";
 
-		answer_error(out, 405, "%s answers %s only", other->path,
-			     both ? "GET and POST" : other->method);
-		out->allow = both ? "GET, HEAD, POST" : post ? "POST" : "GET, HEAD";
+		answer_error(out, 405, "%s answers %s only", other->path, allow);
+		out->allow = allow;
 		return NULL;
 	}
 	answer_error(out, 404, "there is nothing here; the page is at /, the figures are at "
