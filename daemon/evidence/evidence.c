@@ -30,14 +30,13 @@
 #include <string.h>
 
 enum { QUEUE_ALERTS = 4096, HOSTS = 8, NAMED_MAX = 48, NAMES_MS = 500, STORM = 4,
-       TOGETHER = 1024, RESERVE = 16 << 20 };
+       TOGETHER = 1024 };
 
 struct evidence {
 	struct evidence_opts opts;
 	char *archive_dir;
 	struct queue *queue;
 	pthread_t thread;
-	void *reserve; /* RESERVE octets, or NULL; the thread's own */
 };
 
 /* What has lasted longer than its window is looked at wholly when it is over. */
@@ -318,34 +317,17 @@ static void work_off(struct evidence *e, struct alert **list, size_t n)
 	free(filled);
 }
 
-/* What it takes to find the flows of an alert in a window of some ten thousand is held
- * ready: an alert needs it at the worst of moments, when a flood has filled the tables and
- * the machine has nothing to give. So the daemon's memory is the same before, while and after
- * an alert is explained. */
-static void hold_reserve(struct evidence *e)
-{
-	volatile char *p = *e->archive_dir ? malloc(RESERVE) : NULL;
-
-	for (size_t at = 0; p && at < RESERVE; at += 4096)
-		p[at] = 0;
-	e->reserve = (void *)p;
-}
-
 static void *run(void *arg)
 {
 	struct evidence *e = arg;
 	struct alert *list[TOGETHER];
 	size_t n;
 
-	hold_reserve(e);
 	while ((list[0] = queue_get(e->queue, -1))) {
 		for (n = 1; n < TOGETHER && (list[n] = queue_get(e->queue, 0));)
 			n++;
-		free(e->reserve);
 		work_off(e, list, n);
-		hold_reserve(e);
 	}
-	free(e->reserve);
 	return NULL;
 }
 
