@@ -26,6 +26,7 @@
 enum {
 	OLD_EARNED = 6,    /* half an hour, what many routers wait with long flows */
 	OLD_MAX = 1 << 18, /* a thousand flows of 22 hours told at once, as when a probe ends */
+	KEPT = 1 << 15,    /* shares; what a block of short flows takes, and some more */
 	HOUR_MS = HOUR_SLICES * SLICE_MS,
 	DAY_MS = DAY_SLICES * SLICE_MS,
 };
@@ -42,6 +43,15 @@ void shares_fini(struct shares *s)
 	free(s->at);
 	free(s->from);
 	*s = (struct shares){ 0 };
+}
+
+void shares_done(struct shares *s)
+{
+	if (s->cap <= KEPT)
+		return;
+	free(s->at);
+	s->at = NULL;
+	s->cap = 0;
 }
 
 static void room(struct shares *s, size_t n)

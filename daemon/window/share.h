@@ -39,5 +39,7 @@ void shares_fini(struct shares *s);
  * `last` (times after it are put into it). */
 void shares_of(struct shares *s, const struct block *b, int64_t first, int64_t last,
 	       bool all);
+/* Nobody looks at them any more: much memory, as long flows take, is given back. */
+void shares_done(struct shares *s);
 
 #endif

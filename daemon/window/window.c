@@ -485,6 +485,7 @@ void window_block(struct window *w, struct block *b, int64_t now_ms)
 		w->rows_left = ROWS_MAX;
 	for (unsigned i = 0; i < w->n_views; i++)
 		add_block(w, i, b);
+	shares_done(w->shares);
 }
 
 /* Hot keys whose slices have all gone are cold again. */

@@ -188,6 +188,12 @@ static void honest_exporters_lose_nothing(void **unused)
 	for (int round = 0; round < 100; round++)
 		shares_of(&s, b, FIRST, LAST, true);
 	assert_int_equal(s.cut, 0);
+	assert_true(s.cap > 100000);
+	shares_done(&s); /* and begins anew */
+	assert_int_equal(s.cap, 0);
+	shares_of(&s, b, FIRST, LAST, true);
+	for (uint32_t r = 0; r < b->n; r++)
+		check_row(&s, b, r, true);
 	shares_fini(&s);
 	block_unref(&b);
 }
