@@ -45,8 +45,8 @@ void tmpl_hold(struct dgram *d, uint16_t id, const struct rd *set)
 	size_t len = rd_left(set);
 	struct held *h;
 
-	if (!d->dom || d->dom->withdrew || x->held_sets >= HELD_SETS || x->held_octets + len > HELD_OCTETS ||
-	    d->c->held_octets + len > HELD_OCTETS_ALL) {
+	if (!d->dom || d->dom->withdrew || x->held_sets >= HELD_SETS ||
+	    x->held_octets + len > HELD_OCTETS || d->c->held_octets + len > HELD_OCTETS_ALL) {
 		dgram_set(d, SET_NO_TEMPLATE);
 		return;
 	}

@@ -212,7 +212,8 @@ static void sheet(struct prom *p, const struct sheet *s)
 	    "Flows with a share older than `late`, which went to a historic bin.",
 	    s->late_flows);
 	one(p, "culprit_window_cut_shares_total", "counter",
-	    "Shares of flows of many hours that history left out (the archive has them).", s->cut_shares);
+	    "Shares of flows of many hours that history left out (the archive has them).",
+	    s->cut_shares);
 	one(p, "culprit_window_thinned_keys_total", "counter",
 	    "Keys that left an exact table since it was full.", s->thinned_keys);
 	prom_family(p, "culprit_memory_bytes", "gauge", "Memory that tables hold.");
