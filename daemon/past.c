@@ -7,10 +7,12 @@
 #include "daemon/past.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/queue.h"
 #include "daemon/evidence/top.h"
 
 /* Who is behind so many others is far from a limit that means anything; their answer and
@@ -22,11 +24,11 @@ struct pasts {
 	const struct names *names;
 	struct geo *geo;
 	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t asked;
-	struct past *first, **last;
-	bool stop;
+	struct queue *queue; /* of struct past */
+	atomic_bool stop;
 };
+
+enum { QUESTIONS = 1024 };
 
 static enum top_order order_of(const struct measure *m)
 {
@@ -74,27 +76,16 @@ static void answer(const struct pasts *p, struct past *q)
 	filter_free(&f);
 }
 
-static struct past *next(struct pasts *p)
-{
-	struct past *q;
-
-	pthread_mutex_lock(&p->lock);
-	while (!p->first && !p->stop)
-		pthread_cond_wait(&p->asked, &p->lock);
-	q = p->stop ? NULL : p->first;
-	if (q && !(p->first = q->next))
-		p->last = &p->first;
-	pthread_mutex_unlock(&p->lock);
-	return q;
-}
-
 static void *run(void *arg)
 {
 	struct pasts *p = arg;
 	struct past *q;
 
-	while ((q = next(p))) {
-		q->next = NULL;
+	while ((q = queue_get(p->queue, -1))) {
+		if (p->stop) {
+			past_free(q);
+			continue;
+		}
 		answer(p, q);
 		analysis_past(q->analysis, q);
 	}
@@ -105,11 +96,12 @@ struct pasts *pasts_start(const char *archive_dir, const struct names *names, st
 {
 	struct pasts *p = xcalloc(1, sizeof(*p));
 
-	*p = (struct pasts){ .archive_dir = archive_dir, .names = names, .geo = geo };
-	p->last = &p->first;
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->asked, NULL);
+	p->archive_dir = archive_dir;
+	p->names = names;
+	p->geo = geo;
+	p->queue = queue_new(QUESTIONS);
 	if (pthread_create(&p->thread, NULL, run, p)) {
+		queue_free(&p->queue);
 		free(p);
 		return NULL;
 	}
@@ -120,11 +112,8 @@ struct pasts *pasts_start(const char *archive_dir, const struct names *names, st
 void pasts_ask(struct pasts *p, struct past *question)
 {
 	question->next = NULL;
-	pthread_mutex_lock(&p->lock);
-	*p->last = question;
-	p->last = &question->next;
-	pthread_cond_signal(&p->asked);
-	pthread_mutex_unlock(&p->lock);
+	if (!queue_try_put(p->queue, question))
+		analysis_past(question->analysis, question); /* with nothing in it */
 }
 
 void pasts_stop(struct pasts **pp)
@@ -134,13 +123,9 @@ void pasts_stop(struct pasts **pp)
 	*pp = NULL;
 	if (!p)
 		return;
-	pthread_mutex_lock(&p->lock);
 	p->stop = true;
-	pthread_cond_signal(&p->asked);
-	pthread_mutex_unlock(&p->lock);
+	queue_close(p->queue);
 	pthread_join(p->thread, NULL);
-	past_free(p->first);
-	pthread_mutex_destroy(&p->lock);
-	pthread_cond_destroy(&p->asked);
+	queue_free(&p->queue);
 	free(p);
 }
